@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pilot books: one pilot sequence for each device, made from a seed, saved and loaded."""
+
+import zipfile
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+from math import gcd
+
+import numpy as np
+
+PILOT_KINDS = ("gaussian", "qpsk", "dft", "hadamard", "zadoff_chu")
+# What a book of each kind stores; "custom" is any matrix of the user's own.
+_FIELDS = {
+    "gaussian": ("pilots",),
+    "qpsk": ("pilots",),
+    "custom": ("pilots",),
+    "dft": ("rows",),
+    "hadamard": ("rows",),
+    "zadoff_chu": ("roots", "shifts"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class PilotBook:
+    """The pilots of all devices: the columns of a (pilot_length, n_devices) matrix.
+
+    Parameters
+    ----------
+    kind : str
+        One of `PILOT_KINDS`, or "custom".
+    pilot_length, n_devices : int
+        L symbols a pilot, N devices.
+    pilots : (L, N) complex64 array, optional
+        The pilots themselves (kinds "gaussian", "qpsk", "custom").
+    rows : (L,) int array, optional
+        Rows kept of the N-point DFT matrix ("dft") or of the Sylvester-Hadamard matrix of
+        the next power of two ("hadamard").
+    roots, shifts : int arrays, optional
+        Device n uses the Zadoff-Chu sequence of root ``roots[n // len(shifts)]``, cyclically
+        shifted by ``shifts[n % len(shifts)]`` ("zadoff_chu").
+    device_id : (N,) str array, optional
+        Names of the devices, carried into the reports.
+
+    Raises
+    ------
+    ValueError
+        If a field that the kind needs is missing or has a wrong shape or value.
+    """
+
+    kind: str
+    pilot_length: int
+    n_devices: int
+    pilots: np.ndarray | None = None
+    rows: np.ndarray | None = None
+    roots: np.ndarray | None = None
+    shifts: np.ndarray | None = None
+    device_id: np.ndarray | None = None
+
+    def __post_init__(self):
+        _check_size(self.kind, self.pilot_length, self.n_devices)
+        for name in _FIELDS[self.kind]:
+            if getattr(self, name) is None:
+                raise ValueError(f"pilot book: kind {self.kind!r} needs {name!r}, which is missing")
+        _CHECKS[self.kind](self)
+        if self.device_id is not None and np.shape(self.device_id) != (self.n_devices,):
+            raise ValueError(
+                f"device_id: expected one name for each of {self.n_devices} devices, "
+                f"got shape {np.shape(self.device_id)}"
+            )
+
+    @cached_property
+    def matrix(self) -> np.ndarray:
+        """The pilots as a read-only (L, N) complex64 array; column n is device n's."""
+        matrix = np.array(_DENSE[self.kind](self), dtype=np.complex64, order="C")
+        matrix.setflags(write=False)
+        return matrix
+
+    @cached_property
+    def gram_eigen(self) -> tuple[np.ndarray, np.ndarray]:
+        """Eigenvalues (L,) float64 and eigenvectors (L, L) complex128 of A Aᴴ, computed once."""
+        matrix = self.matrix.astype(np.complex128)
+        return np.linalg.eigh(matrix @ matrix.conj().T)
+
+    @cached_property
+    def coherence(self) -> float:
+        """Largest normalised inner product of two different pilots (0 orthogonal, 1 equal)."""
+        unit = self.matrix / np.linalg.norm(self.matrix, axis=0)
+        blocks = (slice(i, i + 1024) for i in range(0, self.n_devices, 1024))
+        return max(_largest_off_diagonal(unit, block) for block in blocks)
+
+    @property
+    def frame_bounds(self) -> tuple[float, float]:
+        """Smallest and largest eigenvalue of A Aᴴ; both are N/L for a tight frame."""
+        eigenvalues = self.gram_eigen[0]
+        return float(eigenvalues[0]), float(eigenvalues[-1])
+
+    @property
+    def papr_db(self) -> float:
+        """Largest peak-to-average power ratio of any pilot, in dB, at one sample a symbol."""
+        power = np.abs(self.matrix) ** 2
+        return float(10 * np.log10(np.max(power.max(axis=0) / power.mean(axis=0))))
+
+    def save(self, path):
+        """Write the book to an ``.npz`` file (no pickle); structured kinds store no matrix."""
+        arrays = {name: getattr(self, name) for name in _FIELDS[self.kind]}
+        if self.device_id is not None:
+            arrays["device_id"] = np.asarray(self.device_id, dtype=str)
+        with open(path, "wb") as file:
+            np.savez(file, kind=self.kind, pilot_length=self.pilot_length, n_devices=self.n_devices, **arrays)
+
+
+def make_pilots(kind, n_devices, pilot_length, seed=0, device_id=None) -> PilotBook:
+    """Make a book of unit-norm pilots.
+
+    Parameters
+    ----------
+    kind : {"gaussian", "qpsk", "dft", "hadamard", "zadoff_chu"}
+        i.i.d. complex Gaussian; i.i.d. QPSK; random rows of a DFT matrix; random rows of a
+        Hadamard matrix (±1); cyclic shifts of Zadoff-Chu sequences (best for a prime length).
+    n_devices, pilot_length : int
+        N and L.
+    seed : int
+        Equal seeds give equal books.
+
+    Raises
+    ------
+    ValueError
+        If the kind is unknown, or has no N different pilots of length L.
+    """
+    if kind not in PILOT_KINDS:
+        raise ValueError(f"kind: expected one of {', '.join(PILOT_KINDS)}, got {kind!r}")
+    _check_size(kind, pilot_length, n_devices)
+    rng = np.random.default_rng(_as_int("seed", seed, 0))
+    fields = _MAKE[kind](rng, int(n_devices), int(pilot_length))
+    return PilotBook(kind, int(pilot_length), int(n_devices), device_id=device_id, **fields)
+
+
+def load_pilots(path) -> PilotBook:
+    """Read a pilot book written by `PilotBook.save`, or any ``.npz`` with an array ``pilots``.
+
+    Raises
+    ------
+    ValueError
+        If the file is not such a book (corrupt, pickled, wrong shapes); the message says what.
+    OSError
+        If the file cannot be opened.
+    """
+    arrays = _read_npz(path)
+    try:
+        return _book_from_arrays(arrays)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: not a pilot book: {error}") from error
+
+
+def as_pilot_book(pilots) -> PilotBook:
+    """`pilots` itself if it is a `PilotBook`, else a "custom" book of that (L, N) array."""
+    if isinstance(pilots, PilotBook):
+        return pilots
+    array = np.asarray(pilots)
+    if array.ndim != 2 or array.dtype.kind not in "fciu":
+        raise ValueError(f"pilots: expected a numeric (L, N) array, got shape {array.shape} of {array.dtype}")
+    return PilotBook("custom", *array.shape, pilots=array.astype(np.complex64))
+
+
+def _read_npz(path):
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (ValueError, EOFError, KeyError, AttributeError, NotImplementedError) as error:
+        raise ValueError(f"{path}: not a pilot book: {error}") from error
+    except (TypeError, SyntaxError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path}: corrupt pilot book: {error}") from error
+
+
+def _book_from_arrays(arrays):
+    if "kind" not in arrays and "pilots" in arrays:
+        book = as_pilot_book(arrays["pilots"])
+        return PilotBook(
+            "custom", book.pilot_length, book.n_devices, pilots=book.pilots, device_id=arrays.get("device_id")
+        )
+    for name in ("kind", "pilot_length", "n_devices"):
+        if name not in arrays or arrays[name].ndim:
+            raise ValueError(f"expected a single value {name!r}, got fields {sorted(arrays)}")
+    kind = str(arrays["kind"])
+    if kind not in _FIELDS:
+        raise ValueError(f"kind: expected one of {', '.join(_FIELDS)}, got {kind!r}")
+    fields = {name: arrays.get(name) for name in (*_FIELDS[kind], "device_id")}
+    sizes = (arrays[name].item() for name in ("pilot_length", "n_devices"))
+    return PilotBook(kind, *sizes, **fields)
+
+
+def _as_int(name, value, least):
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{name}: expected an integer of at least {least}, got {value!r}")
+    return int(value)
+
+
+def _check_size(kind, pilot_length, n_devices):
+    if kind not in _FIELDS:
+        raise ValueError(f"kind: expected one of {', '.join(_FIELDS)}, got {kind!r}")
+    _as_int("pilot_length", pilot_length, 1)
+    _as_int("n_devices", n_devices, 1)
+
+
+def _check_dense(book):
+    shape, array = (book.pilot_length, book.n_devices), np.asarray(book.pilots)
+    if array.shape != shape or array.dtype.kind not in "fc":
+        raise ValueError(f"pilots: expected a complex array of shape {shape}, got {array.shape} of {array.dtype}")
+    if not np.all(np.isfinite(array)):
+        raise ValueError("pilots: expected finite values, got NaN or Inf")
+    if not np.all(np.any(array != 0, axis=0)):
+        raise ValueError("pilots: expected non-zero pilots, got a device whose pilot is all zero")
+
+
+def _check_rows(book):
+    points = book.n_devices if book.kind == "dft" else _hadamard_order(book.n_devices)
+    _check_indices("rows", book.rows, book.pilot_length, points)
+
+
+def _check_zadoff_chu(book):
+    length = book.pilot_length
+    _check_indices("roots", book.roots, None, length)
+    _check_indices("shifts", book.shifts, None, length)
+    if any(gcd(int(root), length) != 1 for root in book.roots):
+        raise ValueError(f"roots: expected values coprime to the pilot length {length}, got {book.roots}")
+    if len(book.roots) * len(book.shifts) < book.n_devices:
+        raise ValueError(
+            f"zadoff_chu: {len(book.roots)} roots × {len(book.shifts)} shifts do not give "
+            f"{book.n_devices} devices a pilot each"
+        )
+
+
+def _check_indices(name, values, count, below):
+    values = np.asarray(values)
+    good = values.ndim == 1 and values.dtype.kind in "iu" and values.size > 0
+    if not good or (count is not None and values.size != count):
+        raise ValueError(f"{name}: expected {count or 'some'} integers in one row, got shape {values.shape}")
+    if values.min() < 0 or values.max() >= below or np.unique(values).size != values.size:
+        raise ValueError(f"{name}: expected different integers from 0 to {below - 1}, got {values}")
+
+
+def _make_gaussian(rng, n_devices, pilot_length):
+    shape = (pilot_length, n_devices)
+    pilots = rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
+    return {"pilots": (pilots / np.linalg.norm(pilots, axis=0)).astype(np.complex64)}
+
+
+def _make_qpsk(rng, n_devices, pilot_length):
+    signs = rng.choice([-1.0, 1.0], size=(2, pilot_length, n_devices))
+    return {"pilots": ((signs[0] + 1j * signs[1]) / np.sqrt(2 * pilot_length)).astype(np.complex64)}
+
+
+def _make_dft(rng, n_devices, pilot_length):
+    if pilot_length > n_devices:
+        raise ValueError(f"pilot_length: a dft book has at most N = {n_devices} rows, got {pilot_length}")
+    return {"rows": np.sort(rng.choice(n_devices, pilot_length, replace=False))}
+
+
+def _make_hadamard(rng, n_devices, pilot_length):
+    # Row 0 and the rows 1, 2, 4, … tell any two columns apart, up to a factor; the rest is random.
+    order = _hadamard_order(n_devices)
+    needed = np.array([0, *(1 << bit for bit in range(order.bit_length() - 1))])
+    if not needed.size <= pilot_length <= order:
+        raise ValueError(
+            f"pilot_length: a hadamard book of {n_devices} devices takes {needed.size} to {order}, got {pilot_length}"
+        )
+    others = np.setdiff1d(np.arange(order), needed)
+    chosen = rng.choice(others, pilot_length - needed.size, replace=False)
+    return {"rows": np.sort(np.concatenate([needed, chosen]))}
+
+
+def _make_zadoff_chu(rng, n_devices, pilot_length):
+    roots = [root for root in range(1, max(pilot_length, 2)) if gcd(root, pilot_length) == 1]
+    needed = -(-n_devices // pilot_length)
+    if needed > len(roots):
+        raise ValueError(
+            f"n_devices: zadoff_chu of length {pilot_length} has {len(roots) * pilot_length} pilots, got {n_devices}"
+        )
+    return {"roots": np.sort(rng.permutation(roots)[:needed]), "shifts": np.arange(pilot_length)}
+
+
+def _dense_dft(book):
+    phase = np.outer(book.rows, np.arange(book.n_devices)) % book.n_devices
+    return np.exp(-2j * np.pi * phase / book.n_devices) / np.sqrt(book.pilot_length)
+
+
+def _dense_hadamard(book):
+    bits = np.bitwise_and.outer(np.asarray(book.rows, dtype=np.int64), np.arange(book.n_devices))
+    parity = np.zeros(bits.shape, dtype=np.int64)
+    while bits.any():
+        parity ^= bits & 1
+        bits >>= 1
+    return (1 - 2 * parity) / np.sqrt(book.pilot_length)
+
+
+def _dense_zadoff_chu(book):
+    length = book.pilot_length
+    symbol = np.arange(length)
+    exponent = np.outer(book.roots, symbol * (symbol + length % 2)) % (2 * length)
+    sequences = np.exp(-1j * np.pi * exponent / length) / np.sqrt(length)
+    device = np.arange(book.n_devices)
+    shift = np.asarray(book.shifts)[device % len(book.shifts)]
+    return sequences[device // len(book.shifts), (symbol[:, None] + shift) % length]
+
+
+def _hadamard_order(n_devices):
+    return 1 << max(n_devices - 1, 0).bit_length()
+
+
+def _largest_off_diagonal(unit, block):
+    products = np.abs(unit[:, block].conj().T @ unit)
+    products[np.arange(len(products)), np.arange(block.start, block.start + len(products))] = 0
+    return float(products.max())
+
+
+_MAKE = {
+    "gaussian": _make_gaussian,
+    "qpsk": _make_qpsk,
+    "dft": _make_dft,
+    "hadamard": _make_hadamard,
+    "zadoff_chu": _make_zadoff_chu,
+}
+_DENSE = {
+    "gaussian": lambda book: book.pilots,
+    "qpsk": lambda book: book.pilots,
+    "custom": lambda book: book.pilots,
+    "dft": _dense_dft,
+    "hadamard": _dense_hadamard,
+    "zadoff_chu": _dense_zadoff_chu,
+}
+_CHECKS = {
+    "gaussian": _check_dense,
+    "qpsk": _check_dense,
+    "custom": _check_dense,
+    "dft": _check_rows,
+    "hadamard": _check_rows,
+    "zadoff_chu": _check_zadoff_chu,
+}

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The simulated uplink: who transmits, through which channel, and what the antennas receive."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from .pilots import PilotBook, as_pilot_book
+
+
+@dataclass(frozen=True, eq=False)
+class Scenario:
+    """A cell: its pilots, its antennas, how often devices transmit and how noisy it is.
+
+    Parameters
+    ----------
+    pilots : PilotBook or (L, N) array
+        One pilot a device.
+    n_antennas : int
+        M, at least 1.
+    activity_rate : float
+        Probability that a device transmits in a frame, independently of all others.
+    n_active : int, optional
+        If given, exactly this many devices, drawn at random, transmit in every frame, and
+        `activity_rate` is not used.
+    snr_db : float
+        10 log10(E‖A X‖² / E‖W‖²), dB: received signal power over noise power, per sample.
+    power_spread_db : float
+        Each active device's mean power in a frame is drawn uniformly within ± this many dB,
+        with a mean over devices of 1. Channels are i.i.d. CN(0, power) over antennas
+        (Rayleigh block fading).
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    """
+
+    pilots: PilotBook
+    n_antennas: int = 1
+    activity_rate: float = 0.1
+    n_active: int | None = None
+    snr_db: float = 10.0
+    power_spread_db: float = 0.0
+
+    def __post_init__(self):
+        object.__setattr__(self, "pilots", as_pilot_book(self.pilots))
+        if int(self.n_antennas) != self.n_antennas or self.n_antennas < 1:
+            raise ValueError(f"n_antennas: expected an integer of at least 1, got {self.n_antennas!r}")
+        if not 0 <= self.activity_rate <= 1:
+            raise ValueError(f"activity_rate: expected a probability, got {self.activity_rate!r}")
+        if self.n_active is not None and not 0 <= self.n_active <= self.pilots.n_devices:
+            raise ValueError(f"n_active: expected 0 to {self.pilots.n_devices} devices, got {self.n_active!r}")
+        if not np.isfinite(self.snr_db):
+            raise ValueError(f"snr_db: expected a finite number of dB, got {self.snr_db!r}")
+        if not 0 <= self.power_spread_db < np.inf:
+            raise ValueError(f"power_spread_db: expected dB of at least 0, got {self.power_spread_db!r}")
+
+    @property
+    def mean_activity(self) -> float:
+        """Mean share of active devices."""
+        return self.activity_rate if self.n_active is None else self.n_active / self.pilots.n_devices
+
+    @property
+    def noise_var(self) -> float:
+        """Noise variance per received sample that gives `snr_db` (at least one device assumed)."""
+        activity = self.mean_activity or 1 / self.pilots.n_devices
+        pilot_energy = np.sum(np.abs(self.pilots.matrix) ** 2, dtype=float)
+        return float(activity * pilot_energy / self.pilots.pilot_length / 10 ** (self.snr_db / 10))
+
+
+class Uplink(NamedTuple):
+    """Simulated frames: received (B, L, M), channel (B, N, M), activity (B, N), noise variance."""
+
+    received: np.ndarray
+    channel: np.ndarray
+    activity: np.ndarray
+    noise_var: float
+
+
+def simulate(scenario: Scenario, n_frames: int, seed: int = 0, first_frame: int = 0) -> Uplink:
+    """Simulate the frames `first_frame` … `first_frame + n_frames - 1` of a seeded uplink.
+
+    Frame k depends on the scenario, the seed and k only, so results do not depend on how
+    frames are batched. Scenarios that differ in SNR alone share activity, channels and the
+    shape of the noise.
+
+    Returns
+    -------
+    Uplink
+        complex64 arrays; ``received = pilots @ channel + noise``.
+    """
+    shape = (scenario.pilots.pilot_length, scenario.pilots.n_devices, scenario.n_antennas)
+    received = np.empty((n_frames, shape[0], shape[2]), dtype=np.complex64)
+    channel = np.zeros((n_frames, shape[1], shape[2]), dtype=np.complex64)
+    activity = np.zeros((n_frames, shape[1]), dtype=bool)
+    noise_var = scenario.noise_var
+    for i in range(n_frames):
+        rng = np.random.Generator(np.random.Philox(key=[seed, first_frame + i]))
+        active = _draw_active(rng, scenario)
+        activity[i, active] = True
+        channel[i, active] = _draw_channel(rng, scenario, len(active))
+        noise = complex_normal(rng, received.shape[1:]) * np.float32(np.sqrt(noise_var))
+        received[i] = scenario.pilots.matrix[:, active] @ channel[i, active] + noise
+    return Uplink(received, channel, activity, noise_var)
+
+
+def complex_normal(rng, shape):
+    """i.i.d. CN(0, 1) samples, complex64."""
+    parts = rng.standard_normal((*shape, 2), dtype=np.float32) * np.float32(np.sqrt(0.5))
+    return parts.view(np.complex64)[..., 0]
+
+
+def _draw_active(rng, scenario):
+    n_devices = scenario.pilots.n_devices
+    if scenario.n_active is not None:
+        return np.sort(rng.choice(n_devices, scenario.n_active, replace=False))
+    return np.flatnonzero(rng.random(n_devices) < scenario.activity_rate)
+
+
+def _draw_channel(rng, scenario, n_active):
+    spread = scenario.power_spread_db
+    power = 10 ** (rng.uniform(-spread, spread, n_active) / 10) / _mean_power(spread)
+    fading = complex_normal(rng, (n_active, scenario.n_antennas))
+    return fading * np.sqrt(power, dtype=np.float32)[:, None]
+
+
+def _mean_power(spread_db):
+    """Mean of 10**(u/10) for u uniform within ± spread_db."""
+    nepers = spread_db * np.log(10) / 10
+    return np.sinh(nepers) / nepers if nepers else 1.0
+
+
+def simulate_slots(scenario, slot_period, n_slots, seed=0, first_slot=0) -> tuple[np.ndarray, Uplink]:
+    """Simulate whole slots of a continuous uplink: a pilot frame, then a guard of noise alone.
+
+    Parameters
+    ----------
+    slot_period : int
+        T samples from slot to slot, at least the pilot length L.
+
+    Returns
+    -------
+    samples : (n_slots * T, M) complex64
+        Slot k occupies rows kT to (k+1)T - 1, its pilot the first L of them.
+    uplink : Uplink
+        The frames within and their truth, equal to those of `simulate`.
+    """
+    length, n_antennas = scenario.pilots.pilot_length, scenario.n_antennas
+    if slot_period < length:
+        raise ValueError(f"slot_period: expected at least the pilot length {length}, got {slot_period}")
+    uplink = simulate(scenario, n_slots, seed, first_slot)
+    slots = np.empty((n_slots, slot_period, n_antennas), dtype=np.complex64)
+    slots[:, :length] = uplink.received
+    for i in range(n_slots):
+        # A stream of its own: the frame's would have to be replayed up to here.
+        rng = np.random.Generator(np.random.Philox(key=[seed, first_slot + i], counter=[0, 0, 0, 1]))
+        guard = complex_normal(rng, (slot_period - length, n_antennas))
+        slots[i, length:] = guard * np.float32(np.sqrt(uplink.noise_var))
+    return slots.reshape(-1, n_antennas), uplink
