@@ -1,0 +1,46 @@
+# Everything here works from a bare Debian: each target installs what it needs (tools/setup.sh)
+# and stages the package in build/stage (tools/stage.sh) before it runs.
+SHELL := /bin/bash
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: help setup demo test install uninstall lint clean
+
+help:
+	@echo 'make setup      install what is missing, build, and stage the package in build/stage'
+	@echo 'make demo       detect simulated devices with GNU Radio flowgraphs (as root: through UHD as well)'
+	@echo 'make test       run all tests'
+	@echo 'make install    install to /usr/local, for every user and GNU Radio Companion'
+	@echo 'make uninstall  remove what make install put there'
+	@echo 'make lint       check style; make lint FIX=1 repairs what can be repaired'
+	@echo 'make clean      remove build/ and .venv'
+	@echo
+	@echo '. ./env.sh      use the staged package, apps and blocks in this shell'
+
+setup:
+	@tools/setup.sh run
+	@tools/stage.sh
+	@echo 'staged in build/stage; to use it in this shell: . ./env.sh'
+
+demo:
+	@start=$$(date +%s) && tools/setup.sh run && tools/stage.sh && . ./env.sh && /usr/bin/python3 examples/demo.py \
+	&& downloads=$$(cat build/download-seconds) \
+	&& echo "make demo: $$downloads s of downloads, $$(($$(date +%s) - start - downloads)) s for everything else"
+
+test:
+	@tools/setup.sh test && tools/stage.sh && . ./env.sh && .venv/bin/python -m pytest $(PYTEST_ARGS)
+
+install: setup
+	$(SUDO) cmake --install build
+
+uninstall:
+	$(SUDO) cmake -DBUILD_DIR=$(CURDIR)/build -P cmake/uninstall.cmake
+
+lint:
+	@tools/setup.sh test
+	.venv/bin/ruff format $(if $(FIX),,--check) .
+	.venv/bin/ruff check $(if $(FIX),--fix) .
+
+clean:
+	@if [ -e build/install_manifest.txt ]; then \
+	  echo 'installed from here: make uninstall first (build/ knows what to remove)' >&2; exit 1; fi
+	rm -rf build .venv .pytest_cache .ruff_cache .hypothesis

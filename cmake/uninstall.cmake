@@ -1,0 +1,36 @@
+# Removes what the last `make install` from BUILD_DIR put in place, the byte code that Python
+# has written beside it since, and the directories that are empty then.
+set(manifest "${BUILD_DIR}/install_manifest.txt")
+if(NOT EXISTS "${manifest}")
+    message(FATAL_ERROR "expected the list of installed files in ${manifest}, found none; "
+                        "install from this build directory first, then uninstall")
+endif()
+file(STRINGS "${manifest}" files)
+set(directories "")
+foreach(file IN LISTS files)
+    set(path "$ENV{DESTDIR}${file}")
+    file(REMOVE "${path}")
+    get_filename_component(directory "${path}" DIRECTORY)
+    list(APPEND directories "${directory}")
+endforeach()
+list(LENGTH files count)
+list(REMOVE_DUPLICATES directories)
+
+# Only directories of our own: shared ones (bin, dist-packages, grc/blocks) stay, empty or not.
+list(FILTER directories INCLUDE REGEX "/(gr_jadce|gr-jadce)(/|$)")
+foreach(directory IN LISTS directories)
+    file(REMOVE_RECURSE "${directory}/__pycache__")
+endforeach()
+list(SORT directories ORDER DESCENDING) # children before their parents
+foreach(directory IN LISTS directories)
+    while(directory MATCHES "/(gr_jadce|gr-jadce)(/|$)" AND IS_DIRECTORY "${directory}")
+        file(GLOB left LIST_DIRECTORIES true "${directory}/*" "${directory}/.*")
+        if(left)
+            break()
+        endif()
+        file(REMOVE_RECURSE "${directory}")
+        get_filename_component(directory "${directory}" DIRECTORY)
+    endwhile()
+endforeach()
+file(REMOVE "${manifest}")
+message(STATUS "removed ${count} files")

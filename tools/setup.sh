@@ -1,0 +1,138 @@
+#!/usr/bin/env bash
+# setup.sh run|test: installs what is missing on a Debian-like system, and nothing when all is there.
+#   run   what the receiver and its demo need; as root also the simulated USRPs
+#   test  the same and what the tests need
+# Debian packages come without recommends; .venv holds only what Debian lacks, on top of Debian's
+# NumPy, which it must never replace: GNU Radio was built for that one.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export LC_ALL=C.UTF-8 # apt's answers are read below
+
+run_packages=(
+    gnuradio gnuradio-dev cmake make g++ # g++: find_package(Gnuradio) compiles a probe
+    xterm                                # gnuradio needs any terminal emulator; this is a small one
+    python3 python3-numpy python3-scipy python3-matplotlib
+    libopenblas0-pthread # without it NumPy gets the reference BLAS, many times slower
+    python3-uhd uhd-host
+)
+radio_packages=(
+    iproute2 procps python3-gevent python3-msgpack python3-netaddr python3-pyudev python3-six
+    python3-systemd python3-setuptools python3-venv
+)
+test_packages=(
+    python3-venv python3-pytest python3-pytest-timeout python3-hypothesis
+    python3-jsonschema python3-defusedxml # of sigmf
+    git clang-format xvfb xauth gir1.2-gtk-3.0
+)
+
+case "${1:-}" in
+run) packages=("${run_packages[@]}") groups=() ;;
+test) packages=("${run_packages[@]}" "${test_packages[@]}") groups=(test) ;;
+*)
+    echo "usage: tools/setup.sh run|test" >&2
+    exit 2
+    ;;
+esac
+if [ "$(id -u)" = 0 ]; then # network namespaces, and so the simulated USRPs, need root
+    packages+=("${radio_packages[@]}") groups+=(radio)
+fi
+
+say() { echo "setup: $*"; }
+fail() {
+    echo "setup: $*" >&2
+    exit 1
+}
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# The seconds spent on downloads, for `make demo` to tell apart.
+mkdir -p build
+downloading=0
+timed_download() {
+    local start=$SECONDS
+    "$@"
+    downloading=$((downloading + SECONDS - start))
+}
+trap 'echo "$downloading" >build/download-seconds' EXIT
+
+system=$(. /etc/os-release 2>/dev/null && echo "${PRETTY_NAME:-}" || true)
+if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+    fail "expected Debian 12 or later, or a system like it with apt-get; found ${system:-an unknown system}"
+fi
+
+# Before anything is installed: would this system give the versions we need?
+check_candidate() { # PACKAGE LOWEST BELOW
+    local found
+    found=$(apt-cache policy "$1" | sed -n 's/^  Candidate: //p')
+    [ "$found" = "(none)" ] && found=
+    if [ -z "$found" ] || dpkg --compare-versions "$found" lt "$2" || dpkg --compare-versions "$found" ge "$3"; then
+        fail "expected a package $1 of version $2 or later and below $3; found ${found:-none} on ${system:-this system}"
+    fi
+}
+
+missing=()
+status=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "${packages[@]}" 2>/dev/null || true)
+for package in "${packages[@]}"; do
+    grep -qx "$package installed" <<<"$status" || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+    if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
+        fail "expected root or sudo, found neither; as root: apt-get install --no-install-recommends ${missing[*]}"
+    fi
+    say "apt-get update, to install ${missing[*]}"
+    timed_download as_root apt-get -qq update
+    check_candidate gnuradio 3.10 3.11~
+    check_candidate python3 3.11 4
+    apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends -o DPkg::Lock::Timeout=300)
+    say "downloading Debian packages"
+    timed_download as_root "${apt[@]}" install --download-only "${missing[@]}" >build/apt.log
+    say "installing Debian packages (the log is build/apt.log)"
+    as_root "${apt[@]}" install "${missing[@]}" >>build/apt.log 2>&1 || {
+        tail -n 20 build/apt.log >&2
+        fail "apt-get install failed"
+    }
+fi
+
+for blas in /usr/lib/*/libblas.so.3; do
+    case $(readlink -f "$blas") in
+    */openblas*) ;;
+    *) say "expected NumPy's BLAS $blas to be OpenBLAS, found $(readlink -f "$blas"): NumPy may be slow;" \
+        "see update-alternatives --list ${blas##*/}-$(basename "$(dirname "$blas")")" ;;
+    esac
+done
+
+# .venv: exactly the pinned packages of pyproject.toml's groups, on top of Debian's.
+if [ ${#groups[@]} -gt 0 ]; then
+    if ! .venv/bin/python -c '' 2>/dev/null; then
+        say "making .venv on top of Debian's Python"
+        /usr/bin/python3 -m venv --clear --system-site-packages .venv
+    fi
+    lacking=$(.venv/bin/python - "${groups[@]}" <<'PYTHON'
+import importlib.metadata
+import sys
+import tomllib
+
+with open("pyproject.toml", "rb") as file:
+    groups = tomllib.load(file)["dependency-groups"]
+for pin in [pin for name in sys.argv[1:] for pin in groups[name]]:
+    package, version = pin.split("==")
+    try:
+        found = importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        found = None
+    if found != version:
+        print(pin)
+PYTHON
+    )
+    if [ -n "$lacking" ]; then
+        say "installing" $lacking "in .venv"
+        timed_download .venv/bin/python -m pip --disable-pip-version-check install -q --no-deps $lacking
+    fi
+    numpy=$(.venv/bin/python -c 'import numpy; print(numpy.__file__)')
+    case $numpy in
+    /usr/lib/python3/dist-packages/*) ;;
+    *) fail "expected Debian's NumPy in /usr/lib/python3/dist-packages, which GNU Radio was built for; found $numpy" ;;
+    esac
+fi
+say "everything for '$1' is here"
