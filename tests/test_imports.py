@@ -18,16 +18,16 @@ MAY_IMPORT = {
     "metrics": set(),
     "solvers": {"pilots"},
     "detection": {"pilots", "solvers"},
-    "evaluation": {"metrics", "detection", "uplink", "pilots"},
+    "framing": set(),
     "messages": set(),
     "recording": {"messages"},
-    "blocks": {"solvers", "detection", "metrics", "messages", "uplink", "pilots", "recording"},
+    "blocks": {"solvers", "detection", "metrics", "messages", "uplink", "pilots", "recording", "framing"},
 }
 # Packages outside NumPy and the standard library, and who may import them.
 OUTSIDE = {
     "gnuradio": {"blocks"},
     "pmt": {"blocks", "messages"},
-    "scipy": {"solvers", "detection", "uplink", "pilots", "metrics", "evaluation"},
+    "scipy": {"solvers", "detection", "uplink", "pilots", "metrics"},
 }
 
 

@@ -17,7 +17,7 @@ run_packages=(
 )
 radio_packages=(
     iproute2 procps python3-gevent python3-msgpack python3-netaddr python3-pyudev python3-six
-    python3-systemd python3-setuptools python3-venv
+    python3-systemd python3-setuptools python3-wheel python3-venv
 )
 test_packages=(
     python3-venv python3-pytest python3-pytest-timeout python3-hypothesis
@@ -87,7 +87,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends -o DPkg::Lock::Timeout=300)
     say "downloading Debian packages"
     timed_download as_root "${apt[@]}" install --download-only "${missing[@]}" >build/apt.log
-    say "installing Debian packages (the log is build/apt.log)"
+    say "installing Debian packages: some minutes on a bare system; the log is build/apt.log"
     as_root "${apt[@]}" install "${missing[@]}" >>build/apt.log 2>&1 || {
         tail -n 20 build/apt.log >&2
         fail "apt-get install failed"
@@ -127,7 +127,9 @@ PYTHON
     )
     if [ -n "$lacking" ]; then
         say "installing" $lacking "in .venv"
-        timed_download .venv/bin/python -m pip --disable-pip-version-check install -q --no-deps $lacking
+        # Built, where need be, with Debian's setuptools: pip fetches nothing that is not pinned.
+        timed_download .venv/bin/python -m pip --disable-pip-version-check install -q --no-deps \
+            --use-pep517 --no-build-isolation $lacking
     fi
     numpy=$(.venv/bin/python -c 'import numpy; print(numpy.__file__)')
     case $numpy in
