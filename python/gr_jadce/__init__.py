@@ -6,7 +6,26 @@ Importing this package loads NumPy only; `gr_jadce.blocks` needs GNU Radio.
 
 __version__ = "0.1.0.dev0"
 
-from .pilots import PilotBook, as_pilot_book, load_pilots, make_pilots
-from .uplink import Scenario, Uplink, simulate
+from .detection import Decision, decide
+from .estimators import ESTIMATORS, make_estimator
+from .pilots import PILOT_KINDS, PilotBook, as_pilot_book, load_pilots, make_pilots
+from .solvers import Estimate, pc_admm
+from .uplink import Scenario, Uplink, simulate, simulate_slots
 
-__all__ = ["PilotBook", "Scenario", "Uplink", "as_pilot_book", "load_pilots", "make_pilots", "simulate"]
+__all__ = [
+    "ESTIMATORS",
+    "PILOT_KINDS",
+    "Decision",
+    "Estimate",
+    "PilotBook",
+    "Scenario",
+    "Uplink",
+    "as_pilot_book",
+    "decide",
+    "load_pilots",
+    "make_estimator",
+    "make_pilots",
+    "pc_admm",
+    "simulate",
+    "simulate_slots",
+]

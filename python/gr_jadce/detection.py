@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From an estimate to decisions: who is active at a wanted false-alarm probability, how loud the noise is.
+
+Given the other detected devices S, device n is tested by what its pilot still explains of the
+frame once the pilots of S are projected off:
+
+    t_n = ‖a_nᴴ P Y‖² / (a_nᴴ P a_n),   P = I − A_S (A_SᴴA_S)⁻¹ A_Sᴴ,   S without n.
+
+If n is inactive and S is right, t_n/σ² is Gamma(M, 1) distributed (half a χ² of 2M degrees of
+freedom) whatever the channels of S are; with σ² unknown, t_n over the energy that is left is
+F(2M, 2MR) distributed, R = L − |S| − 1. A device is active when the probability of a larger
+statistic, its p-value, is at most the wanted false-alarm probability. The estimator only
+proposes where to start: devices are dropped and added until all decisions agree with each other.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .pilots import as_pilot_book
+from .solvers.estimate import check_received, per_frame
+
+_TINY = np.finfo(float).tiny
+
+
+class Decision(NamedTuple):
+    """What is decided about a batch of B frames.
+
+    activity : (B, N) bool.
+    channel : (B, N, M) complex, refitted on the active devices, zero elsewhere.
+    score : (B, N) float, −log10 of the device's p-value.
+    threshold : float, −log10 of the wanted false-alarm probability; active means score ≥ threshold.
+    noise_var : (B,) float, noise variance per received sample: the given one or, without, estimated.
+    snr_db : (B,) float, energy of the detected signal over that of the noise, −inf with none.
+    """
+
+    activity: np.ndarray
+    channel: np.ndarray
+    score: np.ndarray
+    threshold: float
+    noise_var: np.ndarray
+    snr_db: np.ndarray
+
+
+def decide(estimate, received, pilots, false_alarm=1e-3, noise_var=None, max_rounds=60) -> Decision:
+    """Decide which devices are active and refit their channels.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        Of any estimator; its `score` proposes the first support.
+    received : (B, L, M) or (L, M) complex
+        The frames that were estimated.
+    pilots : PilotBook or (L, N) array
+    false_alarm : float
+        Wanted probability that an inactive device is reported active, in (0, 1).
+    noise_var : float or (B,), optional
+        σ² per received sample where known; estimated from each frame otherwise.
+    max_rounds : int
+        Rounds of dropping and adding at most; few frames need more than ten.
+
+    Returns
+    -------
+    Decision
+        The channel is the LMMSE estimate on the decided support, all of whose devices are given
+        the same mean power, estimated from the frame.
+    """
+    pilots = as_pilot_book(pilots)
+    if not 0 < false_alarm < 1:
+        raise ValueError(f"false_alarm: expected a probability between 0 and 1, got {false_alarm!r}")
+    frames = _correlate(check_received(received, pilots.pilot_length), pilots, noise_var)
+    if estimate.score.shape != frames.correlation.shape[:2]:
+        raise ValueError(
+            f"estimate: expected scores {frames.correlation.shape[:2]} for these frames and pilots, "
+            f"got {estimate.score.shape}"
+        )
+    threshold = -np.log10(false_alarm)
+    support = _refine(frames, _largest(estimate.score, pilots.pilot_length // 2), threshold, max_rounds)
+    fit = _least_squares(frames, support)
+    noise = fit.residual / fit.dof if frames.noise_var is None else frames.noise_var
+    channel, signal = _refit(frames, fit, noise)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        snr = signal / (noise * pilots.pilot_length * channel.shape[2])
+        snr_db = 10 * np.log10(np.where(signal > 0, snr, 0))
+    dtype = np.result_type(np.asarray(received), np.complex64)
+    return Decision(support, channel.astype(dtype), _score(frames, fit), threshold, noise, snr_db)
+
+
+def log10_p_known(energy, n_antennas):
+    """log10 P(Gamma(M, 1) ≥ energy) = log10 e^{−t} Σ_{k<M} t^k/k!, accurate far into the tail."""
+    log_t = np.log(np.maximum(energy, _TINY))
+    term = total = np.zeros(np.shape(energy))
+    for k in range(1, n_antennas):
+        term = term + log_t - np.log(k)
+        total = np.logaddexp(total, term)
+    return (total - energy) / np.log(10)
+
+
+def log10_p_unknown(energy, rest, n_antennas, rest_dof):
+    """log10 P(F ≥ f) for f = (energy/M) / (rest/rest_dof), F of 2M and 2·rest_dof degrees of freedom.
+
+    With x = rest/(rest + energy) this is the tail x^m Σ_{j<M} C(m+j−1, j) (1−x)^j, m = rest_dof.
+    """
+    rest, dof = np.maximum(rest, _TINY), np.maximum(rest_dof, 1)
+    log_y = np.log(np.maximum(energy / (energy + rest), _TINY))
+    term = total = np.zeros(np.shape(energy))
+    for j in range(1, n_antennas):
+        term = term + log_y + np.log((dof + j - 1) / j)
+        total = np.logaddexp(total, term)
+    return np.where(rest_dof > 0, (total - dof * np.log1p(energy / rest)) / np.log(10), 0.0)
+
+
+class _Frames(NamedTuple):
+    """What the tests need of B frames: everything is in their correlations with the pilots."""
+
+    gram: np.ndarray  # (N, N) AᴴA
+    correlation: np.ndarray  # (B, N, M) AᴴY
+    energy: np.ndarray  # (B,) ‖Y‖²
+    noise_var: np.ndarray | None  # (B,), None when unknown
+    pilot_length: int
+
+    def of(self, index):
+        """These frames only."""
+        noise_var = None if self.noise_var is None else self.noise_var[index]
+        return self._replace(correlation=self.correlation[index], energy=self.energy[index], noise_var=noise_var)
+
+
+class _Fit(NamedTuple):
+    """Least squares on the supports of B frames, each padded to the largest of them, K."""
+
+    support: np.ndarray  # (B, N) bool
+    index: np.ndarray  # (B, K) devices, ascending
+    member: np.ndarray  # (B, K) bool, False in the padding
+    columns: np.ndarray  # (B, N, K) AᴴA_S
+    gram: np.ndarray  # (B, K, K) A_SᴴA_S, identity in the padding
+    inverse: np.ndarray  # (B, K, K)
+    target: np.ndarray  # (B, K, M) A_SᴴY
+    channel: np.ndarray  # (B, K, M)
+    residual: np.ndarray  # (B,) ‖P Y‖²
+    dof: np.ndarray  # (B,) complex degrees of freedom of the residual, M(L − |S|)
+
+
+def _correlate(received, pilots, noise_var):
+    matrix, received = pilots.matrix.astype(np.complex128), received.astype(np.complex128)
+    noise_var = None if noise_var is None else per_frame("noise_var", noise_var, len(received))
+    energy, adjoint = _energy(received).sum(axis=1), matrix.conj().T
+    return _Frames(adjoint @ matrix, adjoint @ received, energy, noise_var, pilots.pilot_length)
+
+
+def _largest(score, count):
+    """The `count` largest positive scores of every frame, as a (B, N) support."""
+    order = np.argsort(-score, axis=1, kind="stable")[:, :count]
+    support = np.zeros(score.shape, dtype=bool)
+    np.put_along_axis(support, order, True, axis=1)
+    return support & (score > 0)
+
+
+def _refine(frames, support, threshold, max_rounds):
+    """Drop and add devices until the support is exactly the devices that pass the test given it."""
+    live = np.arange(len(support))
+    for round_ in range(max_rounds):
+        part = frames.of(live)
+        score = _score(part, _least_squares(part, support[live]))
+        changed = _drop(support[live], score, threshold)
+        if round_ < max_rounds - 1:
+            changed = _add(changed, support[live], score, threshold, frames.pilot_length - 2)
+        moved = np.any(changed != support[live], axis=1)
+        support[live] = changed
+        live = live[moved]
+        if not live.size:
+            break
+    return support
+
+
+def _drop(support, score, threshold):
+    """Without the worse half, rounded up, of the members that fail the test."""
+    fails = support & (score < threshold)
+    rank = np.argsort(np.argsort(np.where(fails, score, np.inf), axis=1, kind="stable"), axis=1)
+    return support & ~(fails & (2 * rank < fails.sum(axis=1, keepdims=True)))
+
+
+def _add(changed, support, score, threshold, most):
+    """With the best device that passes, in frames where no member failed and there is room."""
+    outside = np.where(support, -np.inf, score)
+    best = outside.argmax(axis=1)
+    ready = np.all(changed == support, axis=1) & (support.sum(axis=1) < most)
+    ready &= np.take_along_axis(outside, best[:, None], axis=1)[:, 0] >= threshold
+    changed[ready, best[ready]] = True
+    return changed
+
+
+def _least_squares(frames, support):
+    n_members, n_antennas = support.sum(axis=1), frames.correlation.shape[2]
+    index = np.argsort(~support, axis=1, kind="stable")[:, : max(n_members.max(initial=0), 1)]
+    member = np.take_along_axis(support, index, axis=1)
+    columns = np.moveaxis(frames.gram[:, index], 0, 1) * member[:, None, :]
+    gram = np.take_along_axis(columns, index[:, :, None], axis=1) * member[:, :, None]
+    gram = gram + np.eye(index.shape[1]) * ~member[:, None, :]
+    inverse = np.linalg.inv(gram)
+    target = np.take_along_axis(frames.correlation, index[:, :, None], axis=1) * member[:, :, None]
+    channel = inverse @ target
+    residual = np.maximum(frames.energy - np.sum((channel.conj() * target).real, axis=(1, 2)), 0)
+    dof = n_antennas * np.maximum(frames.pilot_length - n_members, 1)
+    return _Fit(support, index, member, columns, gram, inverse, target, channel, residual, dof)
+
+
+def _statistic(frames, fit):
+    """t_n of every device (B, N), members left out of the support they are tested against."""
+    left = _energy(frames.correlation - fit.columns @ fit.channel)  # ‖a_nᴴ P Y‖²
+    norm = np.diagonal(frames.gram).real
+    share = norm - np.sum((fit.columns @ fit.inverse * fit.columns.conj()).real, axis=2)  # a_nᴴ P a_n
+    tested = share > 1e-6 * norm  # else the pilot lies in the span of the others
+    statistic = np.where(tested, left / np.where(tested, share, 1), 0)
+    own = _energy(fit.channel) / np.diagonal(fit.inverse, axis1=1, axis2=2).real
+    own = np.where(fit.member, own, np.take_along_axis(statistic, fit.index, axis=1))
+    np.put_along_axis(statistic, fit.index, own, axis=1)
+    return statistic
+
+
+def _score(frames, fit):
+    """−log10 p-value of every device (B, N)."""
+    statistic, n_antennas = _statistic(frames, fit), frames.correlation.shape[2]
+    if frames.noise_var is not None:
+        return -log10_p_known(statistic / frames.noise_var[:, None], n_antennas)
+    rest = fit.residual[:, None] - np.where(fit.support, 0, statistic)
+    dof = fit.dof[:, None] - np.where(fit.support, 0, n_antennas)
+    return -log10_p_unknown(statistic, rest, n_antennas, dof)
+
+
+def _refit(frames, fit, noise_var):
+    """LMMSE channel (B, N, M) on the support and the energy (B,) of the signal that it explains."""
+    variance = np.diagonal(fit.inverse, axis1=1, axis2=2).real * noise_var[:, None]
+    n_antennas, count = fit.channel.shape[2], np.maximum(fit.member.sum(axis=1), 1)
+    power = np.sum((_energy(fit.channel) / n_antennas - variance) * fit.member, axis=1) / count
+    ridge = noise_var / np.maximum(power, 1e-3 * noise_var + _TINY)
+    regular = fit.gram + np.eye(fit.gram.shape[1]) * ridge[:, None, None]
+    rows = np.linalg.solve(regular, fit.target)
+    channel = np.zeros_like(frames.correlation)
+    np.put_along_axis(channel, fit.index[:, :, None], rows, axis=1)
+    return channel, np.sum((rows.conj() * (fit.gram @ rows)).real, axis=(1, 2))
+
+
+def _energy(rows):
+    return np.sum(rows.real**2 + rows.imag**2, axis=-1)

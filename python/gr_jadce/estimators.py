@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All estimators by name: what the receiver block, the apps and the evaluation choose from."""
+
+from .solvers import pc_admm
+
+ESTIMATORS = {"pc_admm": pc_admm}
+
+
+def make_estimator(name, pilots, **options):
+    """Set up the estimator `name` for a pilot book.
+
+    Parameters
+    ----------
+    name : str
+        A key of `ESTIMATORS`.
+    pilots : PilotBook or (L, N) array
+    **options
+        Passed to the estimator's factory, e.g. ``tol=1e-4`` for "pc_admm".
+
+    Returns
+    -------
+    estimator : callable
+        ``estimator(received, noise_var=None)`` → `Estimate`.
+
+    Raises
+    ------
+    ValueError
+        If the name or an option is unknown, or an option has a wrong value.
+    """
+    if name not in ESTIMATORS:
+        raise ValueError(f"estimator: expected one of {', '.join(ESTIMATORS)}, got {name!r}")
+    try:
+        return ESTIMATORS[name](pilots, **options)
+    except TypeError as error:
+        raise ValueError(f"estimator {name!r}: {error}") from error

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Solvers of the joint activity detection and channel estimation problem, in NumPy.
+
+Inside this package the axes are (rows, frames, antennas): Y (L, B, M), X (N, B, M), so that
+one matrix product serves a whole batch. At its edges, as everywhere else, frames come first.
+"""
+
+from .estimate import Estimate
+from .pc_admm import pc_admm
+
+__all__ = ["Estimate", "pc_admm"]

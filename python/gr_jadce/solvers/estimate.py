@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every estimator takes and gives."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Estimate(NamedTuple):
+    """What an estimator says of a batch of B frames.
+
+    channel : (B, N, M) complex, zero rows where a device is taken for inactive.
+    score : (B, N) float, larger means more likely active; comparable within a frame.
+    n_iter : (B,) int, iterations (or layers) used.
+    gap : (B,) float, relative duality gap reached; NaN where the estimator has none.
+    """
+
+    channel: np.ndarray
+    score: np.ndarray
+    n_iter: np.ndarray
+    gap: np.ndarray
+
+
+def check_received(received, pilot_length) -> np.ndarray:
+    """`received` as a (B, L, M) complex array, without a copy where it is one.
+
+    Raises
+    ------
+    ValueError
+        If the shape is not (B, L, M) or (L, M), or a value is NaN or Inf.
+    """
+    array = np.asarray(received)
+    if array.ndim == 2:
+        array = array[None]
+    if array.ndim != 3 or array.shape[1] != pilot_length or array.shape[2] == 0:
+        raise ValueError(
+            f"received: expected frames (B, L, M) or one frame (L, M) with pilot length L = {pilot_length}, "
+            f"got shape {np.shape(received)}"
+        )
+    if array.dtype.kind not in "fc":
+        raise ValueError(f"received: expected floating-point samples, got {array.dtype}")
+    if not np.isfinite(array.sum()) and not np.all(np.isfinite(array)):
+        raise ValueError("received: expected finite samples, got NaN or Inf")
+    return array
+
+
+def per_frame(name, value, n_frames) -> np.ndarray:
+    """A positive finite number, or one for each frame, as (n_frames,) float."""
+    array = np.asarray(value, dtype=float)
+    if array.shape not in ((), (n_frames,)) or not np.all(np.isfinite(array) & (array > 0)):
+        raise ValueError(f"{name}: expected a positive number, or {n_frames} of them, got {value!r}")
+    return np.broadcast_to(array, (n_frames,))

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The group LASSO that underlies everything here, and its optimality certificate.
+
+    minimise over X   ½‖Y − A X‖²_F + λ Σ_n ‖X_n‖₂
+
+X_n is row n, device n's channel to all antennas; for one antenna this is the complex LASSO.
+Shapes: A (L, N), Y (L, B, M), X (N, B, M), lam (B,); B independent problems at once.
+"""
+
+import numpy as np
+
+
+def apply(matrix, rows):
+    """matrix @ rows for rows of shape (n, ...): one product for all frames and antennas."""
+    return (matrix @ rows.reshape(len(rows), -1)).reshape(len(matrix), *rows.shape[1:])
+
+
+def sum_squares(array, axis=None):
+    """Σ |array|² over `axis`, without complex intermediates."""
+    return np.sum(array.real**2 + array.imag**2, axis=axis)
+
+
+def row_norms(rows):
+    """‖X_n‖₂ of every row of every frame: (N, B)."""
+    return np.sqrt(sum_squares(rows, axis=-1))
+
+
+def row_shrink(rows, threshold):
+    """Proximal operator of threshold·Σ‖·‖₂: shortens every row by `threshold` (B,), keeps its phase."""
+    norms = row_norms(rows)
+    scale = np.maximum(norms - threshold, 0) / np.maximum(norms, np.finfo(norms.dtype).tiny)
+    return rows * scale[..., None]
+
+
+def objective(residual, rows, lam):
+    """½‖R‖²_F + λ Σ_n ‖X_n‖₂ of every frame (B,), given the residual R = Y − A X."""
+    return 0.5 * sum_squares(residual, axis=(0, -1)) + lam * row_norms(rows).sum(axis=0)
+
+
+def lam_max(matrix, received):
+    """The smallest λ at which the solution is X = 0: max_n ‖a_nᴴ Y‖₂, for every frame (B,)."""
+    return row_norms(apply(matrix.conj().T, received)).max(axis=0)
+
+
+def duality_gap(matrix, received, rows, lam):
+    """Relative duality gap (P(X) − D(θ)) / P(X) of every frame (B,): X is optimal iff it is 0.
+
+    The dual point is the residual scaled to be feasible, θ = R·min(1, λ / max_n ‖a_nᴴ R‖), with
+    D(θ) = ½‖Y‖² − ½‖Y − θ‖². The gap bounds the relative error of the objective.
+    """
+    residual = received - apply(matrix, rows)
+    primal = objective(residual, rows, lam)
+    correlation = lam_max(matrix, residual)
+    scale = np.minimum(1, lam / np.maximum(correlation, np.finfo(float).tiny))
+    theta = residual * scale[:, None]
+    dual = 0.5 * (sum_squares(received, axis=(0, -1)) - sum_squares(received - theta, axis=(0, -1)))
+    return np.divide(primal - dual, primal, out=np.zeros_like(primal), where=primal > 0)
