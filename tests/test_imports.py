@@ -12,22 +12,26 @@ PACKAGE = Path(__file__).resolve().parents[1] / "python" / "gr_jadce"
 # Part of the package → the parts it may import.  A part is a module, a module of a subpackage, or
 # a whole subpackage; a part may always import itself.  Everything may import NumPy and the standard library.
 MAY_IMPORT = {
-    "": {"pilots", "uplink", "metrics", "detection", "solvers"},  # gr_jadce/__init__.py
+    "": {"pilots", "uplink", "metrics", "detection", "solvers", "estimators"},  # gr_jadce/__init__.py
     "pilots": set(),
-    "uplink": {"pilots"},
+    "framing": set(),
+    "backlog": set(),
     "metrics": set(),
+    "messages": set(),
+    "recording": set(),
+    "scoring": {"metrics"},
+    "uplink": {"pilots"},
     "solvers": {"pilots"},
     "detection": {"pilots", "solvers"},
-    "framing": set(),
-    "messages": set(),
-    "recording": {"messages"},
-    "blocks": {"solvers", "detection", "metrics", "messages", "uplink", "pilots", "recording", "framing"},
+    "estimators": {"solvers"},
+    "reporting": {"detection", "messages", "pilots"},
 }
+MAY_IMPORT["blocks"] = set(MAY_IMPORT) - {""}
 # Packages outside NumPy and the standard library, and who may import them.
 OUTSIDE = {
     "gnuradio": {"blocks"},
     "pmt": {"blocks", "messages"},
-    "scipy": {"solvers", "detection", "uplink", "pilots", "metrics"},
+    "scipy": {"solvers", "detection", "uplink", "metrics"},
 }
 
 

@@ -16,7 +16,7 @@ run_packages=(
     python3-uhd uhd-host
 )
 radio_packages=(
-    iproute2 procps python3-gevent python3-msgpack python3-netaddr python3-pyudev python3-six
+    iproute2 python3-gevent python3-msgpack python3-netaddr python3-pyudev python3-six
     python3-systemd python3-setuptools python3-wheel python3-venv
 )
 test_packages=(
