@@ -201,6 +201,50 @@ def join(activity, channel) -> Report:
     return Report(channel=channel["channel"], **activity)
 
 
+class Joiner:
+    """Joins the two PDUs of each frame, activity first, into a report.
+
+    Truth and estimates may come mixed: truth of a frame comes before its estimate.
+
+    Parameters
+    ----------
+    limit : int
+        Activity PDUs kept waiting for their channel PDU; the oldest are given up.
+
+    Attributes
+    ----------
+    unjoined : int
+        PDUs given up.
+    """
+
+    def __init__(self, limit=1024):
+        self.unjoined = 0
+        self._limit = limit
+        self._waiting = {}
+
+    def add(self, pdu) -> Report | None:
+        """The report that this PDU completes, if any; ValueError if it is malformed."""
+        import pmt
+
+        if pmt.is_u32vector(_split_pdu(pdu)[1]):
+            self._add_activity(activity_from_pmt(pdu))
+            return None
+        channel = channel_from_pmt(pdu)
+        activity = self._waiting.pop(channel["frame_id"], None)
+        if activity is None:
+            self.unjoined += 1
+            return None
+        return join(activity, channel)
+
+    def _add_activity(self, activity):
+        frame_id = activity["frame_id"]
+        self.unjoined += self._waiting.pop(frame_id, None) is not None
+        self._waiting[frame_id] = activity
+        if len(self._waiting) > self._limit:
+            self._waiting.pop(next(iter(self._waiting)))
+            self.unjoined += 1
+
+
 def status_to_pmt(status):
     """A status dictionary (str to int, float, bool or str) as a PMT dictionary."""
     import pmt
@@ -238,7 +282,8 @@ def to_json(report) -> str:
     if report.device_id is not None:
         entry["device_id"] = list(report.device_id)
     rows = np.ascontiguousarray(report.channel).view(np.float32).reshape(*report.channel.shape, 2)
-    return f'{json.dumps(entry)[:-1]}, "score": {_json_numbers(report.score)}, "channel": {_json_numbers(rows)}}}'
+    arrays = f'"score": {_json_numbers(report.score)}, "channel": {_json_numbers(rows)}'
+    return f"{json.dumps(entry)[:-1]}, {arrays}}}"
 
 
 def from_json(line) -> Report:

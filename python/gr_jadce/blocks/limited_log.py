@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Warnings of a block on data it cannot use, few enough to be read."""
+
+from time import monotonic
+
+
+class LimitedLog:
+    """Logs at most one warning per `interval` seconds and says how many it left out.
+
+    Parameters
+    ----------
+    logger : gr.logger
+        The logger of a block.
+    interval : float
+        Seconds.
+    """
+
+    def __init__(self, logger, interval=1.0):
+        self._logger = logger
+        self._interval = interval
+        self._due = 0.0
+        self._left_out = 0
+
+    def warn(self, text):
+        """Log `text`, or count it as left out."""
+        now = monotonic()
+        if now < self._due:
+            self._left_out += 1
+            return
+        self._logger.warn(f"{text} ({self._left_out} more since the last)" if self._left_out else text)
+        self._due, self._left_out = now + self._interval, 0

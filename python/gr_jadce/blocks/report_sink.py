@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all blocks that end a report's way have in common: one port, both messages joined, a sure end."""
+
+from time import monotonic, sleep
+
+import pmt
+from gnuradio import gr
+
+from ..messages import Joiner, status_from_pmt
+from .lifetime import keep_alive
+from .limited_log import LimitedLog
+
+_PORT = pmt.intern("in")
+_SYSTEM = pmt.intern("system")
+_DONE = pmt.cons(pmt.intern("done"), pmt.from_long(1))
+# How long a stopped flowgraph's receiver may take to hand over its last reports, in seconds.
+_LINGER = 1.0
+
+
+class report_sink(gr.basic_block):
+    """A block with the message port `in`, to which truth, activity, channel and status are connected.
+
+    It ends at the end-of-file message that a receiver sends last, not when one of its
+    publishers is done. Messages that are none of these are counted, logged and left out.
+
+    Subclasses define ``take_report(report)`` and may define ``take_status(status)``; an
+    exception raised in one counts as a rejected message.
+
+    Parameters
+    ----------
+    name : str
+        Name of the block.
+    """
+
+    def __init__(self, name):
+        gr.basic_block.__init__(self, name, in_sig=None, out_sig=None)
+        self.message_port_register_in(_PORT)
+        self.set_msg_handler(_PORT, self.handle_message)
+        self.set_msg_handler(_SYSTEM, self.handle_system)
+        self._joiner = Joiner()
+        self._log = LimitedLog(self.logger)
+        self._rejected = 0
+        self._ended = False
+        self._may_end = True
+        keep_alive(self)
+
+    def rejected(self):
+        """Messages that could not be used."""
+        return self._rejected
+
+    def unjoined(self):
+        """Activity or channel messages whose counterpart did not come."""
+        return self._joiner.unjoined
+
+    def waiting(self):
+        """Messages not yet taken."""
+        return self.nmsgs(_PORT)
+
+    def take_report(self, report):
+        """Use a report."""
+        raise NotImplementedError
+
+    def take_status(self, status):
+        """Use a status, a dictionary; left alone unless redefined."""
+
+    def start(self):
+        # A second end-of-file of an earlier run may still be queued: it must not end this one.
+        self._may_end = not self._ended
+        self._ended = False
+        return True
+
+    def stop(self):
+        """After a flowgraph was stopped, take what its receiver still sends."""
+        give_up = monotonic() + _LINGER
+        while not self._ended and monotonic() < give_up:
+            message = self.delete_head_nowait(_PORT)
+            if message is None:
+                sleep(0.005)
+            else:
+                self.handle_message(message)
+        return True
+
+    def handle_system(self, message):
+        """Ignore `done`: the first publisher to finish would end the block before its last reports."""
+
+    def handle_message(self, message):
+        """Take one message of any of the kinds."""
+        if pmt.eq(message, pmt.PMT_EOF):
+            self._end()
+            return
+        self._may_end = True
+        try:
+            self._take(message)
+        except Exception as error:
+            self._rejected += 1
+            self._log.warn(f"message left out: {error}")
+
+    def _take(self, message):
+        if pmt.is_dict(message):
+            self.take_status(status_from_pmt(message))
+            return
+        report = self._joiner.add(message)
+        if report is not None:
+            self.take_report(report)
+
+    def _end(self):
+        if self._may_end:
+            self._ended = True
+            self.system_handler(_DONE)

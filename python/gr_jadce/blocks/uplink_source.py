@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The simulated uplink as a stream source, tagged as UHD tags, with its truth as messages."""
+
+import os
+from dataclasses import replace
+from fractions import Fraction
+from threading import Lock
+from time import monotonic, sleep
+
+import numpy as np
+import pmt
+from gnuradio import gr
+
+from ..messages import Report, to_pmts
+from ..pilots import load_pilots
+from ..uplink import Scenario, simulate_slots
+from .lifetime import keep_alive
+
+_ACTIVITY, _CHANNEL = pmt.intern("activity"), pmt.intern("channel")
+_RX_TIME, _RX_RATE, _RX_FREQ = pmt.intern("rx_time"), pmt.intern("rx_rate"), pmt.intern("rx_freq")
+_MAX_BATCH = 64
+# A throttled source waits this long at most, in seconds, so that the flowgraph can stop.
+_MAX_WAIT = 0.2
+_CHUNK = 0.005  # seconds of samples worth waking up for
+
+
+class uplink_source(gr.sync_block):
+    """Simulate devices that transmit their pilots in slots, as M antennas receive them.
+
+    Slot k is the samples kT to (k+1)T - 1 of every output, its pilots the first L of them; the
+    rest is a guard of noise. The first sample, and the first one after a gap, carry the tags
+    rx_time, rx_rate and rx_freq on every output, as those of `uhd.usrp_source`. The truth of
+    slot k is published on the ports `activity` and `channel`, with frame_id k and estimator
+    "truth", before its samples are.
+
+    Parameters
+    ----------
+    pilots : PilotBook, (L, N) array or path
+    n_antennas, activity_rate, n_active, snr_db, power_spread_db
+        As in `uplink.Scenario`; n_active below 0 means that activity_rate counts.
+    slot_period : int
+        T samples; 0 is L + 16.
+    n_slots : int
+        Slots until the end of the stream; 0 is endless.
+    rate : float
+        Samples per second.
+    start_time : (int, float)
+        Device time of sample 0: whole seconds and fraction.
+    throttle : bool
+        Give out samples no faster than `rate`.
+    gaps : sequence of (int, int)
+        (first sample, length) of stretches, ascending, that are not delivered, as in an overflow.
+    seed : int
+    send_eof : bool
+        End the message ports with pmt.PMT_EOF, for sinks that are given truth alone.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        pilots,
+        n_antennas=1,
+        activity_rate=0.1,
+        n_active=-1,
+        snr_db=10.0,
+        power_spread_db=0.0,
+        slot_period=0,
+        n_slots=0,
+        rate=1e6,
+        start_time=(0, 0.0),
+        throttle=False,
+        gaps=(),
+        seed=0,
+        send_eof=False,
+    ):
+        book = load_pilots(pilots) if isinstance(pilots, (str, os.PathLike)) else pilots
+        n_active = None if n_active is None or n_active < 0 else n_active
+        self._scenario = Scenario(book, n_antennas, activity_rate, n_active, snr_db, power_spread_db)
+        self._scenario_lock = Lock()
+        self._slot_period = _checked_period(slot_period, self._scenario.pilots.pilot_length)
+        if n_slots < 0:
+            raise ValueError(f"n_slots: expected 0 (endless) or more, got {n_slots!r}")
+        if not (np.isfinite(rate) and rate > 0):
+            raise ValueError(f"rate: expected samples per second above 0, got {rate!r}")
+        self._n_slots = n_slots or float("inf")
+        self._rate = float(rate)
+        self._start_time = _checked_time(start_time)
+        self._gaps = _checked_gaps(gaps)
+        self._throttle, self._seed, self._send_eof = throttle, seed, send_eof
+        gr.sync_block.__init__(self, "JADCE uplink source", in_sig=None, out_sig=[np.complex64] * n_antennas)
+        for port in (_ACTIVITY, _CHANNEL):
+            self.message_port_register_out(port)
+        self._rewind()
+        keep_alive(self)
+
+    def set_snr_db(self, snr_db):
+        """Change the SNR, in dB, from the next slot on."""
+        self._change(snr_db=float(snr_db))
+
+    def set_activity_rate(self, activity_rate):
+        """Change the probability that a device transmits, from the next slot on."""
+        self._change(activity_rate=float(activity_rate))
+
+    def start(self):
+        """Go on after an interruption, from slot 0 after the end."""
+        if self._position >= self._end():
+            self._rewind()
+        self._tags_due, self._time_zero = True, None
+        return True
+
+    def stop(self):
+        if self._send_eof:
+            for port in (_ACTIVITY, _CHANNEL):
+                self.message_port_pub(port, pmt.PMT_EOF)
+        return True
+
+    def work(self, input_items, output_items):
+        until_gap = self._skip_gaps()
+        room = min(len(output_items[0]), until_gap, self._end() - self._position)
+        if room <= 0:
+            return -1
+        if self._throttle:
+            room = min(room, self._wait_for(room))
+        if room > 0:
+            room = min(room, self._simulate_for(room))
+            self._deliver(room, output_items)
+        return room
+
+    def _rewind(self):
+        self._position = self._next_slot = 0
+        self._samples = np.empty((0, self._scenario.n_antennas), dtype=np.complex64)
+        self._gaps_ahead = list(reversed(self._gaps))
+
+    def _end(self):
+        return self._n_slots * self._slot_period
+
+    def _change(self, **changes):
+        with self._scenario_lock:
+            self._scenario = replace(self._scenario, **changes)
+
+    def _skip_gaps(self):
+        """Jump over a gap that starts here; samples until the next one."""
+        while self._gaps_ahead and self._gaps_ahead[-1][0] == self._position:
+            self._position += self._gaps_ahead.pop()[1]
+            self._tags_due = True
+        return self._gaps_ahead[-1][0] - self._position if self._gaps_ahead else float("inf")
+
+    def _wait_for(self, room):
+        """Sleep, not too long, until enough samples are due; how many are."""
+        if self._time_zero is None:
+            self._time_zero = monotonic() - self._position / self._rate
+        wanted = min(room, max(self._rate * _CHUNK, 1))
+        missing = self._position + wanted - (monotonic() - self._time_zero) * self._rate
+        if missing > 0:
+            sleep(min(missing / self._rate, _MAX_WAIT))
+        return int((monotonic() - self._time_zero) * self._rate) - self._position
+
+    def _simulate_for(self, room):
+        """Simulate on if nothing is left at this position; samples ready from here."""
+        while self._ready() <= 0:
+            missing = self._position + room - self._next_slot * self._slot_period
+            left = self._n_slots - self._next_slot
+            self._simulate_slots(int(min(-(-missing // self._slot_period), _MAX_BATCH, left)))
+        return self._ready()
+
+    def _ready(self):
+        return self._next_slot * self._slot_period - self._position
+
+    def _simulate_slots(self, n_slots):
+        scenario = self._scenario
+        self._samples, uplink = simulate_slots(
+            scenario, self._slot_period, n_slots, self._seed, self._next_slot
+        )
+        for i in range(n_slots):
+            self._publish_truth(self._next_slot + i, scenario, uplink, i)
+        self._next_slot += n_slots
+
+    def _publish_truth(self, slot, scenario, uplink, index):
+        device = np.flatnonzero(uplink.activity[index])
+        names = scenario.pilots.device_id
+        truth = Report(
+            frame_id=slot,
+            rx_time=self._time_of(slot * self._slot_period),
+            n_devices=scenario.pilots.n_devices,
+            n_antennas=scenario.n_antennas,
+            device=device,
+            channel=uplink.channel[index, device],
+            score=np.zeros(len(device), dtype=np.float32),
+            threshold=0.0,
+            noise_var=uplink.noise_var,
+            snr_db=scenario.snr_db,
+            status="ok",
+            estimator="truth",
+            n_iter=0,
+            solve_time=0.0,
+            device_id=None if names is None else tuple(str(names[n]) for n in device),
+        )
+        for port, message in zip((_ACTIVITY, _CHANNEL), to_pmts(truth), strict=True):
+            self.message_port_pub(port, message)
+
+    def _deliver(self, n_samples, outputs):
+        if self._tags_due:
+            self._add_tags()
+        start = len(self._samples) - self._ready()
+        for antenna, output in enumerate(outputs):
+            output[:n_samples] = self._samples[start : start + n_samples, antenna]
+        self._position += n_samples
+
+    def _add_tags(self):
+        seconds, fraction = self._time_of(self._position)
+        time = pmt.make_tuple(pmt.from_uint64(seconds), pmt.from_double(fraction))
+        for antenna in range(self._scenario.n_antennas):
+            offset = self.nitems_written(antenna)
+            self.add_item_tag(antenna, offset, _RX_TIME, time)
+            self.add_item_tag(antenna, offset, _RX_RATE, pmt.from_double(self._rate))
+            self.add_item_tag(antenna, offset, _RX_FREQ, pmt.from_double(0.0))
+        self._tags_due = False
+
+    def _time_of(self, sample):
+        elapsed = Fraction(self._start_time[1]) + sample / Fraction(self._rate)
+        seconds = elapsed.numerator // elapsed.denominator
+        return self._start_time[0] + seconds, float(elapsed - seconds)
+
+
+def _checked_period(slot_period, pilot_length):
+    if slot_period == 0:
+        return pilot_length + 16
+    if slot_period < pilot_length:
+        raise ValueError(
+            f"slot_period: expected at least the pilot length {pilot_length}, got {slot_period!r}"
+        )
+    return int(slot_period)
+
+
+def _checked_time(start_time):
+    seconds, fraction = start_time
+    if seconds < 0 or seconds != int(seconds) or not 0 <= fraction < 1:
+        raise ValueError(f"start_time: expected whole seconds and a fraction below 1, got {start_time!r}")
+    return int(seconds), float(fraction)
+
+
+def _checked_gaps(gaps):
+    gaps = [(int(first), int(length)) for first, length in gaps]
+    end = 0
+    for first, length in gaps:
+        if first < end or length < 1:
+            raise ValueError(f"gaps: expected ascending (first sample, length) without overlap, got {gaps}")
+        end = first + length
+    return gaps
