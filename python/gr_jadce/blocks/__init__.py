@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The GNU Radio blocks; importing this package needs GNU Radio."""
+
+from .pilot_framer import pilot_framer
+from .receiver import receiver
+
+__all__ = ["pilot_framer", "receiver"]

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Antenna streams to frames."""
+
+import numpy as np
+import pmt
+from gnuradio import gr
+
+from ..framing import Framer
+from .lifetime import keep_alive
+from .limited_log import LimitedLog
+
+_RX_TIME = pmt.intern("rx_time")
+_RX_RATE = pmt.intern("rx_rate")
+_FRAME_ID = pmt.intern("frame_id")
+_SLOT_PERIOD = pmt.intern("slot_period")
+_FRAMER = pmt.intern("framer")
+_MAX_BUFFER_BYTES = 16_000_000
+
+
+class pilot_framer(gr.basic_block):
+    """Cuts the pilot of every slot out of M antenna streams, by device time.
+
+    Each frame is one item, a vector of L·M samples: all antennas of symbol 0, then of symbol 1, …
+    The first frame, and the first after each gap, carries the tags ``frame_id``, ``rx_time`` (of
+    the pilot's first sample), ``slot_period``, ``rx_rate`` and ``framer`` (a dictionary of
+    totals); the others follow from it. Stream tags ``rx_time`` and ``rx_rate``, as
+    `uhd.usrp_source` makes them, are read on input 0. `gr_jadce.framing.Framer` says what happens
+    where time jumps.
+
+    Parameters
+    ----------
+    pilot_length, n_antennas : int
+        L and M; there are M inputs.
+    slot_period : int
+        Samples from slot to slot, at least L.
+    slot_origin : "first" or (int, float)
+        Where slot 0 starts: at the first sample, or at a device time (whole seconds, fraction).
+    offset : int
+        Samples from the start of a slot to that of its pilot.
+    rate : float
+        Samples a second, until an ``rx_rate`` tag tells another.
+    resync_tag : str
+        Name of a tag that marks the start of a slot (``corr_start`` of `digital.corr_est_cc`);
+        empty for none. Numbering goes on.
+    resync_offset : int
+        Samples from that tag to the start of the slot; may be negative.
+    tag_every_frame : bool
+        Tag all frames, so that they can be spread over several receivers.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        pilot_length,
+        n_antennas,
+        slot_period,
+        slot_origin="first",
+        offset=0,
+        rate=1e6,
+        resync_tag="",
+        resync_offset=0,
+        tag_every_frame=False,
+    ):
+        self._framer = Framer(
+            pilot_length, n_antennas, slot_period, slot_origin, offset, rate, tag_every_frame
+        )
+        self._resync_tag = str(resync_tag)
+        self._resync_offset = int(resync_offset)
+        self._frame_shape = (pilot_length, n_antennas)
+        length = pilot_length * n_antennas
+        gr.basic_block.__init__(
+            self,
+            name="JADCE pilot framer",
+            in_sig=[np.complex64] * n_antennas,
+            out_sig=[(np.complex64, length)],
+        )
+        self._log = LimitedLog(self.logger)
+        self.set_tag_propagation_policy(gr.TPP_DONT)
+        self.set_min_output_buffer(min(max(_MAX_BUFFER_BYTES // (8 * length), 2), 256))
+        keep_alive(self)
+
+    def frames(self) -> int:
+        """Frames cut so far."""
+        return self._framer.frames
+
+    def gaps(self) -> int:
+        """Jumps of device time so far."""
+        return self._framer.gaps
+
+    def slots_lost(self) -> int:
+        """Slots lost to gaps so far."""
+        return self._framer.slots_lost
+
+    def partial_frames(self) -> int:
+        """Frames so far of which only the beginning came."""
+        return self._framer.partial_frames
+
+    def samples(self) -> int:
+        """Samples of each antenna taken so far."""
+        return self._framer.samples
+
+    def forecast(self, noutput_items, ninputs):
+        """One sample an antenna is enough to go on."""
+        return [1] * ninputs
+
+    def general_work(self, input_items, output_items):
+        """Cut what there is, event by event; all samples are consumed while there is room."""
+        available = min(len(stream) for stream in input_items)
+        frames = output_items[0].reshape(-1, *self._frame_shape)
+        used = made = 0
+        for index, events in self._events(available):
+            streams = [stream[used:index] for stream in input_items]
+            more_used, more_made, stamps = self._framer.push(streams, frames[made:])
+            self._tag_frames(made, stamps)
+            used, made = used + more_used, made + more_made
+            if used < index or made == len(frames):
+                break
+            self._apply(events)
+        self.consume_each(used)
+        return made
+
+    def stop(self):
+        """Count the frame under way, if any, as partial."""
+        self._framer.end()
+        return True
+
+    def _events(self, available):
+        """[(index, {key: value})] of the samples that carry tags, then (available, {})."""
+        tags = self.get_tags_in_window(0, 0, available)
+        if not tags:
+            return [(available, {})]
+        first = self.nitems_read(0)
+        events = {}
+        for tag in tags:
+            events.setdefault(tag.offset - first, {})[pmt.symbol_to_string(tag.key)] = tag.value
+        return [*sorted(events.items()), (available, {})]
+
+    def _apply(self, events):
+        try:
+            rx_time, rate = events.get("rx_time"), events.get("rx_rate")
+            if rx_time is not None or rate is not None:
+                self._framer.set_time(_time(rx_time), None if rate is None else pmt.to_double(rate))
+        except (ValueError, TypeError, IndexError) as error:
+            self._log.warn(f"ignoring a malformed rx_time or rx_rate tag: {error}")
+        if self._resync_tag and self._resync_tag in events:
+            self._framer.resync(self._resync_offset)
+
+    def _tag_frames(self, made, stamps):
+        for stamp in stamps:
+            item = self.nitems_written(0) + made + stamp.index
+            self.add_item_tag(0, item, _FRAME_ID, pmt.from_uint64(stamp.frame_id))
+            seconds, fraction = stamp.rx_time
+            rx_time = pmt.make_tuple(pmt.from_uint64(seconds), pmt.from_double(fraction))
+            self.add_item_tag(0, item, _RX_TIME, rx_time)
+            self.add_item_tag(0, item, _SLOT_PERIOD, pmt.from_uint64(self._framer.slot_period))
+            self.add_item_tag(0, item, _RX_RATE, pmt.from_double(float(self._framer.clock.rate)))
+            self.add_item_tag(0, item, _FRAMER, pmt.to_pmt(stamp.totals))
+
+
+def _time(value):
+    if value is None:
+        return None
+    return pmt.to_uint64(pmt.tuple_ref(value, 0)), pmt.to_double(pmt.tuple_ref(value, 1))

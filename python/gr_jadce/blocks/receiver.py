@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Frames to messages: who is active, and over which channels."""
+
+import os
+import threading
+from collections import deque
+from dataclasses import replace
+from time import monotonic
+
+import numpy as np
+import pmt
+from gnuradio import gr
+
+from ..backlog import Backlog
+from ..estimators import make_estimator
+from ..framing import FrameTimeline, check_integer
+from ..messages import status_to_pmt, to_pmts
+from ..pilots import as_pilot_book, load_pilots
+from ..reporting import FrameSolver
+from .lifetime import keep_alive
+from .limited_log import LimitedLog
+
+_ACTIVITY, _CHANNEL, _STATUS = _PORTS = [pmt.intern(name) for name in ("activity", "channel", "status")]
+_STATUS_INTERVAL = 1.0  # seconds
+_SOLVE_TIMES_KEPT = 4096
+
+
+class receiver(gr.sync_block):
+    """Detects the active devices of each frame and estimates their channels.
+
+    Takes the frames of a `pilot_framer`, as many at once as wait, and sends a message a frame on
+    the ports ``activity`` and ``channel``, in order, and its counts on ``status``, once a second.
+    At the end of the stream it sends a last status and then `pmt.PMT_EOF` on every port.
+    No frame stops it: one that has NaN or Inf, or that the estimator refuses, is counted and
+    reported with the status "bad_input". In the end, frames in = solved + dropped + bad.
+
+    Parameters
+    ----------
+    pilots : PilotBook, (L, N) array or path
+        The pilots, which cannot change later.
+    n_antennas : int
+        M.
+    estimator : str or callable
+        A name in `gr_jadce.estimators.ESTIMATORS`, or any estimator.
+    estimator_options : dict, optional
+        Options of a named estimator.
+    false_alarm : float
+        Wanted probability that an inactive device is reported active.
+    noise_var : float
+        Noise variance of a received sample; 0 if unknown.
+    on_overload : "block" or "drop"
+        When frames come faster than they are solved: hold up the source (files, simulations), or
+        take all, and drop and count the oldest of those that wait (radios).
+    max_backlog : int
+        Frames that may wait when dropping.
+    max_batch : int
+        Frames solved at once at most; also what stopping may still have to solve.
+    clip_level : float
+        A frame in which a real or imaginary part reaches this magnitude is reported "clipped",
+        and solved all the same; 0 for no such level.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range; the message names it.
+    OSError
+        If the pilot book cannot be read.
+    """
+
+    def __init__(
+        self,
+        pilots,
+        n_antennas,
+        estimator="pc_admm",
+        estimator_options=None,
+        false_alarm=1e-3,
+        noise_var=0.0,
+        on_overload="block",
+        max_backlog=1024,
+        max_batch=256,
+        clip_level=0.0,
+    ):
+        if on_overload not in ("block", "drop"):
+            raise ValueError(f'on_overload: expected "block" or "drop", got {on_overload!r}')
+        book = load_pilots(pilots) if isinstance(pilots, (str, os.PathLike)) else as_pilot_book(pilots)
+        self._frame_shape = (book.pilot_length, check_integer("n_antennas", n_antennas, 1))
+        self._max_batch = check_integer("max_batch", max_batch, 1)
+        self._backlog = Backlog(self._answer, check_integer("max_backlog", max_backlog, 1), self._max_batch)
+        self._dropping = on_overload == "drop"
+        name, solve = _named_estimator(estimator, book, estimator_options)
+        self._solver = FrameSolver(book, solve, name, false_alarm, noise_var, clip_level)
+        self._solver_lock = threading.Lock()
+        self._timeline = FrameTimeline()
+        self._in = self._solved = self._bad = 0
+        self._solve_times = deque(maxlen=_SOLVE_TIMES_KEPT)
+        self._began = self._ended = None
+        self._status_thread = None
+        self._stopping = threading.Event()
+        length = self._frame_shape[0] * self._frame_shape[1]
+        gr.sync_block.__init__(self, "JADCE receiver", in_sig=[(np.complex64, length)], out_sig=None)
+        for port in _PORTS:
+            self.message_port_register_out(port)
+        self._log = LimitedLog(self.logger)
+        keep_alive(self)
+
+    def set_false_alarm(self, false_alarm):
+        """Change the wanted false-alarm probability, from the next batch on."""
+        self._change(false_alarm=false_alarm)
+
+    def set_noise_var(self, noise_var):
+        """Change the noise variance of a received sample (0 if unknown), from the next batch on."""
+        self._change(noise_var=noise_var)
+
+    def set_estimator(self, name, options=None):
+        """Set up another estimator, in the calling thread, for all frames from the next batch on."""
+        name, estimator = _named_estimator(name, self._solver.pilots, options)
+        self._change(name=name, estimator=estimator)
+
+    def frames_in(self) -> int:
+        """Frames taken so far."""
+        return self._in
+
+    def frames_solved(self) -> int:
+        """Frames solved so far."""
+        return self._solved
+
+    def frames_dropped(self) -> int:
+        """Frames dropped so far because too many waited."""
+        return self._backlog.dropped
+
+    def frames_bad(self) -> int:
+        """Frames so far that could not be solved."""
+        return self._bad
+
+    def status_dict(self) -> dict:
+        """What the ``status`` messages tell, now."""
+        times = np.array(self._solve_times.copy() or [0.0])
+        totals = self._timeline.totals
+        solver, ended = self._solver, self._ended
+        return {
+            "frames_in": self._in,
+            "frames_solved": self._solved,
+            "frames_dropped": self._backlog.dropped,
+            "frames_bad": self._bad,
+            "gaps": totals["gaps"],
+            "slots_lost": totals["slots_lost"],
+            "partial_frames": totals["partial_frames"],
+            "backlog": len(self._backlog),
+            "solve_time_p50": float(np.percentile(times, 50)),
+            "solve_time_p99": float(np.percentile(times, 99)),
+            "samples": self._timeline.samples,
+            "seconds": 0.0 if self._began is None else (ended or monotonic()) - self._began,
+            "estimator": solver.name,
+            "false_alarm": solver.false_alarm,
+            "final": ended is not None,
+        }
+
+    def start(self):
+        """Start the threads."""
+        elapsed = 0.0 if self._began is None else self._ended - self._began
+        self._began, self._ended = monotonic() - elapsed, None
+        self._stopping.clear()
+        self._status_thread = threading.Thread(target=self._tell_status, name="gr_jadce status", daemon=True)
+        self._status_thread.start()
+        if self._dropping:
+            self._backlog.open()
+        return True
+
+    def stop(self):
+        """Solve what is left, at most one batch, and end the message ports."""
+        self._backlog.close()
+        self._stopping.set()
+        if self._status_thread is not None:
+            self._status_thread.join()
+        self._ended = monotonic()
+        self._publish_status()
+        for port in _PORTS:
+            self.message_port_pub(port, pmt.PMT_EOF)
+        return True
+
+    def work(self, input_items, output_items):
+        """Solve up to `max_batch` frames, or hand them to the thread that does."""
+        frames = input_items[0][: self._max_batch].reshape(-1, *self._frame_shape).copy()
+        stamps = self._stamps(len(frames))
+        self._in += len(frames)
+        if self._dropping:
+            self._backlog.put(zip(frames, stamps, strict=True))
+        else:
+            self._solve(frames, stamps)
+        return len(frames)
+
+    def _stamps(self, count):
+        """(frame_id, rx_time) of the frames just taken."""
+        tags = {}
+        for tag in self.get_tags_in_window(0, 0, count):
+            index = tag.offset - self.nitems_read(0)
+            tags.setdefault(index, {})[pmt.symbol_to_string(tag.key)] = tag.value
+        stamps = []
+        for index in sorted(tags):
+            stamps += self._timeline.take(index - len(stamps))
+            self._tell_timeline(tags[index])
+        return stamps + self._timeline.take(count - len(stamps))
+
+    def _tell_timeline(self, tags):
+        try:
+            told = {name: read(tags[key]) for key, (name, read) in _FRAME_TAGS.items() if key in tags}
+            self._timeline.tell(**told)
+        except (ValueError, TypeError, IndexError, KeyError) as error:
+            self._log.warn(f"malformed frame tag left out: {error}")
+
+    def _answer(self, waiting):
+        frames, stamps = zip(*waiting, strict=True)
+        self._solve(np.stack(frames), stamps)
+
+    def _solve(self, frames, stamps):
+        reports, error = self._solver.solve(frames, stamps, self._backlog.dropped)
+        for report in reports:
+            activity, channel = to_pmts(report)
+            self.message_port_pub(_ACTIVITY, activity)
+            self.message_port_pub(_CHANNEL, channel)
+        bad = sum(report.status == "bad_input" for report in reports)
+        self._bad += bad
+        self._solved += len(reports) - bad
+        self._solve_times.append(reports[0].solve_time)
+        if error is not None:
+            self._log.warn(f"{bad} of {len(reports)} frames not solved: {error!r}")
+
+    def _change(self, **settings):
+        with self._solver_lock:
+            self._solver = replace(self._solver, **settings)
+
+    def _tell_status(self):
+        while not self._stopping.wait(_STATUS_INTERVAL):
+            self._publish_status()
+
+    def _publish_status(self):
+        self.message_port_pub(_STATUS, status_to_pmt(self.status_dict()))
+
+
+def _named_estimator(estimator, pilots, options):
+    if isinstance(estimator, str):
+        return estimator, make_estimator(estimator, pilots, **(options or {}))
+    if not callable(estimator):
+        raise ValueError(f"estimator: expected a name or a callable, got {estimator!r}")
+    return getattr(estimator, "__name__", type(estimator).__name__), estimator
+
+
+def _time(value):
+    return pmt.to_uint64(pmt.tuple_ref(value, 0)), pmt.to_double(pmt.tuple_ref(value, 1))
+
+
+# What a framer's tags are called in `FrameTimeline.tell`, and how they are read.
+_FRAME_TAGS = {
+    "frame_id": ("frame_id", pmt.to_uint64),
+    "rx_time": ("rx_time", _time),
+    "slot_period": ("slot_period", pmt.to_uint64),
+    "rx_rate": ("rate", pmt.to_double),
+    "framer": ("totals", pmt.to_python),
+}
