@@ -9,8 +9,8 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "python" / "gr_jadce"
 
-# Part of the package → the parts it may import.  A part is a module, a module of a subpackage, or
-# a whole subpackage; a part may always import itself.  Everything may import NumPy and the standard library.
+# Part of the package (a module or a subpackage at its top) → the parts it may import, besides itself.
+# Everything may import NumPy and the standard library.
 MAY_IMPORT = {
     "": {"pilots", "uplink", "metrics", "detection", "solvers", "estimators"},  # gr_jadce/__init__.py
     "pilots": set(),
@@ -40,41 +40,31 @@ def modules():
     return sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
 
-def part_of(dotted):
-    """`solvers.pc_admm` → `solvers`: the entry of MAY_IMPORT that a module, named from the package, is in."""
-    parts = dotted.split(".")
-    return max((p for p in MAY_IMPORT if p == dotted or p == parts[0]), key=len, default=parts[0])
-
-
 def imports(path):
     """The absolute dotted names that a module imports, wherever in it the import stands."""
-    package = ("gr_jadce", *path.parent.parts)
+    package = ["gr_jadce", *path.parent.parts]
     for node in ast.walk(ast.parse((PACKAGE / path).read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) + 1 - node.level] if node.level else ()
-            stem = ".".join([*base, *([node.module] if node.module else [])])
-            for (
-                alias
-            ) in node.names:  # `from . import pilots` names a module, `from .pilots import x` a part of one
-                yield f"{stem}.{alias.name}"
+            base = package[: len(package) + 1 - node.level] if node.level else []
+            stem = ".".join([*base, node.module] if node.module else base)
+            # An imported name may itself be a module (`from . import pilots`).
+            yield from (f"{stem}.{alias.name}" for alias in node.names)
 
 
 def violations(path):
-    dotted = ".".join(path.with_suffix("").parts).removesuffix("__init__").rstrip(".")
-    part = part_of(dotted)
+    part = path.parts[0].removesuffix(".py").removesuffix("__init__")
     if part not in MAY_IMPORT:
         return [f"{path}: {part!r} is a new part; say in MAY_IMPORT what it may import"]
     found = []
     for name in imports(path):
         top, *rest = name.split(".")
         if top == "gr_jadce":
-            target = part_of(".".join(rest))
-            if (PACKAGE / target).is_dir() or (PACKAGE / f"{target}.py").exists():
-                allowed = target in {part, *MAY_IMPORT[part]}
-            else:
-                allowed = True  # a name of gr_jadce/__init__.py, such as __version__
+            target = rest[0] if rest else ""
+            is_part = (PACKAGE / target).is_dir() or (PACKAGE / f"{target}.py").exists()
+            # what is no part is a name of gr_jadce/__init__.py, such as __version__
+            allowed = not is_part or target in {part, *MAY_IMPORT[part]}
         elif top in sys.stdlib_module_names or top == "numpy":
             allowed = True
         else:
