@@ -3,5 +3,6 @@
 
 from .pilot_framer import pilot_framer
 from .receiver import receiver
+from .recording_source import recording_source
 
-__all__ = ["pilot_framer", "receiver"]
+__all__ = ["pilot_framer", "receiver", "recording_source"]
