@@ -301,16 +301,16 @@ def from_json(line) -> Report:
     fields = {name: _from_entry(entry, name, kind) for name, kind in (_FRAME_ID | _SHARED | _SCALARS).items()}
     rx_time = _from_entry(entry, "rx_time", dict)
     device = _array_from_entry(entry, "device", None)
+    _check_device(device, fields["n_devices"])
     rows = _array_from_entry(entry, "channel", np.float32)
-    if rows.shape != (len(device), fields["n_antennas"], 2) and rows.size:
-        raise ValueError(
-            f"channel: expected {len(device)} rows of {fields['n_antennas']} pairs, got {rows.shape}"
-        )
+    shape = (len(device), fields["n_antennas"], 2)
+    if rows.size != np.prod(shape) or (rows.size and rows.shape != shape):
+        raise ValueError(f"channel: expected {shape[0]} rows of {shape[1]} pairs, got {rows.shape}")
     return Report(
         rx_time=(_from_entry(rx_time, "seconds", int), _from_entry(rx_time, "fraction", float)),
         device=device,
         score=_array_from_entry(entry, "score", np.float32),
-        channel=rows.reshape(-1, fields["n_antennas"], 2).view(np.complex64)[..., 0],
+        channel=rows.reshape(shape).view(np.complex64)[..., 0],
         device_id=_names_from_entry(entry),
         **fields,
     )

@@ -85,7 +85,7 @@ class report_sink(gr.basic_block):
 
     def handle_message(self, message):
         """Take one message of any of the kinds."""
-        if pmt.eq(message, pmt.PMT_EOF):
+        if pmt.equal(message, pmt.PMT_EOF):
             self._end()
             return
         self._may_end = True
