@@ -155,7 +155,7 @@ class Framer:
             self._seek()
         elif rate_changed or (abs(told - predicted) > Fraction(1, 2) and not dates_all):
             self._jump(told, rate_changed)
-        elif dates_all:
+        elif dates_all and told != predicted:
             self._base += told - predicted
             self._origin += told - predicted
             self._due = None

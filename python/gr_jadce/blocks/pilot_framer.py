@@ -80,7 +80,7 @@ class pilot_framer(gr.basic_block):
         )
         self._log = LimitedLog(self.logger)
         self.set_tag_propagation_policy(gr.TPP_DONT)
-        self.set_min_output_buffer(min(max(_MAX_BUFFER_BYTES // (8 * length), 2), 256))
+        self._set_buffer(min(max(_MAX_BUFFER_BYTES // (8 * length), 2), 256))
         keep_alive(self)
 
     def frames(self) -> int:
@@ -127,6 +127,12 @@ class pilot_framer(gr.basic_block):
         """Count the frame under way, if any, as partial."""
         self._framer.end()
         return True
+
+    def _set_buffer(self, frames):
+        level = self.log_level()
+        self.set_log_level("warn")  # GNU Radio tells of every such buffer
+        self.set_min_output_buffer(frames)
+        self.set_log_level(level)
 
     def _events(self, available):
         """[(index, {key: value})] of the samples that carry tags, then (available, {})."""
