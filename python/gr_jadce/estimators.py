@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """All estimators by name: what the receiver block, the apps and the evaluation choose from."""
 
-from .solvers import pc_admm
+from .solvers import admm, bcd, fista, ista, pc_admm
 
-ESTIMATORS = {"pc_admm": pc_admm}
+ESTIMATORS = {
+    "pc_admm": pc_admm,
+    "admm": admm,
+    "ista": ista,
+    "fista": fista,
+    "bcd": bcd,
+}
 
 
 def make_estimator(name, pilots, **options):

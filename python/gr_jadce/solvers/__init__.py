@@ -6,6 +6,7 @@ one matrix product serves a whole batch. At its edges, as everywhere else, frame
 """
 
 from .estimate import Estimate
-from .pc_admm import pc_admm
+from .first_order import bcd, fista, ista
+from .pc_admm import admm, pc_admm
 
-__all__ = ["Estimate", "pc_admm"]
+__all__ = ["Estimate", "admm", "bcd", "fista", "ista", "pc_admm"]

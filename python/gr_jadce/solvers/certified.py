@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Any iteration for the group LASSO, run on a batch until every frame's certificate holds."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..pilots import as_pilot_book
+from .estimate import Estimate, check_received, per_frame
+from .group_lasso import apply, duality_gap, lam_max, row_norms, sum_squares
+
+
+class Rotated(NamedTuple):
+    """The pilots in coordinates in which A Aᴴ is diagonal.
+
+    With A Aᴴ = Q diag(s) Qᴴ, B = QᴴA and Ỹ = QᴴY the problem is the same and B Bᴴ = diag(s).
+    """
+
+    B: np.ndarray  # (L, N)
+    Q: np.ndarray  # (L, L)
+    s: np.ndarray  # (L,), ascending
+    pilot_energy: float  # mean ‖a_n‖²
+
+    @classmethod
+    def of(cls, book):
+        """The rotation of a pilot book; the eigen-decomposition is the book's, computed once."""
+        s, Q = book.gram_eigen
+        return cls(Q.conj().T @ book.matrix, Q, s, float(s.sum() / book.n_devices))
+
+
+class CertifiedSolver:
+    """A group-LASSO iteration set up for a pilot book, then called on frames.
+
+    Every frame is solved to a relative duality gap of at most `tol`, in double precision, and
+    leaves the batch when it gets there.
+
+    Parameters
+    ----------
+    name : str
+    pilots : PilotBook or (L, N) array
+    iteration : callable
+        ``iteration(rotated)`` gives an object with ``start(Y, lam, lam_peak)`` → state, a tuple
+        of arrays with frames on axis 1, or on axis 0 of vectors, and ``step(Y, lam, state)`` →
+        state. Its first element is the estimate X.
+    lam_ratio, lam_factor, noise_var, tol, max_iter, check_every
+        See `pc_admm`.
+    """
+
+    def __init__(
+        self,
+        name,
+        pilots,
+        iteration,
+        lam_ratio=None,
+        lam_factor=0.7,
+        noise_var=None,
+        tol=1e-4,
+        max_iter=300,
+        check_every=5,
+    ):
+        _check_options(lam_ratio, lam_factor, noise_var, tol, max_iter, check_every)
+        self.name, self.pilots = name, as_pilot_book(pilots)
+        self.lam_ratio, self.lam_factor, self.noise_var = lam_ratio, lam_factor, noise_var
+        self.tol, self.max_iter, self.check_every = tol, int(max_iter), int(check_every)
+        self._rotated = Rotated.of(self.pilots)
+        self._iteration = iteration(self._rotated)
+
+    def __call__(self, received, noise_var=None) -> Estimate:
+        received = check_received(received, self.pilots.pilot_length)
+        reduced, back = _reduce_antennas(received.astype(np.complex128))
+        Y = apply(self._rotated.Q.conj().T, np.moveaxis(reduced, 0, 1))
+        lam = self._lam(Y, self.noise_var if noise_var is None else noise_var, received.shape[2])
+        X, n_iter, gap = self.solve(Y, lam, self.tol)
+        channel = np.moveaxis(X, 0, 1)
+        channel = channel if back is None else channel @ back
+        channel = channel.astype(np.result_type(received, np.complex64), copy=False)
+        return Estimate(channel, row_norms(X).T, n_iter, gap)
+
+    def solve(self, Y, lam, tol):
+        """Solve B problems in rotated coordinates (Ỹ = QᴴY) at penalties lam (B,): X, n_iter, gap."""
+        N, B, M = self.pilots.n_devices, *Y.shape[1:]
+        X, n_iter, gap = np.zeros((N, B, M), np.complex128), np.zeros(B, int), np.zeros(B)
+        lam_peak = lam_max(self._rotated.B, Y)
+        live = np.flatnonzero(lam < lam_peak)  # for the others X = 0 is optimal
+        Y, lam = Y[:, live], lam[live]
+        state = self._iteration.start(Y, lam, lam_peak[live])
+        for k in range(1, self.max_iter + 1):
+            if not live.size:
+                break
+            state = self._iteration.step(Y, lam, state)
+            if k % self.check_every and k < self.max_iter:
+                continue
+            gap_live = duality_gap(self._rotated.B, Y, state[0], lam)
+            done = (gap_live <= tol) | (k == self.max_iter)
+            X[:, live[done]], gap[live[done]], n_iter[live[done]] = state[0][:, done], gap_live[done], k
+            live, Y, lam, *state = (_frames(array, ~done) for array in (live, Y, lam, *state))
+        return X, n_iter, gap
+
+    def _lam(self, Y, noise_var, n_antennas):
+        if self.lam_ratio is not None:
+            return self.lam_ratio * lam_max(self._rotated.B, Y)
+        if noise_var is not None:
+            return self._lam_for(per_frame("noise_var", noise_var, Y.shape[1]), n_antennas)
+        return self._lam_blind(Y, n_antennas)
+
+    def _lam_for(self, noise_var, n_antennas):
+        """λ = 0.7 σ √M ‖a‖: within 0.5 dB of the best λ over SNR and sizes."""
+        return self.lam_factor * np.sqrt(noise_var * n_antennas * self._rotated.pilot_energy)
+
+    def _lam_blind(self, Y, n_antennas):
+        """Scaled LASSO (Sun and Zhang, Biometrika 99(4), 2012): alternate σ from the residual and λ."""
+        lam, total = 0.1 * lam_max(self._rotated.B, Y), n_antennas * Y.shape[0]
+        for _ in range(3):
+            X, _, _ = self.solve(Y, lam, tol=1e-2)  # loose: only σ is wanted
+            residual = sum_squares(Y - apply(self._rotated.B, X), axis=(0, -1))
+            support = np.minimum(np.count_nonzero(row_norms(X), axis=0), Y.shape[0] // 2)
+            lam = self._lam_for(residual / (total - n_antennas * support), n_antennas)
+        return lam
+
+
+def _frames(array, keep):
+    """The frames kept of an array with frames on axis 1, or on axis 0 of a vector."""
+    return array[keep] if array.ndim == 1 else array[:, keep]
+
+
+def _check_options(lam_ratio, lam_factor, noise_var, tol, max_iter, check_every):
+    if lam_ratio is not None and not 0 < lam_ratio <= 1:
+        raise ValueError(f"lam_ratio: expected a number in (0, 1], got {lam_ratio!r}")
+    if not lam_factor > 0:
+        raise ValueError(f"lam_factor: expected a positive number, got {lam_factor!r}")
+    if noise_var is not None:
+        per_frame("noise_var", noise_var, 1)
+    if not tol > 0 or int(max_iter) < 1 or int(check_every) < 1:
+        raise ValueError(
+            f"tol, max_iter, check_every: expected positive numbers, "
+            f"got {tol!r}, {max_iter!r}, {check_every!r}"
+        )
+
+
+def _reduce_antennas(received):
+    """Fewer antennas for M > L: the objective is invariant to a unitary rotation of the antennas.
+
+    With the thin QR decomposition Yᴴ = Q R, solve for Y Q (L columns) and rotate back by Qᴴ.
+    """
+    if received.shape[2] <= received.shape[1]:
+        return received, None
+    basis = np.linalg.qr(received.conj().swapaxes(1, 2))[0]
+    return received @ basis, basis.conj().swapaxes(1, 2)

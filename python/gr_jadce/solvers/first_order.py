@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Classical iterations for the group LASSO: ISTA, FISTA, block coordinate descent.
+
+All take the options of `pc_admm` (lam_ratio, lam_factor, noise_var, tol, max_iter, check_every)
+and stop on the same certificate. Plain ADMM is in `pc_admm`.
+"""
+
+from functools import partial
+
+import numpy as np
+
+from .certified import CertifiedSolver
+from .group_lasso import apply, row_shrink, sum_squares
+
+
+class Ista:
+    """X ← shrink_{λ/ℓ}( X + Aᴴ(Y − A X)/ℓ ), ℓ the largest eigenvalue of AᴴA."""
+
+    def __init__(self, rotated):
+        self.B, self.lipschitz = rotated.B, rotated.s[-1]
+
+    def start(self, Y, lam, lam_peak):
+        return (np.zeros((self.B.shape[1], *Y.shape[1:]), np.complex128),)
+
+    def step(self, Y, lam, state):
+        return (self.descend(Y, lam, state[0]),)
+
+    def descend(self, Y, lam, V):
+        """One proximal gradient step from V."""
+        gradient = apply(self.B.conj().T, apply(self.B, V) - Y)
+        return row_shrink(V - gradient / self.lipschitz, lam / self.lipschitz)
+
+
+class Fista:
+    """ISTA from an extrapolated point V, restarted per frame when the momentum points uphill."""
+
+    def __init__(self, rotated, restart):
+        self.ista, self.restart = Ista(rotated), restart
+
+    def start(self, Y, lam, lam_peak):
+        (zero,) = self.ista.start(Y, lam, lam_peak)
+        return zero, zero, np.ones(Y.shape[1])
+
+    def step(self, Y, lam, state):
+        X_old, V, t_old = state
+        X = self.ista.descend(Y, lam, V)
+        t = (1 + np.sqrt(1 + 4 * t_old**2)) / 2
+        if self.restart:
+            uphill = np.sum(((V - X).conj() * (X - X_old)).real, axis=(0, -1)) > 0
+            t, t_old = np.where(uphill, 1.0, t), np.where(uphill, 1.0, t_old)
+        return X, X + ((t_old - 1) / t)[:, None] * (X - X_old), t
+
+
+class Bcd:
+    """One sweep: each row in turn is set to its minimiser, the others held; state (X, R = Y − A X)."""
+
+    def __init__(self, rotated):
+        self.columns = rotated.B.T.copy()  # (N, L), a device's pilot in one piece
+        self.energy = sum_squares(self.columns, axis=1)
+
+    def start(self, Y, lam, lam_peak):
+        return np.zeros((len(self.columns), *Y.shape[1:]), np.complex128), Y.copy()
+
+    def step(self, Y, lam, state):
+        X, R = state[0].copy(), state[1].copy()
+        for n, (column, energy) in enumerate(zip(self.columns, self.energy, strict=True)):
+            old = X[n].copy()
+            X[n] = row_shrink(old + np.tensordot(column.conj(), R, 1) / energy, lam / energy)
+            R -= column[:, None, None] * (X[n] - old)
+        return X, R
+
+
+def ista(pilots, max_iter=5000, check_every=20, **options) -> CertifiedSolver:
+    """Make an ISTA estimator (Daubechies, Defrise, De Mol, Comm. Pure Appl. Math. 57(11), 2004)."""
+    return CertifiedSolver("ista", pilots, Ista, max_iter=max_iter, check_every=check_every, **options)
+
+
+def fista(pilots, restart=True, max_iter=2000, check_every=10, **options) -> CertifiedSolver:
+    """Make a FISTA estimator (Beck and Teboulle, SIAM J. Imaging Sci. 2(1), 2009).
+
+    With `restart`, the gradient scheme of O'Donoghue and Candès, Found. Comput. Math. 15, 2015.
+    """
+    iteration = partial(Fista, restart=restart)
+    return CertifiedSolver("fista", pilots, iteration, max_iter=max_iter, check_every=check_every, **options)
+
+
+def bcd(pilots, max_iter=200, check_every=2, **options) -> CertifiedSolver:
+    """Make a block coordinate descent estimator (Qin, Scheinberg, Goldfarb, Math. Prog. Comp. 5, 2013).
+
+    An iteration is a sweep over all devices; for a pilot's own row the minimiser is a row shrink.
+    """
+    return CertifiedSolver("bcd", pilots, Bcd, max_iter=max_iter, check_every=check_every, **options)
