@@ -12,12 +12,13 @@ import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from .framing import SampleClock
 
 # The type of a real or imaginary part; ci16 is scaled by 2**15, as UHD scales sc16.
 _PART = {"cf32_le": np.dtype("<f4"), "ci16_le": np.dtype("<i2")}
@@ -206,8 +207,8 @@ class RecordingWriter:
     def _starts_segment(self, rx_time):
         if not self._captures or rx_time is None:
             return not self._captures
-        jump = (_exact(rx_time) - _exact(self._expected)) * Fraction(self.sample_rate)
-        return abs(jump) >= Fraction(1, 2)
+        clock = SampleClock(self.sample_rate)
+        return 2 * abs(clock.position(*rx_time) - clock.position(*self._expected)) >= 1
 
     def _start_segment(self, rx_time):
         seconds, fraction = _check_time("rx_time", *rx_time)
@@ -279,10 +280,8 @@ def recording_paths(path) -> tuple[Path, Path]:
 
 def time_after(rx_time, n_samples, sample_rate) -> tuple[int, float]:
     """Device time (seconds, fraction) `n_samples` after `rx_time`, computed exactly, rounded once."""
-    later = _exact(rx_time) + Fraction(int(n_samples)) / Fraction(sample_rate)
-    seconds = later.numerator // later.denominator
-    fraction = float(later - seconds)
-    return (seconds + 1, 0.0) if fraction == 1.0 else (seconds, fraction)
+    clock = SampleClock(sample_rate)
+    return clock.time(clock.position(*rx_time) + n_samples)
 
 
 def _open(meta, data_path, size):
@@ -401,10 +400,6 @@ def _from_datetime(text):
         raise ValueError(f"core:datetime: expected YYYY-MM-DDTHH:MM:SS.SSSZ, got {text!r}")
     whole = datetime.fromisoformat(match[1]).replace(tzinfo=UTC)
     return _check_time("core:datetime", int(whole.timestamp()), float(f"0{match[2] or ''}"))
-
-
-def _exact(rx_time):
-    return rx_time[0] + Fraction(rx_time[1])
 
 
 def _check_time(name, seconds, fraction):

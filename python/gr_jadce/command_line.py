@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the `jadce-…` programs have in common: errors, progress, the simulated uplink's options."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from time import monotonic
+
+from .uplink import Scenario
+
+
+def run(main):
+    """Run a program and exit with the code that `main` returns (None is 0).
+
+    What its user can mend (a missing file, a wrong value) becomes one line on stderr and exit
+    code 1.
+    """
+    try:
+        code = main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except KeyboardInterrupt:
+        code = _fail("interrupted", 130)
+    except MemoryError as error:
+        code = _fail(f"not enough memory: {error}")
+    except OSError as error:
+        code = _fail(f"{error.filename}: {error.strerror}" if error.filename else error)
+    except ValueError as error:
+        code = _fail(error)
+    sys.exit(code)
+
+
+def parser(description, examples):
+    """An argument parser whose help shows the examples as they stand, and every default."""
+    return argparse.ArgumentParser(
+        description=description, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+
+
+def count(text) -> int:
+    """Argument type: an integer of at least 1."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected an integer of at least 1, got {text!r}")
+    return int(text)
+
+
+def positive(text) -> float:
+    """Argument type: a finite number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return value
+
+
+def add_uplink_options(group):
+    """Add the options of a simulated uplink to a parser or a group of one."""
+    group.add_argument(
+        "--activity-rate", type=float, default=0.1, metavar="P",
+        help="probability that a device transmits in a slot (default %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--n-active", type=int, metavar="K", help="instead: exactly K random devices transmit in every slot"
+    )
+    group.add_argument(
+        "--snr-db", type=float, default=10.0, metavar="DB",
+        help="mean power of all signals together over that of the noise, in dB (default %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--power-spread-db", type=float, default=0.0, metavar="DB",
+        help="devices differ in mean power by up to ± this many dB (default %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="S",
+        help="equal seeds give equal uplinks (default %(default)s)",
+    )
+
+
+def uplink_scenario(args, book) -> Scenario:
+    """The scenario that the options of `add_uplink_options` and ``--antennas`` describe."""
+    n_antennas = args.antennas or 1
+    return Scenario(book, n_antennas, args.activity_rate, args.n_active, args.snr_db, args.power_spread_db)
+
+
+def slot_period(args, book) -> int:
+    """The slot period T in samples: that of the options, else L + 16."""
+    period = args.slot_period or book.pilot_length + 16
+    if period < book.pilot_length:
+        raise ValueError(
+            f"--slot-period: expected at least the pilot length {book.pilot_length}, got {period}"
+        )
+    return period
+
+
+def score_lines(summary) -> list[str]:
+    """The figures of `scoring.Score.summary` as lines of text."""
+    lines = [f"frames scored              {summary['frames']} (and {summary['frames_bad']} with bad input)"]
+    names = ("miss_probability", "false_alarm_probability", "activity_error_rate", "nmse_db")
+    for name in names:
+        low, high = summary[f"{name}_interval"]
+        unit = " dB" if name == "nmse_db" else ""
+        label = name.removesuffix("_db").replace("_", " ").replace("nmse", "NMSE")
+        lines.append(f"{label:26} {summary[name]:.4g}{unit}  (95 % interval {low:.4g} to {high:.4g})")
+    return lines
+
+
+class Progress:
+    """One line on stderr that tells how far long work has come; nothing if that is no terminal.
+
+    Parameters
+    ----------
+    total : int, optional
+        Amount of work, for a percentage.
+    interval : float
+        Seconds between two renewals at least.
+    """
+
+    def __init__(self, total=None, interval=0.2):
+        self._total, self._interval = total, interval
+        self._shown, self._due = False, 0.0
+        self._terminal = sys.stderr.isatty()
+
+    def show(self, done, text):
+        """Show ``done`` of the total, and the text."""
+        if not self._terminal or monotonic() < self._due:
+            return
+        share = f"{100 * done / self._total:3.0f} % " if self._total else ""
+        sys.stderr.write(f"\r\x1b[K{share}{text}")
+        sys.stderr.flush()
+        self._shown, self._due = True, monotonic() + self._interval
+
+    def clear(self):
+        """Remove the line."""
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+        self._shown = False
+
+
+def _fail(message, code=1):
+    sys.stderr.write(f"{Path(sys.argv[0]).name}: error: {message}\n")
+    return code

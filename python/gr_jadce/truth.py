@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The truth of a simulated uplink, as the reports that a perfect receiver would give."""
+
+import numpy as np
+
+from .messages import Report
+
+
+def truth_report(scenario, uplink, index, frame_id, rx_time) -> Report:
+    """The truth of one frame, with estimator "truth", scores of 0 and the true noise variance.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    uplink : Uplink
+        Frames of that scenario.
+    index : int
+        Which of them.
+    frame_id : int
+    rx_time : (int, float)
+        Device time of the pilot's first sample.
+    """
+    device = np.flatnonzero(uplink.activity[index])
+    names = scenario.pilots.device_id
+    return Report(
+        frame_id=frame_id,
+        rx_time=rx_time,
+        n_devices=scenario.pilots.n_devices,
+        n_antennas=scenario.n_antennas,
+        device=device,
+        channel=uplink.channel[index, device],
+        score=np.zeros(len(device)),
+        threshold=0.0,
+        noise_var=uplink.noise_var,
+        snr_db=scenario.snr_db,
+        status="ok",
+        estimator="truth",
+        n_iter=0,
+        solve_time=0.0,
+        device_id=None if names is None else tuple(str(names[n]) for n in device),
+    )
