@@ -62,7 +62,7 @@ def test_int16_samples_come_back_within_half_a_step(name):
     assert max(np.abs(error.real).max(), np.abs(error.imag).max()) <= 0.5 / 32768
 
 
-def test_int16_is_scaled_as_uhd_scales_it_and_clips_and_counts(name):
+def test_int16_has_a_full_scale_of_one_and_clips_and_counts(name):
     samples = np.array([[0.5 - 1j], [2 - 3j], [1.0], [-1.0]], np.complex64)
     with RecordingWriter(name, 1, RATE, datatype="ci16_le") as writer:
         writer.write(samples)

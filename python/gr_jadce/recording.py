@@ -20,7 +20,8 @@ import numpy as np
 
 from .framing import SampleClock
 
-# The type of a real or imaginary part; ci16 is scaled by 2**15, as UHD scales sc16.
+# The type of a real or imaginary part. ci16 is scaled by 2**15, as by other SigMF readers; UHD's own
+# conversion of such samples divides by 2**15 - 1.
 _PART = {"cf32_le": np.dtype("<f4"), "ci16_le": np.dtype("<i2")}
 _FULL_SCALE = 32768.0
 _SIGMF_VERSION = "1.0.0"
