@@ -13,8 +13,9 @@ from .limited_log import LimitedLog
 _PORT = pmt.intern("in")
 _SYSTEM = pmt.intern("system")
 _DONE = pmt.cons(pmt.intern("done"), pmt.from_long(1))
-# How long a stopped flowgraph's receiver may take to hand over its last reports, in seconds.
-_LINGER = 1.0
+# Seconds that a stopped sink waits for the end-of-file message; longer if it knows of a receiver,
+# which may still have a batch to solve.
+_LINGER, _LINGER_FOR_RECEIVER = 1.0, 5.0
 
 
 class report_sink(gr.basic_block):
@@ -42,6 +43,7 @@ class report_sink(gr.basic_block):
         self._rejected = 0
         self._ended = False
         self._may_end = True
+        self._linger = _LINGER
         keep_alive(self)
 
     def rejected(self):
@@ -71,8 +73,8 @@ class report_sink(gr.basic_block):
 
     def stop(self):
         """After a flowgraph was stopped, take what its receiver still sends."""
-        give_up = monotonic() + _LINGER
-        while not self._ended and monotonic() < give_up:
+        stopped = monotonic()
+        while not self._ended and monotonic() < stopped + self._linger:
             message = self.delete_head_nowait(_PORT)
             if message is None:
                 sleep(0.005)
@@ -98,6 +100,7 @@ class report_sink(gr.basic_block):
     def _take(self, message):
         if pmt.is_dict(message):
             self.take_status(status_from_pmt(message))
+            self._linger = _LINGER_FOR_RECEIVER
             return
         report = self._joiner.add(message)
         if report is not None:

@@ -11,6 +11,7 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
+from ..framing import check_integer
 from ..messages import Report, to_pmts
 from ..pilots import load_pilots
 from ..uplink import Scenario, simulate_slots
@@ -81,17 +82,19 @@ class uplink_source(gr.sync_block):
         n_active = None if n_active is None or n_active < 0 else n_active
         self._scenario = Scenario(book, n_antennas, activity_rate, n_active, snr_db, power_spread_db)
         self._scenario_lock = Lock()
-        self._slot_period = _checked_period(slot_period, self._scenario.pilots.pilot_length)
-        if n_slots < 0:
-            raise ValueError(f"n_slots: expected 0 (endless) or more, got {n_slots!r}")
+        length = self._scenario.pilots.pilot_length
+        self._slot_period = check_integer("slot_period", slot_period or length + 16, length)
+        self._n_slots = check_integer("n_slots", n_slots, 0) or float("inf")
         if not (np.isfinite(rate) and rate > 0):
             raise ValueError(f"rate: expected samples per second above 0, got {rate!r}")
-        self._n_slots = n_slots or float("inf")
         self._rate = float(rate)
         self._start_time = _checked_time(start_time)
         self._gaps = _checked_gaps(gaps)
-        self._throttle, self._seed, self._send_eof = throttle, seed, send_eof
-        gr.sync_block.__init__(self, "JADCE uplink source", in_sig=None, out_sig=[np.complex64] * n_antennas)
+        self._seed = check_integer("seed", seed, 0)
+        self._throttle, self._send_eof = throttle, send_eof
+        gr.sync_block.__init__(
+            self, "JADCE uplink source", in_sig=None, out_sig=[np.complex64] * int(n_antennas)
+        )
         for port in (_ACTIVITY, _CHANNEL):
             self.message_port_register_out(port)
         self._rewind()
@@ -226,28 +229,28 @@ class uplink_source(gr.sync_block):
         return self._start_time[0] + seconds, float(elapsed - seconds)
 
 
-def _checked_period(slot_period, pilot_length):
-    if slot_period == 0:
-        return pilot_length + 16
-    if slot_period < pilot_length:
-        raise ValueError(
-            f"slot_period: expected at least the pilot length {pilot_length}, got {slot_period!r}"
-        )
-    return int(slot_period)
-
-
 def _checked_time(start_time):
-    seconds, fraction = start_time
-    if seconds < 0 or seconds != int(seconds) or not 0 <= fraction < 1:
-        raise ValueError(f"start_time: expected whole seconds and a fraction below 1, got {start_time!r}")
+    try:
+        seconds, fraction = start_time
+        good = seconds >= 0 and seconds == int(seconds) and 0 <= fraction < 1
+    except TypeError:
+        good = False
+    if not good:
+        raise ValueError(f"start_time: expected (whole seconds, fraction below 1), got {start_time!r}")
     return int(seconds), float(fraction)
 
 
 def _checked_gaps(gaps):
-    gaps = [(int(first), int(length)) for first, length in gaps]
-    end = 0
-    for first, length in gaps:
-        if first < end or length < 1:
-            raise ValueError(f"gaps: expected ascending (first sample, length) without overlap, got {gaps}")
-        end = first + length
-    return gaps
+    try:
+        pairs = [(int(first), int(length)) for first, length in gaps]
+        good = all(length > 0 for _, length in pairs)
+    except TypeError:
+        good = False
+    if not good or any(first < end for (first, _), end in zip(pairs, _ends(pairs), strict=True)):
+        raise ValueError(f"gaps: expected ascending (first sample, length) without overlap, got {gaps!r}")
+    return pairs
+
+
+def _ends(gaps):
+    """For each gap the end of the one before it."""
+    return [0, *(first + length for first, length in gaps)][: len(gaps)]

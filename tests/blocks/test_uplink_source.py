@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The simulated uplink: the samples of `simulate_slots`, UHD's tags, and the truth before the samples."""
+
+import gc
+import threading
+import time
+
+import numpy as np
+import pmt
+import pytest
+from gnuradio import blocks, gr
+from gnuradio.blocks import vector_sink_c
+
+from gr_jadce import Scenario, make_pilots, simulate
+from gr_jadce.blocks import json_sink, uplink_source
+from gr_jadce.messages import from_json
+from gr_jadce.uplink import simulate_slots
+
+BOOK = make_pilots("gaussian", 30, 10, seed=1)
+T = 26
+
+
+def run(source, n_antennas=1):
+    """Samples (n, M) and the tags [{offset, key, value}] of every antenna."""
+    flowgraph, sinks = gr.top_block(), [vector_sink_c() for _ in range(n_antennas)]
+    for antenna, sink in enumerate(sinks):
+        flowgraph.connect((source, antenna), sink)
+    flowgraph.run()
+    samples = np.stack([np.array(sink.data(), np.complex64) for sink in sinks], axis=1)
+    return samples, [tags_of(sink) for sink in sinks]
+
+
+def tags_of(sink):
+    return [(tag.offset, pmt.symbol_to_string(tag.key), pmt.to_python(tag.value)) for tag in sink.tags()]
+
+
+def truth_of(source, path, n_antennas=1):
+    """The truth reports of a run, through a JSON sink that ends with the source."""
+    flowgraph, sink = gr.top_block(), json_sink(path)
+    for antenna in range(n_antennas):
+        flowgraph.connect((source, antenna), blocks.null_sink(gr.sizeof_gr_complex))
+    for port in ("activity", "channel"):
+        flowgraph.msg_connect((source, port), (sink, "in"))
+    flowgraph.run()
+    return [from_json(line) for line in path.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("n_antennas", [1, 3])
+@pytest.mark.parametrize(("slot_period", "n_slots"), [(10, 1500), (T, 150), (20_011, 12)])
+def test_samples_are_those_of_the_simulation(n_antennas, slot_period, n_slots):
+    scenario = Scenario(BOOK, n_antennas, activity_rate=0.2, snr_db=12, power_spread_db=3)
+    source = uplink_source(
+        *(BOOK, n_antennas, 0.2, -1, 12, 3), slot_period=slot_period, n_slots=n_slots, seed=7
+    )
+    samples, _ = run(source, n_antennas)
+    expected, _ = simulate_slots(scenario, slot_period, n_slots, seed=7)
+    np.testing.assert_array_equal(samples, expected)
+
+
+def test_the_slot_period_is_a_pilot_and_a_guard_of_16_by_default():
+    samples, _ = run(uplink_source(BOOK, n_slots=3))
+    np.testing.assert_array_equal(samples, simulate_slots(Scenario(BOOK), 26, 3)[0])
+
+
+def test_pilots_are_also_an_array_or_a_file(tmp_path):
+    BOOK.save(tmp_path / "book.npz")
+    samples = [
+        run(uplink_source(pilots, n_slots=3))[0] for pilots in (BOOK, BOOK.matrix, tmp_path / "book.npz")
+    ]
+    np.testing.assert_array_equal(samples[0], samples[1])
+    np.testing.assert_array_equal(samples[0], samples[2])
+
+
+def uhd_tags(offset, time, rate):
+    return [(offset, "rx_freq", 0.0), (offset, "rx_rate", rate), (offset, "rx_time", time)]
+
+
+def test_the_first_sample_of_every_antenna_is_tagged():
+    _, tags = run(uplink_source(BOOK, 3, n_slots=3, rate=2e6, start_time=(17, 0.25)), 3)
+    for of_antenna in tags:
+        assert sorted(of_antenna) == uhd_tags(0, (17, 0.25), 2e6)
+
+
+GAPS = [(0, 5), (100, 1), (101, 200), (1000, 26 * 90), (26 * 300 - 13, 13)]
+
+
+def test_gaps_are_left_out_and_tagged_anew_on_every_antenna():
+    rate = 1e6
+    samples, tags = run(uplink_source(BOOK, 2, n_slots=300, gaps=GAPS, rate=rate, start_time=(3, 0.999)), 2)
+    expected, _ = simulate_slots(Scenario(BOOK, 2), T, 300)
+    kept = np.ones(len(expected), bool)
+    for first, length in GAPS:
+        kept[first : first + length] = False
+    np.testing.assert_array_equal(samples, expected[kept])
+    wanted = []
+    for position in (5, 301, 1000 + 26 * 90):
+        offset, micros = np.count_nonzero(kept[:position]), 999_000 + position
+        wanted += uhd_tags(offset, (3 + micros // 1_000_000, pytest.approx(micros % 1_000_000 / rate)), rate)
+    for of_antenna in tags:
+        assert sorted(of_antenna, key=lambda tag: tag[:2]) == wanted
+
+
+def test_time_is_exact_after_years_at_a_rate_that_is_no_power_of_ten():
+    rate, first = 30.72e6 / 7, 40
+    source = uplink_source(BOOK, n_slots=4, rate=rate, start_time=(1_700_000_000, 0.75), gaps=[(0, first)])
+    _, (tags,) = run(source)
+    ((seconds, fraction),) = [value for _, name, value in tags if name == "rx_time"]
+    assert seconds == 1_700_000_000
+    assert fraction == pytest.approx(0.75 + first / rate, abs=1e-15)
+
+
+def test_truth_is_that_of_the_simulation(tmp_path):
+    source = uplink_source(
+        BOOK, 2, 0.3, snr_db=7, n_slots=100, rate=1e3, start_time=(5, 0.5), seed=3, send_eof=True
+    )
+    reports = truth_of(source, tmp_path / "truth", 2)
+    uplink = simulate(Scenario(BOOK, 2, 0.3, snr_db=7), 100, seed=3)
+    assert [report.frame_id for report in reports] == list(range(100))
+    for k, report in enumerate(reports):
+        np.testing.assert_array_equal(report.device, np.flatnonzero(uplink.activity[k]))
+        np.testing.assert_array_equal(report.channel, uplink.channel[k, report.device])
+        assert sum(report.rx_time) == pytest.approx(5.5 + k * T / 1e3)
+        assert (report.estimator, report.status, report.snr_db) == ("truth", "ok", 7)
+        assert (report.noise_var, report.n_devices) == (uplink.noise_var, 30)
+
+
+def test_truth_names_the_devices_of_a_book_with_names(tmp_path):
+    names = [f"sensor {n}" for n in range(30)]
+    book = make_pilots("gaussian", 30, 10, seed=1, device_id=names)
+    for report in truth_of(uplink_source(book, n_slots=5, send_eof=True), tmp_path / "truth"):
+        assert report.device_id == tuple(names[n] for n in report.device)
+
+
+def test_truth_comes_before_its_samples():
+    """A stream block that asks, at every call, how much truth has come."""
+    slot_period, late = 1000, []
+
+    class watcher(gr.sync_block):
+        def __init__(self):
+            gr.sync_block.__init__(self, "watcher", in_sig=[np.complex64], out_sig=None)
+            self.message_port_register_in(pmt.intern("in"))
+
+        def work(self, input_items, output_items):
+            slots_begun = -(-(self.nitems_read(0) + len(input_items[0])) // slot_period)
+            late.append(slots_begun > self.nmsgs(pmt.intern("in")))
+            return len(input_items[0])
+
+    flowgraph, source, sink = (
+        gr.top_block(),
+        uplink_source(BOOK, slot_period=slot_period, n_slots=200),
+        watcher(),
+    )
+    flowgraph.connect(source, sink)
+    flowgraph.msg_connect((source, "channel"), (sink, "in"))
+    flowgraph.run()
+    assert len(late) > 1
+    assert not any(late)
+
+
+def test_a_fixed_number_of_devices_can_be_active(tmp_path):
+    reports = truth_of(uplink_source(BOOK, n_active=4, n_slots=20, send_eof=True), tmp_path / "truth")
+    assert {len(report.device) for report in reports} == {4}
+
+
+def test_settings_change_from_another_thread_and_hold_for_whole_slots(tmp_path):
+    source = uplink_source(BOOK, snr_db=0.0, activity_rate=0.1, slot_period=100, rate=100e3, throttle=True)
+    flowgraph, sink, log = gr.top_block(), vector_sink_c(), json_sink(tmp_path / "truth")
+    flowgraph.connect(source, sink)
+    for port in ("activity", "channel"):
+        flowgraph.msg_connect((source, port), (log, "in"))
+
+    def change():
+        for snr_db in range(200):
+            source.set_snr_db(snr_db)
+            source.set_activity_rate(0.1 + 0.004 * snr_db)
+            time.sleep(0.001)
+
+    flowgraph.start()
+    threads = [threading.Thread(target=change) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    enough = len(sink.data()) + 20_000
+    while len(sink.data()) < enough:
+        time.sleep(0.05)
+    flowgraph.stop()
+    flowgraph.wait()
+    samples = np.array(sink.data(), np.complex64)
+    truth = [from_json(line) for line in (tmp_path / "truth").read_text().splitlines()]
+    assert len(truth) >= len(samples) // 100
+    assert {report.snr_db for report in truth} <= set(range(200))
+    assert truth[-1].snr_db == 199.0
+    for report, slot in zip(truth, samples[: len(samples) // 100 * 100].reshape(-1, 100), strict=False):
+        noise = slot[:10] - BOOK.matrix[:, report.device] @ report.channel[:, 0]
+        assert np.sqrt(np.mean(np.abs(slot[10:]) ** 2) / report.noise_var) == pytest.approx(1, abs=0.5)
+        assert np.sqrt(np.mean(np.abs(noise) ** 2) / report.noise_var) < 3
+    with pytest.raises(ValueError, match=r"^activity_rate: "):
+        source.set_activity_rate(1.5)
+    with pytest.raises(ValueError, match=r"^snr_db: "):
+        source.set_snr_db(np.nan)
+
+
+def test_throttled_samples_are_no_faster_than_their_rate():
+    started = time.monotonic()
+    run(uplink_source(BOOK, slot_period=1000, n_slots=30, rate=100e3, throttle=True))
+    assert time.monotonic() - started >= 0.3
+
+
+def test_a_throttled_source_keeps_up_with_its_rate():
+    source, sink, flowgraph = (
+        uplink_source(BOOK, slot_period=2000, rate=200e3, throttle=True),
+        vector_sink_c(),
+        gr.top_block(),
+    )
+    flowgraph.connect(source, sink)
+    flowgraph.start()
+    time.sleep(1.0)
+    count = len(sink.data())
+    flowgraph.stop()
+    flowgraph.wait()
+    assert 50e3 < count <= 300e3
+
+
+@pytest.mark.parametrize("rate", [1e5, 1.0])
+def test_a_throttled_source_stops_quickly(rate):
+    source, flowgraph = uplink_source(BOOK, rate=rate, throttle=True), gr.top_block()
+    flowgraph.connect(source, blocks.null_sink(gr.sizeof_gr_complex))
+    flowgraph.start()
+    time.sleep(0.1)
+    started = time.monotonic()
+    flowgraph.stop()
+    flowgraph.wait()
+    assert time.monotonic() - started < 2.0
+
+
+def test_an_endless_source_stops_and_goes_on():
+    flowgraph, head, sink = gr.top_block(), blocks.head(gr.sizeof_gr_complex, 20_000), vector_sink_c()
+    source = uplink_source(BOOK)
+    flowgraph.connect(source, head, sink)
+    flowgraph.run()
+    np.testing.assert_array_equal(
+        np.array(sink.data(), np.complex64)[:, None], simulate_slots(Scenario(BOOK), T, 770)[0][:20_000]
+    )
+
+
+def test_a_finite_source_starts_again_after_its_end():
+    flowgraph, source, sink = gr.top_block(), uplink_source(BOOK, n_slots=5, gaps=[(30, 4)]), vector_sink_c()
+    flowgraph.connect(source, sink)
+    flowgraph.run()
+    first = sink.data()
+    sink.reset()
+    flowgraph.run()
+    assert len(first) == 5 * T - 4
+    assert sink.data() == first
+
+
+def test_a_source_that_is_let_go_still_works():
+    flowgraph, sink = gr.top_block(), vector_sink_c()
+    flowgraph.connect(uplink_source(BOOK, n_slots=5), sink)
+    gc.collect()
+    flowgraph.run()
+    assert len(sink.data()) == 5 * T
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n_antennas", 0),
+        ("activity_rate", 1.5),
+        ("n_active", 31),
+        ("snr_db", np.inf),
+        ("power_spread_db", -1.0),
+        ("slot_period", 9),
+        ("slot_period", 26.5),
+        ("n_slots", -1),
+        ("rate", 0.0),
+        ("rate", np.inf),
+        ("start_time", (0, 1.0)),
+        ("start_time", (-1, 0.0)),
+        ("start_time", 3.0),
+        ("gaps", [(5, 0)]),
+        ("gaps", [(5, 3), (7, 1)]),
+        ("gaps", [(-1, 3)]),
+        ("gaps", [5]),
+        ("seed", -1),
+    ],
+)
+def test_an_argument_out_of_range_is_refused_by_its_name(name, value):
+    with pytest.raises(ValueError, match=f"^{name}: expected"):
+        uplink_source(BOOK, **{name: value})
