@@ -7,13 +7,13 @@ over `Framer` and `FrameTimeline`.
 """
 
 from fractions import Fraction
-from math import isfinite
 from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
 
 _SNAP = Fraction(1, 10_000)  # of a sample: how far off a time stored as a double may be
+_END_OF_TIME = 2**63  # samples, slots
 
 
 class SampleClock:
@@ -31,18 +31,26 @@ class SampleClock:
     Raises
     ------
     ValueError
-        If the rate is not positive and finite.
+        If the rate is not from 0.001 to 1e12.
     """
 
     def __init__(self, rate):
-        if not isfinite(rate) or rate <= 0:
-            raise ValueError(f"rate: expected a positive number of samples a second, got {rate!r}")
+        if not 1e-3 <= rate <= 1e12:
+            raise ValueError(f"rate: expected 0.001 to 1e12 samples a second, got {rate!r}")
         simple = Fraction(rate).limit_denominator(10_000)
         exact = simple if float(simple) == rate else Fraction(rate)
         self.rate = exact.numerator if exact.denominator == 1 else exact
 
     def position(self, seconds, fraction):
-        """Samples since time zero: an int, or a Fraction if the time is between two samples."""
+        """Samples since time zero: an int, or a Fraction if the time is between two samples.
+
+        Raises
+        ------
+        ValueError
+            If the time is negative, not finite, or beyond 2**63 samples.
+        """
+        if not 0 <= seconds <= seconds + fraction < _END_OF_TIME / self.rate:
+            raise ValueError(f"rx_time: expected a time, got {seconds!r} + {fraction!r} s")
         exact = (int(seconds) + Fraction(float(fraction))) * self.rate
         nearest = round(exact)
         return nearest if abs(exact - nearest) <= _SNAP else exact
@@ -352,11 +360,20 @@ class FrameTimeline:
         return self.totals["samples"] + self._since_told * self._slot_period
 
     def tell(self, frame_id=None, rx_time=None, slot_period=None, rate=None, totals=None):
-        """Tell what is known of the next frame; None for what is not told."""
-        self._slot_period = self._slot_period if slot_period is None else int(slot_period)
-        self._clock = self._clock if rate is None else SampleClock(rate)
+        """Tell what is known of the next frame; None for what is not told.
+
+        Raises
+        ------
+        ValueError
+            If a value is no number, time or rate that a framer tells.
+        """
+        if frame_id is not None and not 0 <= frame_id < _END_OF_TIME:
+            raise ValueError(f"frame_id: expected 0 to 2**63, got {frame_id!r}")
+        clock = self._clock if rate is None else SampleClock(rate)
+        self._position = self._position if rx_time is None else clock.position(*rx_time)
+        self._clock = clock
         self._next_id = self._next_id if frame_id is None else int(frame_id)
-        self._position = self._position if rx_time is None else self._clock.position(*rx_time)
+        self._slot_period = self._slot_period if slot_period is None else int(slot_period)
         if totals is not None:
             self.totals = dict(totals)
             self._since_told = -1
@@ -384,7 +401,7 @@ def _check_origin(slot_origin):
         return slot_origin
     try:
         seconds, fraction = slot_origin
-        good = seconds == int(seconds) and 0 <= fraction < 1
+        good = seconds == int(seconds) >= 0 and 0 <= fraction < 1
     except (TypeError, ValueError, OverflowError):
         good = False
     if not good:

@@ -150,7 +150,7 @@ class pilot_framer(gr.basic_block):
             rx_time, rate = events.get("rx_time"), events.get("rx_rate")
             if rx_time is not None or rate is not None:
                 self._framer.set_time(_time(rx_time), None if rate is None else pmt.to_double(rate))
-        except (ValueError, TypeError, IndexError) as error:
+        except Exception as error:
             self._log.warn(f"ignoring a malformed rx_time or rx_rate tag: {error}")
         if self._resync_tag and self._resync_tag in events:
             self._framer.resync(self._resync_offset)

@@ -205,7 +205,7 @@ class receiver(gr.sync_block):
         try:
             told = {name: read(tags[key]) for key, (name, read) in _FRAME_TAGS.items() if key in tags}
             self._timeline.tell(**told)
-        except (ValueError, TypeError, IndexError, KeyError) as error:
+        except Exception as error:
             self._log.warn(f"malformed frame tag left out: {error}")
 
     def _answer(self, waiting):
