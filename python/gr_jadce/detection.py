@@ -20,7 +20,9 @@ import numpy as np
 from .pilots import as_pilot_book
 from .solvers.estimate import check_received, per_frame
 
+_SURE = 0.03
 _TINY = np.finfo(float).tiny
+_RIDGE = 1e-9  # keeps equal pilots from making a singular system
 
 
 class Decision(NamedTuple):
@@ -75,9 +77,10 @@ def decide(estimate, received, pilots, false_alarm=1e-3, noise_var=None, max_rou
             f"got {estimate.score.shape}"
         )
     threshold = -np.log10(false_alarm)
-    support = _refine(frames, _largest(estimate.score, pilots.pilot_length // 2), threshold, max_rounds)
+    frames, support = _sure_devices(frames, estimate.score, threshold, max_rounds)
+    support = _refine(frames, support, threshold, max_rounds)
     fit = _least_squares(frames, support)
-    noise = fit.residual / fit.dof if frames.noise_var is None else frames.noise_var
+    noise = frames.noise_var if frames.rest is None else frames.rest.noise_var
     channel, signal = _refit(frames, fit, noise)
     with np.errstate(divide="ignore", invalid="ignore"):
         snr = signal / (noise * pilots.pilot_length * channel.shape[2])
@@ -101,13 +104,23 @@ def log10_p_unknown(energy, rest, n_antennas, rest_dof):
 
     With x = rest/(rest + energy) this is the tail x^m Σ_{j<M} C(m+j−1, j) (1−x)^j, m = rest_dof.
     """
-    rest, dof = np.maximum(rest, _TINY), np.maximum(rest_dof, 1)
-    log_y = np.log(np.maximum(energy / (energy + rest), _TINY))
+    dof = np.maximum(rest_dof, 1)
+    log_both = np.log(np.maximum(energy + rest, _TINY))
+    log_y = np.log(np.maximum(energy, _TINY)) - log_both
+    log_x = np.log(np.maximum(rest, _TINY)) - log_both
     term = total = np.zeros(np.shape(energy))
     for j in range(1, n_antennas):
         term = term + log_y + np.log((dof + j - 1) / j)
         total = np.logaddexp(total, term)
-    return np.where(rest_dof > 0, (total - dof * np.log1p(energy / rest)) / np.log(10), 0.0)
+    return np.where(rest_dof > 0, np.minimum(total + dof * log_x, 0) / np.log(10), 0.0)
+
+
+class _Rest(NamedTuple):
+    """The energy that tells how loud the noise is, where its variance is not known."""
+
+    energy: np.ndarray  # (B, N) ‖P Y‖² off the sure devices and the device tested
+    dof: np.ndarray  # (B, N) its complex degrees of freedom
+    noise_var: np.ndarray  # (B,)
 
 
 class _Frames(NamedTuple):
@@ -116,13 +129,16 @@ class _Frames(NamedTuple):
     gram: np.ndarray  # (N, N) AᴴA
     correlation: np.ndarray  # (B, N, M) AᴴY
     energy: np.ndarray  # (B,) ‖Y‖²
-    noise_var: np.ndarray | None  # (B,), None when unknown
     pilot_length: int
+    noise_var: np.ndarray | None  # (B,), None when unknown
+    rest: _Rest | None = None  # None when noise_var is known, or the sure devices are not
 
     def of(self, index):
         """These frames only."""
+        per_frame = (self.correlation[index], self.energy[index])
         noise_var = None if self.noise_var is None else self.noise_var[index]
-        return self._replace(correlation=self.correlation[index], energy=self.energy[index], noise_var=noise_var)
+        rest = None if self.rest is None else _Rest(*(array[index] for array in self.rest))
+        return _Frames(self.gram, *per_frame, self.pilot_length, noise_var, rest)
 
 
 class _Fit(NamedTuple):
@@ -144,7 +160,27 @@ def _correlate(received, pilots, noise_var):
     matrix, received = pilots.matrix.astype(np.complex128), received.astype(np.complex128)
     noise_var = None if noise_var is None else per_frame("noise_var", noise_var, len(received))
     energy, adjoint = _energy(received).sum(axis=1), matrix.conj().T
-    return _Frames(adjoint @ matrix, adjoint @ received, energy, noise_var, pilots.pilot_length)
+    return _Frames(adjoint @ matrix, adjoint @ received, energy, pilots.pilot_length, noise_var)
+
+
+def _sure_devices(frames, score, threshold, max_rounds):
+    """The first support; with σ² unknown, also what is left of the frame without its sure devices.
+
+    False alarms take the largest peaks of the noise along: were they in the support that σ² is
+    measured off, σ² came out too small, and false alarms bred more of them. So σ² is measured
+    off the devices of which at most a share _SURE is expected to be false.
+    """
+    support = _largest(score, frames.pilot_length // 2)
+    if frames.noise_var is not None:
+        return frames, support
+
+    def sure(support):
+        count = np.maximum(support.sum(axis=1), 1)
+        return np.maximum(threshold, np.log10(support.shape[1] / (_SURE * count)))
+
+    support = _refine(frames, support, sure, max_rounds)
+    fit = _least_squares(frames, support)
+    return frames._replace(rest=_Rest(*_left_over(frames, fit), fit.residual / fit.dof)), support
 
 
 def _largest(score, count):
@@ -156,37 +192,33 @@ def _largest(score, count):
 
 
 def _refine(frames, support, threshold, max_rounds):
-    """Drop and add devices until the support is exactly the devices that pass the test given it."""
+    """Drop and add devices until the support is exactly the devices that pass the test given it.
+
+    `threshold` is a number, or a function of the supports that gives one for each frame. All
+    members that fail go at once; devices come one at a time, the best first.
+    """
     live = np.arange(len(support))
     for round_ in range(max_rounds):
-        part = frames.of(live)
-        score = _score(part, _least_squares(part, support[live]))
-        changed = _drop(support[live], score, threshold)
+        part, before = frames.of(live), support[live]
+        score = _score(part, _least_squares(part, before))
+        passes = score >= np.reshape(threshold(before) if callable(threshold) else threshold, (-1, 1))
+        after = before & passes
         if round_ < max_rounds - 1:
-            changed = _add(changed, support[live], score, threshold, frames.pilot_length - 2)
-        moved = np.any(changed != support[live], axis=1)
-        support[live] = changed
-        live = live[moved]
+            _add_best(after, before, passes, score, frames.pilot_length - 2)
+        support[live] = after
+        live = live[np.any(after != before, axis=1)]
         if not live.size:
             break
     return support
 
 
-def _drop(support, score, threshold):
-    """Without the worse half, rounded up, of the members that fail the test."""
-    fails = support & (score < threshold)
-    rank = np.argsort(np.argsort(np.where(fails, score, np.inf), axis=1, kind="stable"), axis=1)
-    return support & ~(fails & (2 * rank < fails.sum(axis=1, keepdims=True)))
-
-
-def _add(changed, support, score, threshold, most):
-    """With the best device that passes, in frames where no member failed and there is room."""
-    outside = np.where(support, -np.inf, score)
-    best = outside.argmax(axis=1)
-    ready = np.all(changed == support, axis=1) & (support.sum(axis=1) < most)
-    ready &= np.take_along_axis(outside, best[:, None], axis=1)[:, 0] >= threshold
-    changed[ready, best[ready]] = True
-    return changed
+def _add_best(after, before, passes, score, most):
+    """Add the best device that passes, in frames where no member failed and there is room."""
+    candidates = np.where(passes & ~before, score, -np.inf)
+    best = candidates.argmax(axis=1)
+    ready = np.all(after == before, axis=1) & (before.sum(axis=1) < most)
+    ready &= np.any(passes & ~before, axis=1)
+    after[ready, best[ready]] = True
 
 
 def _least_squares(frames, support):
@@ -195,7 +227,7 @@ def _least_squares(frames, support):
     member = np.take_along_axis(support, index, axis=1)
     columns = np.moveaxis(frames.gram[:, index], 0, 1) * member[:, None, :]
     gram = np.take_along_axis(columns, index[:, :, None], axis=1) * member[:, :, None]
-    gram = gram + np.eye(index.shape[1]) * ~member[:, None, :]
+    gram = gram + np.eye(index.shape[1]) * np.where(member, _RIDGE, 1)[:, None, :]
     inverse = np.linalg.inv(gram)
     target = np.take_along_axis(frames.correlation, index[:, :, None], axis=1) * member[:, :, None]
     channel = inverse @ target
@@ -217,14 +249,20 @@ def _statistic(frames, fit):
     return statistic
 
 
+def _left_over(frames, fit):
+    """Energy and degrees of freedom (B, N) left off the support and the device tested."""
+    outside = ~fit.support
+    energy = np.maximum(fit.residual[:, None] - outside * _statistic(frames, fit), 0)
+    return energy, fit.dof[:, None] - outside * frames.correlation.shape[2]
+
+
 def _score(frames, fit):
     """−log10 p-value of every device (B, N)."""
     statistic, n_antennas = _statistic(frames, fit), frames.correlation.shape[2]
     if frames.noise_var is not None:
         return -log10_p_known(statistic / frames.noise_var[:, None], n_antennas)
-    rest = fit.residual[:, None] - np.where(fit.support, 0, statistic)
-    dof = fit.dof[:, None] - np.where(fit.support, 0, n_antennas)
-    return -log10_p_unknown(statistic, rest, n_antennas, dof)
+    energy, dof = _left_over(frames, fit) if frames.rest is None else frames.rest[:2]
+    return -log10_p_unknown(statistic, energy, n_antennas, dof)
 
 
 def _refit(frames, fit, noise_var):

@@ -165,7 +165,8 @@ def as_pilot_book(pilots) -> PilotBook:
 
 def _read_npz(path):
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: np.load leaves a file that it cannot read open.
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except (ValueError, EOFError, KeyError, AttributeError, NotImplementedError) as error:
         raise ValueError(f"{path}: not a pilot book: {error}") from error
@@ -206,7 +207,9 @@ def _check_size(kind, pilot_length, n_devices):
 def _check_dense(book):
     shape, array = (book.pilot_length, book.n_devices), np.asarray(book.pilots)
     if array.shape != shape or array.dtype.kind not in "fc":
-        raise ValueError(f"pilots: expected a complex array of shape {shape}, got {array.shape} of {array.dtype}")
+        raise ValueError(
+            f"pilots: expected a complex array of shape {shape}, got {array.shape} of {array.dtype}"
+        )
     if not np.all(np.isfinite(array)):
         raise ValueError("pilots: expected finite values, got NaN or Inf")
     if not np.all(np.any(array != 0, axis=0)):

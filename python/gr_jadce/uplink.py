@@ -51,7 +51,9 @@ class Scenario:
         if not 0 <= self.activity_rate <= 1:
             raise ValueError(f"activity_rate: expected a probability, got {self.activity_rate!r}")
         if self.n_active is not None and not 0 <= self.n_active <= self.pilots.n_devices:
-            raise ValueError(f"n_active: expected 0 to {self.pilots.n_devices} devices, got {self.n_active!r}")
+            raise ValueError(
+                f"n_active: expected 0 to {self.pilots.n_devices} devices, got {self.n_active!r}"
+            )
         if not np.isfinite(self.snr_db):
             raise ValueError(f"snr_db: expected a finite number of dB, got {self.snr_db!r}")
         if not 0 <= self.power_spread_db < np.inf:
