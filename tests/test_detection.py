@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import numpy as np
 import pytest
+from scipy import stats
+
 from gr_jadce import Estimate, Scenario, decide, make_pilots, metrics, pc_admm, simulate
 from gr_jadce.detection import log10_p_known, log10_p_unknown
-from scipy import stats
 
 BOOK = make_pilots("gaussian", 100, 40, seed=1)
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from gr_jadce import Scenario, make_pilots, simulate, simulate_slots
 
 BOOK = make_pilots("gaussian", 60, 24, seed=1)

@@ -266,7 +266,8 @@ def _make_hadamard(rng, n_devices, pilot_length):
     needed = np.array([0, *(1 << bit for bit in range(order.bit_length() - 1))])
     if not needed.size <= pilot_length <= order:
         raise ValueError(
-            f"pilot_length: a hadamard book of {n_devices} devices takes {needed.size} to {order}, got {pilot_length}"
+            f"pilot_length: a hadamard book of {n_devices} devices takes {needed.size} to {order}, "
+            f"got {pilot_length}"
         )
     others = np.setdiff1d(np.arange(order), needed)
     chosen = rng.choice(others, pilot_length - needed.size, replace=False)
@@ -278,7 +279,8 @@ def _make_zadoff_chu(rng, n_devices, pilot_length):
     needed = -(-n_devices // pilot_length)
     if needed > len(roots):
         raise ValueError(
-            f"n_devices: zadoff_chu of length {pilot_length} has {len(roots) * pilot_length} pilots, got {n_devices}"
+            f"n_devices: zadoff_chu of length {pilot_length} has {len(roots) * pilot_length} pilots, "
+            f"got {n_devices}"
         )
     return {"roots": np.sort(rng.permutation(roots)[:needed]), "shifts": np.arange(pilot_length)}
 

@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+
 from gr_jadce.solvers import group_lasso
 
 RNG = np.random.default_rng(0)
