@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Start simulated USRPs, each in a network namespace of its own, and always stop them.
+
+The addresses are of the range reserved for such benchmarks (198.18.0.0/15) and lead no further
+than this machine. Needs root, iproute2, what python3-uhd's usrp_mpm imports, and pyroute2 0.5.19
+(in the .venv that `make setup` makes).
+"""
+
+import contextlib
+import functools
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PYTHONS = (sys.executable, HERE.parents[1] / ".venv" / "bin" / "python")
+MODULES = ("uhd", "usrp_mpm", "gevent", "msgpack", "netaddr", "pyudev", "six", "systemd", "setuptools")
+LACKING = f"""
+from importlib.metadata import distributions
+from importlib.util import find_spec
+lacking = [name for name in {MODULES} if not find_spec(name)]
+found = [d.version for d in distributions(name="pyroute2")]
+print(*lacking, *([] if found[:1] == ["0.5.19"] else ["pyroute2==0.5.19"]))
+"""
+MTU = 9000
+DISCOVERY_PORT, RPC_PORT = 49600, 49601
+LOCK = "\0gr-jadce simulated radios"  # an abstract socket: one a network namespace, gone with its process
+
+
+def why_not():
+    """Why simulated radios cannot run here; empty if they can."""
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    if not shutil.which("ip"):
+        return "the command ip is missing (Debian's iproute2)"
+    lacking = [_lacking(python) for python in PYTHONS]
+    if all(lacking):
+        return f"Python packages are missing: {min(lacking, key=len)} (`make setup` as root installs them)"
+    made = subprocess.run(["ip", "netns", "add", _name("-try")], capture_output=True, text=True)
+    _remove(_name("-try"))
+    return "" if made.returncode == 0 else f"ip netns add: {made.stderr.strip()}"
+
+
+@contextlib.contextmanager
+def simulated_radios(iq_files, lose=None, patience=60.0):
+    """Serve each file of int16 I, Q by a simulated USRP while the context lasts.
+
+    Parameters
+    ----------
+    iq_files : sequence of path
+        One radio each.
+    lose : dict of int to str, optional
+        "SAMPLE:COUNT" for a radio that loses the packets with these samples on the wire.
+    patience : float
+        Seconds to wait for radios that another process has, and for these to answer.
+
+    Yields
+    ------
+    str
+        UHD device arguments for all radios.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_exclusive(time.monotonic() + patience))
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        for i, iq_file in enumerate(iq_files):
+            stack.enter_context(_namespace(i))
+            stack.enter_context(_simulator(i, iq_file, (lose or {}).get(i, "0:0"), Path(folder, f"{i}.log")))
+        deadline = time.monotonic() + patience
+        for i in range(len(iq_files)):
+            _wait_until_ready(i, deadline, Path(folder, f"{i}.log"))
+        yield ",".join(["type=e3xx", *(f"addr{i}={_address(i)}" for i in range(len(iq_files)))])
+
+
+def _name(i):
+    return f"jadce-usrp{i}"
+
+
+def _address(i, end=2):
+    return f"198.18.{i}.{end}"
+
+
+@functools.cache
+def _lacking(python):
+    """What a Python lacks to run the simulator; empty if nothing."""
+    if not Path(python).exists():
+        return " ".join([*MODULES, "pyroute2==0.5.19"])
+    return subprocess.run([python, "-c", LACKING], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _ip(*arguments):
+    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
+
+
+@contextlib.contextmanager
+def _exclusive(deadline):
+    """Only one process at a time has radios, since their names and addresses are fixed."""
+    with socket.socket(socket.AF_UNIX) as lock:
+        while True:
+            with contextlib.suppress(OSError):
+                lock.bind(LOCK)
+                break
+            if time.monotonic() > deadline:
+                raise TimeoutError("another process has the simulated radios")
+            time.sleep(0.1)
+        yield
+
+
+@contextlib.contextmanager
+def _namespace(i):
+    name = _name(i)
+    _remove(name)  # what a killed process left
+    try:
+        _ip("netns", "add", name)
+        _ip(*f"link add {name} mtu {MTU} type veth peer name eth0 mtu {MTU} netns {name}".split())
+        _ip("addr", "add", f"{_address(i, 1)}/24", "dev", name)
+        _ip("link", "set", name, "up")
+        _ip("-n", name, "addr", "add", f"{_address(i)}/24", "dev", "eth0")
+        _ip("-n", name, "link", "set", "eth0", "up")
+        _ip("-n", name, "link", "set", "lo", "up")
+        yield
+    finally:
+        _remove(name)
+
+
+def _remove(name):
+    inside = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True)
+    for pid in inside.stdout.split():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+    subprocess.run(["ip", "link", "del", name], capture_output=True)
+    subprocess.run(["ip", "netns", "del", name], capture_output=True)
+
+
+@contextlib.contextmanager
+def _simulator(i, iq_file, lose, log_file):
+    """The process, which ends when its standard input closes: so it never outlives this one."""
+    python = next(python for python in PYTHONS if not _lacking(python))
+    command = [python, HERE / "sim_usrp.py", iq_file, "--serial", f"JADCE{i:02d}", "--lose", lose]
+    with open(log_file, "wb") as log:
+        process = subprocess.Popen(
+            ["ip", "netns", "exec", _name(i), *command], stdin=subprocess.PIPE, stdout=log, stderr=log
+        )
+    try:
+        yield
+    finally:
+        process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=5)
+        process.kill()
+        process.wait()
+
+
+def _wait_until_ready(i, deadline, log_file):
+    while not (_discovers(i) and _accepts(i)):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"simulated radio {i} does not answer:\n{log_file.read_text()[-2000:]}")
+        time.sleep(0.1)
+
+
+def _discovers(i):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(0.5)
+        with contextlib.suppress(OSError):
+            client.sendto(b"MPM-DISC", (_address(i), DISCOVERY_PORT))
+            return client.recv(9000).startswith(b"USRP-MPM")
+    return False
+
+
+def _accepts(i):
+    with contextlib.suppress(OSError), socket.create_connection((_address(i), RPC_PORT), 0.5):
+        return True
+    return False

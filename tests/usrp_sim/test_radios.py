@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Receivers on simulated USRPs: the same decisions as from a recording of the same samples."""
+
+import json
+import re
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from usrp_sim.radios import simulated_radios, why_not
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = "/usr/bin/python3"
+SLOT_PERIOD, RATE = 10_000, 1e6
+N_SLOTS = 60
+SPARE_SLOTS = 40  # streamed after those that count, so that the stream does not end with them
+
+
+@dataclass(frozen=True)
+class Uplink:
+    """A simulated uplink: its pilot book, recording and truth, and the same samples for each radio."""
+
+    book: Path
+    recording: Path
+    truth: list
+    iq_files: list
+
+
+def run(*command, **options):
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+    assert result.returncode == 0, f"{' '.join(map(str, command))}\n{result.stdout}{result.stderr}"
+    return result
+
+
+def app(name, *arguments):
+    return run(PYTHON, ROOT / "apps" / name, *map(str, arguments))
+
+
+def read_reports(path):
+    return {report["frame_id"]: report for report in map(json.loads, path.read_text().splitlines())}
+
+
+def simulate(folder, n_devices, pilot_length, n_antennas, snr_db):
+    book = folder / "book.npz"
+    app("jadce-pilots", "make", "--kind", "gaussian", "--devices", n_devices, "--length", pilot_length,
+        "--seed", 3, "-o", book)  # fmt: skip
+    app("jadce-simulate", "--pilots", book, "--antennas", n_antennas, "--activity-rate", 0.05,
+        "--snr-db", snr_db, "--slots", N_SLOTS + SPARE_SLOTS, "--slot-period", SLOT_PERIOD, "--rate", RATE,
+        "--seed", 4, "--datatype", "ci16_le", "-o", folder / "uplink")  # fmt: skip
+    samples = np.fromfile(folder / "uplink.sigmf-data", "<i2").reshape(-1, n_antennas, 2)
+    iq_files = [folder / f"{antenna}.iq" for antenna in range(n_antennas)]
+    for antenna, iq_file in enumerate(iq_files):
+        samples[:, antenna].tofile(iq_file)
+    truth = [set(report["device"]) for report in read_reports(folder / "uplink.truth.jsonl").values()]
+    return Uplink(book, folder / "uplink.sigmf-meta", truth, iq_files)
+
+
+def receive_recording(uplink, folder):
+    app("jadce-receive", "--pilots", uplink.book, "--recording", uplink.recording,
+        "--slot-period", SLOT_PERIOD, "--json", folder / "recording.jsonl")  # fmt: skip
+    return read_reports(folder / "recording.jsonl")
+
+
+def receive_usrps(uplink, radios, folder, n_reports=N_SLOTS):
+    """The reports of jadce-receive about the slots that count, and the counts it prints."""
+    printed = run_until(folder / "usrp.jsonl", n_reports, ROOT / "apps" / "jadce-receive",
+                        "--pilots", uplink.book, "--usrp", radios, "--subdev", "A:0",
+                        "--antennas", len(uplink.iq_files), "--rate", RATE, "--freq", 2.45e9, "--gain", 30,
+                        "--time-source", "external", "--slot-period", SLOT_PERIOD,
+                        "--json", folder / "usrp.jsonl")  # fmt: skip
+    counts = {name: int(value) for name, value in re.findall(r"\b(\w+)=(\d+)\b", printed)}
+    return dict(list(read_reports(folder / "usrp.jsonl").items())[:n_reports]), counts
+
+
+def receive_flowgraph(uplink, radios, folder):
+    """The reports of the compiled example usrp_receiver_4 about the slots that count."""
+    run("grcc", "-o", folder, ROOT / "examples" / "usrp_receiver_4.grc")
+    printed = run_until(folder / "flowgraph.jsonl", N_SLOTS, folder / "usrp_receiver_4.py",
+                        "--usrp-args", radios, "--pilot-file", uplink.book, "--slot-period", SLOT_PERIOD,
+                        "--json-path", folder / "flowgraph.jsonl")  # fmt: skip
+    assert "dropped 0, bad 0" in printed
+    return dict(list(read_reports(folder / "flowgraph.jsonl").items())[:N_SLOTS])
+
+
+def run_until(json_path, n_lines, program, *arguments):
+    """Run a program, end it with Ctrl-C once it has written enough; what it printed."""
+    command = [PYTHON, program, *map(str, arguments)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    process = subprocess.Popen(command, text=True, **pipes)
+    try:
+        wait_for_lines(process, json_path, n_lines)
+        process.send_signal(signal.SIGINT)
+        printed, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 0, printed
+    return printed
+
+
+def wait_for_lines(process, path, n_lines):
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        if path.exists() and path.read_bytes().count(b"\n") >= n_lines:
+            return
+        time.sleep(0.1)
+
+
+def assert_same_decisions(reports, expected):
+    for frame_id, report in reports.items():
+        assert report["device"] == expected[frame_id]["device"]
+        # UHD and SigMF differ by 1 in 32768 in what they call full scale.
+        np.testing.assert_allclose(report["channel"], expected[frame_id]["channel"], rtol=1e-3, atol=1e-5)
+
+
+def error_rate(reports, truth):
+    """Share of all devices whose activity was decided wrongly."""
+    wrong = sum(len(truth[frame_id] ^ set(report["device"])) for frame_id, report in reports.items())
+    return wrong / sum(report["n_devices"] for report in reports.values())
+
+
+@pytest.fixture(scope="module")
+def one_antenna(tmp_path_factory):
+    return simulate(tmp_path_factory.mktemp("one"), n_devices=100, pilot_length=40, n_antennas=1, snr_db=25)
+
+
+@pytest.fixture(scope="module")
+def four_antennas(tmp_path_factory):
+    return simulate(tmp_path_factory.mktemp("four"), n_devices=200, pilot_length=64, n_antennas=4, snr_db=15)
+
+
+@pytest.fixture(scope="module")
+def four_expected(four_antennas, tmp_path_factory):
+    return receive_recording(four_antennas, tmp_path_factory.mktemp("expected"))
+
+
+def test_one_usrp(start_radios, one_antenna, tmp_path):
+    reports, counts = receive_usrps(one_antenna, start_radios(one_antenna.iq_files), tmp_path)
+    assert list(reports) == list(range(N_SLOTS))
+    assert (counts["dropped"], counts["bad"], counts["gaps"]) == (0, 0, 0)
+    assert_same_decisions(reports, receive_recording(one_antenna, tmp_path))
+    assert error_rate(reports, one_antenna.truth) < 0.01
+
+
+def test_four_usrps(start_radios, four_antennas, four_expected, tmp_path):
+    radios = start_radios(four_antennas.iq_files)
+    reports, counts = receive_usrps(four_antennas, radios, tmp_path)
+    assert list(reports) == list(range(N_SLOTS))
+    assert (counts["dropped"], counts["bad"], counts["gaps"]) == (0, 0, 0)
+    assert_same_decisions(reports, four_expected)
+    assert error_rate(reports, four_antennas.truth) < 0.005
+    reports = receive_flowgraph(four_antennas, radios, tmp_path)
+    first = round(5.0 * RATE / SLOT_PERIOD)  # the flowgraph starts at 5 s and counts slots from 0 s
+    assert list(reports) == list(range(first, first + N_SLOTS))
+    assert_same_decisions({frame_id - first: report for frame_id, report in reports.items()}, four_expected)
+
+
+def test_packets_lost_on_one_radio(start_radios, four_antennas, four_expected, tmp_path):
+    lost = f"{41 * SLOT_PERIOD + 30}:{SLOT_PERIOD + 4000}"  # from within pilot 41 into the guard of slot 42
+    radios = start_radios(four_antennas.iq_files, {2: lost})
+    reports, counts = receive_usrps(four_antennas, radios, tmp_path, n_reports=N_SLOTS - 2)
+    assert sorted(set(range(N_SLOTS)) - set(reports)) == [41, 42]
+    assert (counts["gaps"], counts["slots_lost"], counts["dropped"], counts["bad"]) == (1, 2, 0, 0)
+    assert_same_decisions(reports, four_expected)
+
+
+@pytest.mark.skipif(why_not() != "", reason=f"simulated USRPs: {why_not()}")
+def test_radios_are_stopped_when_their_user_fails(tmp_path):
+    (tmp_path / "0.iq").write_bytes(bytes(4000))
+    inside = ["ip", "netns", "pids", "jadce-usrp0"]
+
+    def use_radios():
+        with simulated_radios([tmp_path / "0.iq"]):
+            assert run(*inside).stdout
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        use_radios()
+    assert subprocess.run(inside, capture_output=True).returncode != 0  # no such namespace
+    assert "jadce-usrp" not in run("ip", "link").stdout
