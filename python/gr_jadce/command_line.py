@@ -47,6 +47,13 @@ def count(text) -> int:
     return int(text)
 
 
+def whole(text) -> int:
+    """Argument type: an integer of at least 0."""
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"expected an integer of at least 0, got {text!r}")
+    return int(text)
+
+
 def positive(text) -> float:
     """Argument type: a finite number above 0."""
     try:
@@ -77,7 +84,7 @@ def add_uplink_options(group):
     )  # fmt: skip
     group.add_argument(
         "--seed",
-        type=int,
+        type=whole,
         default=0,
         metavar="S",
         help="equal seeds give equal uplinks (default %(default)s)",

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The programs, run as their users run them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gr_jadce
+from gr_jadce import make_pilots
+
+APPS = Path(__file__).resolve().parents[2] / "apps"
+PACKAGE_PATH = str(Path(gr_jadce.__file__).resolve().parents[1])
+
+
+@pytest.fixture
+def environment():
+    """Environment variables with which a checkout's programs find the package under test."""
+    paths = [PACKAGE_PATH, os.environ.get("PYTHONPATH", "")]
+    return os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "PATH": f"{APPS}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "100",
+    }
+
+
+@pytest.fixture
+def app(environment, tmp_path):
+    """Run a program in the test's directory; returns the finished process, output as text."""
+
+    def run(name, *arguments, **options):
+        command = [sys.executable, APPS / name, *map(str, arguments)]
+        options = {"capture_output": True, "text": True, "timeout": 120, "cwd": tmp_path} | options
+        return subprocess.run(command, env=environment, **options)
+
+    return run
+
+
+@pytest.fixture
+def start_app(environment, tmp_path):
+    """Start a program with pipes; what still runs at the end of the test is killed."""
+    started = []
+
+    def start(name, *arguments):
+        command = [sys.executable, APPS / name, *map(str, arguments)]
+        process = subprocess.Popen(
+            command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def book(tmp_path):
+    """A small pilot book, saved as book.npz in the test's directory."""
+    pilots = make_pilots("gaussian", n_devices=30, pilot_length=24, seed=5)
+    pilots.save(tmp_path / "book.npz")
+    return pilots
+
+
+@pytest.fixture
+def fails():
+    """Check that a process failed with one line of explanation, and no traceback."""
+
+    def check(process, *words, code=1):
+        lines = process.stderr.strip().splitlines()
+        assert process.returncode == code, process.stderr
+        assert "Traceback" not in process.stderr
+        assert "error: " in lines[-1]
+        for word in words:
+            assert word in lines[-1]
+
+    return check

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The help of the programs teaches: every option explained, and examples that work when pasted."""
+
+import re
+import subprocess
+
+import pytest
+
+PROGRAMS = ("jadce-pilots", "jadce-simulate", "jadce-receive", "jadce-score")
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_help_has_a_purpose_and_an_example(app, name):
+    process = app(name, "--help")
+    assert process.returncode == 0
+    assert re.search(rf"^  {name} .*", process.stdout, re.MULTILINE)
+    assert len(process.stdout.split("\n\n")[1]) > 60
+
+
+@pytest.mark.parametrize(
+    "command", [["jadce-pilots", "make"], ["jadce-pilots", "show"], *([name] for name in PROGRAMS[1:])]
+)
+def test_every_option_is_explained(app, command):
+    text = app(*command, "--help").stdout
+    options = re.findall(r"^  (-[^\n]*|[A-Z.]+[a-z.]*[^\n]*)\n?(.*)", text.split("\n\n", 1)[1], re.MULTILINE)
+    assert options
+    for first, second in options:
+        explained_here = re.search(r"\S  +\S", first)
+        assert explained_here or second.startswith(" " * 10), f"no help for {first}"
+
+
+def test_the_examples_work_when_pasted(app, environment, tmp_path):
+    examples = []
+    for name in PROGRAMS:
+        text = app(name, "--help").stdout.replace("\\\n", " ")
+        examples += [line.strip() for line in text.splitlines() if line.startswith("  jadce-")]
+    runnable = list(dict.fromkeys(line for line in examples if "--usrp" not in line))
+    assert len(runnable) == 6
+    printed = ""
+    for line in runnable:
+        process = subprocess.run(
+            ["bash", "-c", line], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=200
+        )
+        assert process.returncode == 0, f"{line}\n{process.stderr}"
+        printed += process.stdout
+    assert "miss probability" in printed

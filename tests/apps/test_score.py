@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""jadce-score: figures that were computed by hand, and files that do not fit."""
+
+import json
+
+import numpy as np
+import pytest
+
+from gr_jadce.messages import Report, to_json
+
+
+def report(frame_id, channel, n_devices=10, status="ok"):
+    """A report of one antenna; `channel` maps devices to values."""
+    device = sorted(channel)
+    return Report(
+        frame_id=frame_id, rx_time=(0, 0.0), n_devices=n_devices, n_antennas=1, device=device,
+        channel=np.array([[channel[n]] for n in device]).reshape(-1, 1), score=np.ones(len(device)),
+        threshold=0.0, noise_var=0.1, snr_db=10.0, status=status, estimator="x", n_iter=0, solve_time=0.0,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def files(tmp_path):
+    def write(truth, reports):
+        for name, lines in (("truth.jsonl", truth), ("out.jsonl", reports)):
+            (tmp_path / name).write_text("".join(to_json(line) + "\n" for line in lines))
+
+    return write
+
+
+# Frame 0: 2 is right, 5 missed, 7 a false alarm; frame 1: exact; frame 2: no report; frame 9: no truth.
+TRUTH = [report(0, {2: 1.0, 5: 2.0}), report(1, {1: 3j}), report(2, {0: 1.0})]
+REPORTS = [report(0, {2: 1.1, 7: 0.5}), report(1, {1: 3j}), report(9, {})]
+
+
+def test_figures_and_counts(app, files):
+    files(TRUTH, REPORTS)
+    process = app("jadce-score", "truth.jsonl", "out.jsonl", "--json")
+    score = json.loads(process.stdout)
+    assert process.returncode == 0
+    assert (score["matched"], score["unanswered"], score["unmatched_reports"]) == (2, 1, 1)
+    assert score["miss_probability"] == pytest.approx(1 / 3)
+    assert score["false_alarm_probability"] == pytest.approx(1 / 17)
+    assert score["activity_error_rate"] == pytest.approx(2 / 20)
+    assert score["nmse_db"] == pytest.approx(10 * np.log10((0.01 + 4 + 0.25) / (1 + 4 + 9)), abs=1e-5)
+    low, high = score["miss_probability_interval"]
+    assert low < 1 / 3 < high
+
+
+def test_text_has_the_same_figures(app, files):
+    files(TRUTH, REPORTS)
+    text = app("jadce-score", "truth.jsonl", "out.jsonl").stdout
+    assert "miss probability           0.3333" in text
+    assert "frames without a report    1" in text
+    assert "NMSE                       -5.167 dB" in text
+
+
+def test_perfect_reports_are_valid_json(app, files):
+    files(TRUTH, TRUTH)
+    text = app("jadce-score", "truth.jsonl", "out.jsonl", "--json").stdout
+    score = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert score["miss_probability"] == 0
+    assert score["nmse_db"] is None  # no error at all: minus infinity
+
+
+def test_bad_input_is_counted_apart(app, files):
+    files(TRUTH, [report(0, {}, status="bad_input"), REPORTS[1]])
+    score = json.loads(app("jadce-score", "truth.jsonl", "out.jsonl", "--json").stdout)
+    assert (score["matched"], score["frames"], score["frames_bad"], score["miss_probability"]) == (2, 1, 1, 0)
+
+
+def test_nothing_in_common_is_an_error(app, fails, files):
+    files(TRUTH, REPORTS[2:])
+    fails(app("jadce-score", "truth.jsonl", "out.jsonl"), "frame_id")
+
+
+def test_other_sizes_are_an_error(app, fails, files):
+    files(TRUTH, [report(0, {2: 1.0}, n_devices=11)])
+    fails(app("jadce-score", "truth.jsonl", "out.jsonl"), "n_devices", "10", "11")
+
+
+@pytest.mark.parametrize("broken", [b"{", b"[]\n", b"\xff\xfe\n", b'{"frame_id": 1}\n', b"\n"])
+def test_a_broken_line_is_named(app, fails, files, tmp_path, broken):
+    files(TRUTH, REPORTS[:1])
+    with open(tmp_path / "out.jsonl", "ab") as file:
+        file.write(broken)
+    fails(app("jadce-score", "truth.jsonl", "out.jsonl"), "out.jsonl, line 2")
+
+
+def test_a_missing_file_is_named(app, fails, files):
+    files(TRUTH, REPORTS)
+    fails(app("jadce-score", "truth.jsonl", "absent.jsonl"), "absent.jsonl", "No such file")
+
+
+def test_it_needs_no_gnu_radio(app, environment, files, tmp_path):
+    (tmp_path / "gnuradio.py").write_text("raise ImportError('not here')")
+    (tmp_path / "pmt.py").write_text("raise ImportError('not here')")
+    environment["PYTHONPATH"] = f"{tmp_path}:{environment['PYTHONPATH']}"
+    files(TRUTH, REPORTS)
+    assert app("jadce-score", "truth.jsonl", "out.jsonl").returncode == 0

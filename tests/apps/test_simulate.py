@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""jadce-simulate: the recording and the truth are those of `simulate_slots`."""
+
+import numpy as np
+import pytest
+
+from gr_jadce import Scenario
+from gr_jadce.messages import from_json
+from gr_jadce.recording import read_recording
+from gr_jadce.uplink import simulate_slots
+
+N_SLOTS, PERIOD = 70, 40  # more slots than are simulated at once
+
+
+@pytest.fixture
+def simulate(app, book):
+    def run(*options, output="up"):
+        process = app(
+            "jadce-simulate", "--pilots", "book.npz", "--antennas", 2, "--slots", N_SLOTS,
+            "--slot-period", PERIOD, "--seed", 9, "--rate", 2e6, "-o", output, *options,
+        )  # fmt: skip
+        assert process.returncode == 0, process.stderr
+        return process
+
+    return run
+
+
+def expected(book, **changes):
+    scenario = Scenario(book, **({"n_antennas": 2, "activity_rate": 0.1, "snr_db": 10.0} | changes))
+    return simulate_slots(scenario, PERIOD, N_SLOTS, seed=9)
+
+
+def truth_of(path):
+    return [from_json(line) for line in path.read_text().splitlines()]
+
+
+def test_samples_and_truth(simulate, book, tmp_path):
+    process = simulate("--start-time", 77, "--freq", 9e8)
+    samples, uplink = expected(book)
+    recording = read_recording(tmp_path / "up.sigmf-meta")
+    recording.verify()
+    np.testing.assert_array_equal(recording.read(), samples)
+    assert recording.segments == ((0, N_SLOTS * PERIOD, (77, 0.0), 9e8),)
+    truth = truth_of(tmp_path / "up.truth.jsonl")
+    assert [report.frame_id for report in truth] == list(range(N_SLOTS))
+    assert truth[3].rx_time == (77, 3 * PERIOD / 2e6)
+    for k, report in enumerate(truth):
+        np.testing.assert_array_equal(report.device, np.flatnonzero(uplink.activity[k]))
+        np.testing.assert_array_equal(report.channel, uplink.channel[k, report.device])
+    assert process.stderr == ""
+
+
+def test_options_reach_the_scenario(simulate, book, tmp_path):
+    simulate("--n-active", 5, "--snr-db", 25, "--power-spread-db", 3)
+    samples, _ = expected(book, n_active=5, snr_db=25.0, power_spread_db=3.0)
+    np.testing.assert_array_equal(read_recording(tmp_path / "up").read(), samples)
+
+
+def test_int16_is_scaled_to_fit_and_so_is_the_truth(simulate, book, tmp_path):
+    simulate("--datatype", "ci16_le")
+    samples, uplink = expected(book)
+    truth = truth_of(tmp_path / "up.truth.jsonl")
+    scale = (truth[0].noise_var / uplink.noise_var) ** 0.5
+    recording = read_recording(tmp_path / "up")
+    assert recording.datatype == "ci16_le"
+    assert 0.05 < np.sqrt(np.mean(np.abs(recording.read()) ** 2)) < 0.2
+    np.testing.assert_allclose(recording.read(), samples * scale, atol=1 / 32768)
+    k = next(k for k in range(N_SLOTS) if len(truth[k].device))
+    np.testing.assert_allclose(truth[k].channel, uplink.channel[k, truth[k].device] * scale, rtol=1e-6)
+
+
+def test_clipping_is_told(simulate):
+    assert "clipped" in simulate("--datatype", "ci16_le", "--scale", 10).stderr
+
+
+def test_equal_seeds_give_equal_files(simulate, tmp_path):
+    simulate(output="a")
+    simulate(output="b.sigmf-meta")
+    for suffix in ("sigmf-data", "sigmf-meta", "truth.jsonl"):
+        assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--pilots", "absent.npz"], ["absent.npz"]),
+        (["--slot-period", "23"], ["slot-period", "24", "23"]),
+        (["--activity-rate", "1.5"], ["activity_rate", "1.5"]),
+        (["--n-active", "31"], ["n_active", "31"]),
+        (["--snr-db", "nan"], ["snr_db"]),
+        (["--power-spread-db=-1"], ["power_spread_db"]),
+        (["-o", "no/where"], ["no/where", "No such file"]),
+    ],
+)
+def test_mistakes_are_explained(app, fails, book, options, words):
+    fails(app("jadce-simulate", "--pilots", "book.npz", "-o", "up", *options), *words)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--antennas=0",
+        "--slots=0",
+        "--seed=-1",
+        "--start-time=1.5",
+        "--rate=0",
+        "--rate=inf",
+        "--datatype=cf64_le",
+    ],
+)
+def test_wrong_usage_is_code_2(app, fails, book, option):
+    fails(app("jadce-simulate", "--pilots", "book.npz", "-o", "up", option), code=2)
