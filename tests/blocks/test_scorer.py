@@ -8,7 +8,7 @@ from gnuradio import blocks, gr
 from publisher import publish, publisher
 from reports import make_report
 
-from gr_jadce.blocks import scorer
+from gr_jadce.blocks import report_sink, scorer
 from gr_jadce.messages import status_to_pmt, to_pmts
 
 
@@ -97,14 +97,24 @@ def test_the_score_is_published_with_every_status():
     )
 
 
-def test_a_flowgraph_can_run_again():
-    """End-of-file messages left from the first run must not end the second."""
+def test_a_publisher_that_is_done_does_not_end_the_block(monkeypatch):
+    monkeypatch.setattr(report_sink, "_LINGER", 0.0)
     flowgraph, sink = gr.top_block(), scorer()
-    source = publisher([*messages_of(truth(1), found(1)), pmt.PMT_EOF, pmt.PMT_EOF, pmt.PMT_EOF])
+    sources = [publisher(messages_of(truth(1))), publisher([*messages_of(found(1)), pmt.PMT_EOF], delay=0.3)]
+    for source in sources:
+        flowgraph.msg_connect((source, "out"), (sink, "in"))
+    flowgraph.run()
+    assert sink.matched() == 1
+
+
+def test_end_of_file_left_from_one_run_does_not_end_the_next():
+    flowgraph, sink = gr.top_block(), scorer()
+    source = publisher([*messages_of(truth(1), found(1)), pmt.PMT_EOF], delay=0.1)
     flowgraph.msg_connect((source, "out"), (sink, "in"))
-    for runs in range(1, 6):
+    for runs in (1, 2, 3):
         flowgraph.run()
         assert sink.matched() == runs
+        sink._post(pmt.intern("in"), pmt.PMT_EOF)
 
 
 def test_a_window_of_no_frames_is_refused():
