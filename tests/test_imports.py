@@ -27,9 +27,12 @@ MAY_IMPORT = {
     "estimators": {"solvers", "unrolled.inference"},
     "reporting": {"detection", "messages", "pilots"},
     "truth": {"messages"},
+    "evaluation": {"detection", "metrics", "uplink"},
     "command_line": {"uplink"},
 }
-MAY_IMPORT["blocks"] = set(MAY_IMPORT) - {"", "unrolled", "command_line"} | {"unrolled.inference"}
+MAY_IMPORT["blocks"] = set(MAY_IMPORT) - {"", "unrolled", "evaluation", "command_line"} | {
+    "unrolled.inference"
+}
 # Packages outside NumPy and the standard library → the parts, or single modules, that may import them.
 OUTSIDE = {
     "gnuradio": {"blocks"},

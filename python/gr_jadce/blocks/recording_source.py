@@ -47,6 +47,10 @@ class recording_source(gr.sync_block):
         """Samples per second, as recorded."""
         return self._recording.sample_rate
 
+    def n_antennas(self):
+        """M, as recorded."""
+        return self._recording.n_antennas
+
     def n_samples(self):
         """Samples of each antenna in the recording."""
         return self._recording.n_samples
