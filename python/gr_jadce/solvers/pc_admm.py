@@ -23,7 +23,8 @@ from .group_lasso import apply, row_shrink
 def step(Z, U, predict, prox, r, C):
     """One prediction and correction; `predict` and `prox` are callables of one argument.
 
-    Uses + − * only, so that NumPy arrays and torch tensors both pass.
+    Uses + − * only, so that NumPy arrays and torch tensors both pass. C may be a callable of no
+    argument, called after `prox`: the unrolled network's corrector follows from what its prox saw.
 
     Returns
     -------
@@ -32,6 +33,7 @@ def step(Z, U, predict, prox, r, C):
     X_pred = predict(Z + U)
     U_pred = U - (X_pred - Z)
     Z_pred = prox(X_pred - (1 - r) * U - r * U_pred)
+    C = C() if callable(C) else C
     dZ, dU = Z - Z_pred, U - U_pred
     return Z - (C[0][0] * dZ + C[0][1] * dU), U - (C[1][0] * dZ + C[1][1] * dU), Z_pred
 

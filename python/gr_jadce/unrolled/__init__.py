@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The unrolled PC-ADMM network with a channel-attention proximal operator.
+
+`inference` runs trained weights in NumPy; `network` and `training` need torch and are not imported here.
+"""
+
+from .inference import Weights, load_weights, save_weights, unrolled
+
+__all__ = ["Weights", "load_weights", "save_weights", "unrolled"]

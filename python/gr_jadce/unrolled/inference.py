@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Trained networks in NumPy: weight files, and the estimator that runs them. No torch."""
+
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..pilots import as_pilot_book
+from ..solvers.estimate import Estimate, check_received, per_frame
+from ..solvers.group_lasso import apply
+from .layers import SHAPES, Book, Frames, layer, start
+
+FORMAT_VERSION = 1
+DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "default.npz"
+_META = {"format_version": int, "n_layers": int, "scenario": dict, "provenance": dict}
+_TINY = np.finfo(np.float32).tiny
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A trained network: for every name of `layers.SHAPES` an array with the layers first, and its origin.
+
+    Raises
+    ------
+    ValueError
+        If an array is missing, unknown, misshaped or not finite, or `meta` lacks a key.
+    """
+
+    arrays: dict
+    meta: dict
+
+    def __post_init__(self):
+        for key, kind in _META.items():
+            value = self.meta.get(key)
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise ValueError(f"meta: expected {key!r} of type {kind.__name__}, got {value!r}")
+        if self.meta["format_version"] != FORMAT_VERSION:
+            found = self.meta["format_version"]
+            raise ValueError(f"format_version: expected {FORMAT_VERSION}, got {found}")
+        if self.arrays.keys() != SHAPES.keys():
+            wrong = sorted(self.arrays.keys() ^ SHAPES.keys())
+            raise ValueError(f"arrays: missing or unknown: {', '.join(wrong)}")
+        for name, shape in SHAPES.items():
+            _check_array(name, self.arrays[name], (self.n_layers, *shape))
+
+    @property
+    def n_layers(self):
+        return self.meta["n_layers"]
+
+    @property
+    def n_parameters(self):
+        return sum(array.size for array in self.arrays.values())
+
+    def of_layer(self, k):
+        """The parameters of layer k, as `layers.layer` takes them."""
+        return {name: array[k] for name, array in self.arrays.items()}
+
+
+def save_weights(path, weights):
+    """Write an ``.npz`` file: the arrays, and `meta` as a JSON string."""
+    with open(path, "wb") as file:
+        np.savez(file, meta=json.dumps(weights.meta, sort_keys=True), **weights.arrays)
+
+
+def load_weights(path) -> Weights:
+    """Read a weight file; nothing in it is ever executed.
+
+    Raises
+    ------
+    ValueError
+        If it is not a weight file of this version; the message says what is wrong.
+    OSError
+        If it cannot be opened.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        meta = json.loads(str(arrays.pop("meta")))
+        if not isinstance(meta, dict):
+            raise ValueError(f"meta: expected a JSON object, got {type(meta).__name__}")
+        return Weights(arrays, meta)
+    except (ValueError, KeyError, AttributeError, EOFError, NotImplementedError) as error:
+        raise ValueError(f"{path}: not a weight file of gr-jadce: {error}") from error
+    except (TypeError, SyntaxError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path}: corrupt weight file: {error}") from error
+
+
+class Unrolled:
+    """A trained network set up for a pilot book, then called on frames; see `unrolled`."""
+
+    name = "unrolled"
+
+    def __init__(self, pilots, weights, n_layers, noise_var, tol):
+        self.pilots, self.weights, self.noise_var = as_pilot_book(pilots), weights, noise_var
+        self.tol = tol if n_layers == "auto" else 0.0
+        self.n_layers = weights.n_layers if n_layers == "auto" else n_layers
+        self._layers = [weights.of_layer(k) for k in range(self.n_layers)]
+        self._rotation, self._book, self._pilot_energy = rotate(self.pilots)
+
+    def __call__(self, received, noise_var=None) -> Estimate:
+        received = check_received(received, self.pilots.pilot_length)
+        noise_var = self.noise_var if noise_var is None else noise_var
+        frames, scale = self._normalise(received, noise_var)
+        channel, score, n_iter = self._run(frames)
+        channel = np.moveaxis(channel, 0, 1) * (scale / np.sqrt(self._pilot_energy))[:, None, None]
+        dtype = np.result_type(received, np.complex64)
+        return Estimate(channel.astype(dtype), score.T, n_iter, np.full(len(received), np.nan))
+
+    def _normalise(self, received, noise_var):
+        """Rotated frames of unit energy a device, and the amplitude (B,) that was divided out."""
+        (L, N), B = self._book.B.shape, len(received)
+        power = np.mean(received.real.astype(float) ** 2 + received.imag.astype(float) ** 2, axis=(1, 2))
+        scale = np.sqrt(np.where(power > 0, power * L / N, 1))
+        known = np.full(B, noise_var is not None, np.float32)
+        noise = np.ones(B) if noise_var is None else per_frame("noise_var", noise_var, B)
+        noise = np.clip(noise / scale**2, 1e-7, 2 * N / L)  # a frame's energy is N/L a sample
+        unit = (received / scale[:, None, None]).astype(np.complex64)
+        Y = apply(self._rotation.conj().T, np.moveaxis(unit, 0, 1))
+        return Frames(Y, noise.astype(np.float32), known), scale
+
+    def _run(self, frames):
+        N, B, M = self._book.B.shape[1], *frames.Y.shape[1:]
+        channel, score = np.zeros((N, B, M), np.complex64), np.zeros((N, B), np.float32)
+        n_iter, live = np.zeros(B, int), np.arange(B)
+        state, before = (
+            start(np.zeros((N, B, M), np.complex64), np.ones(B, np.float32), N / len(frames.Y)),
+            0.0,
+        )
+        for k, parameters in enumerate(self._layers, 1):
+            state, output = layer(np, parameters, self._book, frames, state)
+            step = output.estimate - before
+            moved = np.mean(step.real**2 + step.imag**2, axis=(0, 2))
+            done = (moved < self.tol * output.error) | (k == self.n_layers)
+            n_iter[live[done]], score[:, live[done]] = k, output.score[:, done]
+            channel[:, live[done]] = output.estimate[:, done]
+            if done.all():
+                break
+            before = output.estimate
+            if done.any():
+                live, before = live[~done], before[:, ~done]
+                frames, state = (_select(part, ~done) for part in (frames, state))
+        return channel, score, n_iter
+
+
+def unrolled(pilots, weights=None, n_layers="auto", noise_var=None, tol=1e-2) -> Unrolled:
+    """Make an estimator from a trained network.
+
+    Parameters
+    ----------
+    pilots : PilotBook or (L, N) array
+        Any: a network is not tied to a pilot book, nor to N, L or M.
+    weights : path or Weights, optional
+        Default: the weights that come with gr-jadce.
+    n_layers : int or "auto"
+        Layers to run. "auto" ends a frame when a layer moves its estimate by less than `tol` times
+        the error variance that the network predicts, at the latest after all layers.
+    noise_var : float, optional
+        σ² per received sample; also a call argument. Unknown (None), it is estimated in every layer.
+    tol : float
+        Of "auto".
+
+    Returns
+    -------
+    estimator : callable
+        ``estimator(received, noise_var=None)`` with received (B, L, M) or (L, M) → `Estimate`, its
+        score the posterior log-odds of activity, its gap NaN. Single precision.
+    """
+    if not isinstance(weights, Weights):
+        weights = load_weights(DEFAULT_WEIGHTS if weights is None else weights)
+    if n_layers != "auto":
+        whole = isinstance(n_layers, (int, np.integer)) and not isinstance(n_layers, bool)
+        if not whole or not 1 <= n_layers <= weights.n_layers:
+            raise ValueError(f'n_layers: expected "auto" or 1 to {weights.n_layers}, got {n_layers!r}')
+    if noise_var is not None:
+        per_frame("noise_var", noise_var, 1)
+    if not tol > 0:
+        raise ValueError(f"tol: expected a positive number, got {tol!r}")
+    return Unrolled(pilots, weights, n_layers, noise_var, tol)
+
+
+def rotate(pilots):
+    """Eigenvectors Q (L, L) of AAᴴ, the `Book` in these coordinates, and mean ‖a_n‖²: complex64, float32."""
+    s, Q = pilots.gram_eigen
+    energy = float(np.sum(np.abs(pilots.matrix) ** 2, dtype=float) / pilots.n_devices)
+    B = (Q.conj().T @ pilots.matrix / np.sqrt(energy)).astype(np.complex64)
+    s = np.maximum(s / energy, 0).astype(np.float32)[:, None]
+    return Q.astype(np.complex64), Book(B, np.ascontiguousarray(B.conj().T), s), energy
+
+
+def _check_array(name, array, shape):
+    if array.shape != shape or array.dtype != np.float32 or not np.all(np.isfinite(array)):
+        raise ValueError(
+            f"{name}: expected finite float32 of shape {shape}, got {array.shape} of {array.dtype}"
+        )
+
+
+def _select(part, keep):
+    """The frames `keep` of `Frames` or of a `State`: frames are the second axis, or the only one."""
+    return type(part)(*(value[:, keep] if value.ndim > 1 else value[keep] for value in part))

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The network in torch: the layers of `layers.py` with parameters that can be trained."""
+
+import numpy as np
+import torch
+
+from .inference import FORMAT_VERSION, Weights
+from .layers import SCALARS, SHAPES, layer, start
+
+
+def initial_arrays(n_layers, seed=0) -> dict:
+    """Parameters before training: float32 arrays by name, layers first."""
+    rng = np.random.default_rng(seed)
+    arrays = {name: np.full(n_layers, value, np.float32) for name, value in SCALARS.items()}
+    # Before the first layer nothing is known but the residual.
+    arrays["error_mix"][0], arrays["noise_floor"][0] = -6.0, -1.7
+    for name in SHAPES.keys() - SCALARS.keys():
+        arrays[name] = np.zeros((n_layers, *SHAPES[name]), np.float32)
+    for name, deviation in (("squeeze_weight", 0.3), ("excite_weight", 0.02)):
+        arrays[name] += (deviation * rng.standard_normal(arrays[name].shape)).astype(np.float32)
+    return arrays
+
+
+class Network(torch.nn.Module):
+    """K layers, K taken from the parameters' first axis."""
+
+    def __init__(self, arrays):
+        super().__init__()
+        self.parameters_by_name = torch.nn.ParameterDict(
+            {name: torch.nn.Parameter(torch.tensor(arrays[name])) for name in sorted(SHAPES)}
+        )
+        self.n_layers = len(arrays["beta"])
+
+    def forward(self, book, frames):
+        """Yield the `Output` of every layer."""
+        N, (_, B, M) = book.B.shape[1], frames.Y.shape
+        zeros = torch.zeros((N, B, M), dtype=frames.Y.dtype, device=frames.Y.device)
+        state = start(zeros, torch.ones_like(frames.noise_var), N / len(frames.Y))
+        for k in range(self.n_layers):
+            parameters = {name: value[k] for name, value in self.parameters_by_name.items()}
+            state, output = layer(torch, parameters, book, frames, state)
+            yield output
+
+    def weights(self, scenario, provenance) -> Weights:
+        """What `inference.save_weights` writes."""
+        arrays = {
+            name: value.detach().cpu().numpy().astype(np.float32)
+            for name, value in self.parameters_by_name.items()
+        }
+        meta = {"format_version": FORMAT_VERSION, "n_layers": self.n_layers}
+        return Weights(arrays, meta | {"scenario": scenario, "provenance": provenance})

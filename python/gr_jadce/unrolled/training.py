@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Training of the unrolled network on fresh frames from a mixture of scenarios.
+
+Step k's batch depends on the seed and k only, so a run that is interrupted and resumed ends with
+the weights of one that was not.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from ..pilots import make_pilots
+from ..solvers.group_lasso import apply
+from .inference import rotate
+from .layers import Book, Frames
+
+SNR_BINS = 8
+SNR_RANGE_DB = (0.0, 30.0)
+# Antennas → share of batches, and the largest load K/L: beyond, nothing can be estimated.
+ANTENNAS = {1: (0.3, 0.5), 2: (0.15, 0.6), 4: (0.25, 0.9), 8: (0.2, 1.0), 16: (0.1, 1.0)}
+KINDS = {"gaussian": 0.5, "qpsk": 0.2, "dft": 0.15, "zadoff_chu": 0.15}
+MAX_DEVICES = 320
+VALIDATION_CASES = 16
+_RATIO_EDGES, _LOAD_EDGES = (4.0, 8.0), (0.2, 0.45)
+_FORGET = 0.9
+MIXTURE = {  # what a weight file says it was trained on
+    "n_devices": [48, MAX_DEVICES],
+    "devices_per_symbol": [2, 15],
+    "active_per_symbol": [0.08, 1.0],
+    "n_antennas": sorted(ANTENNAS),
+    "pilot_kinds": sorted(KINDS),
+    "snr_db": list(SNR_RANGE_DB),
+    "power_spread_db": [0, 10],
+    "noise_var_known": 0.5,
+}
+
+
+class Case(NamedTuple):
+    """What all frames of a batch share."""
+
+    pilots: object  # PilotBook
+    n_antennas: int
+    activity_rate: float
+    power_spread_db: float
+    n_frames: int
+
+    @property
+    def group(self):
+        """Batches of a group have comparable errors: antennas, N/L band, K/L band."""
+        ratio = self.pilots.n_devices / self.pilots.pilot_length
+        bands = np.searchsorted(_RATIO_EDGES, ratio), np.searchsorted(_LOAD_EDGES, ratio * self.activity_rate)
+        return (self.n_antennas, *map(int, bands))
+
+
+class Batch(NamedTuple):
+    """A batch ready for the network: book and frames, channel (N, B, M) and power scale (B,) to undo."""
+
+    book: Book
+    frames: Frames
+    channel: torch.Tensor
+    scale: torch.Tensor
+
+
+def draw_case(rng, pilots=None, n_antennas=None) -> Case:
+    """Draw a case of the mixture; `pilots` and `n_antennas` may be fixed, for fine-tuning."""
+    light = rng.random() < 0.5
+    if n_antennas is None:
+        shares = [share for share, _ in ANTENNAS.values()]
+        n_antennas = int(rng.choice(list(ANTENNAS), p=shares))
+    if pilots is None:
+        pilots = _draw_pilots(rng, light)
+    ratio = pilots.n_devices / pilots.pilot_length
+    most = min(0.5 if light else 1.0, ANTENNAS.get(n_antennas, (0, 1.0))[1], 0.3 * ratio)
+    load = np.exp(rng.uniform(np.log(min(0.08, most / 2)), np.log(most)))
+    spread = rng.uniform(0, 10) if rng.random() < (0.3 if light else 0.6) else 0.0
+    n_frames = SNR_BINS * int(np.clip(2200 / (pilots.n_devices * n_antennas**0.6), 4, 18))
+    return Case(pilots, n_antennas, load / ratio, spread, n_frames)
+
+
+def draw_batch(case, seed, device="cpu", snr_range_db=SNR_RANGE_DB) -> Batch:
+    """Fresh frames of a case: SNR in bins along the batch, noise variance known in every other frame."""
+    generator = torch.Generator().manual_seed(seed)
+    (L, N), B, M = case.pilots.matrix.shape, case.n_frames, case.n_antennas
+    active = torch.rand((N, B), generator=generator) < case.activity_rate
+    level = 10 ** (case.power_spread_db / 10 * (2 * torch.rand((N, B), generator=generator) - 1))
+    channel = (active * level.sqrt())[..., None] * _normal((N, B, M), generator)
+    snr_db = snr_range_db[0] + (snr_range_db[1] - snr_range_db[0]) * _stratified(B, generator)
+    mean_power = level.mean()
+    noise_var = case.activity_rate * mean_power * N / L / 10 ** (snr_db / 10)
+    _, book, _ = rotate(case.pilots)
+    book = Book(*(torch.tensor(part) for part in book))
+    # Noise is as white in the rotated coordinates as before; pilots have unit mean energy there.
+    Y = apply(book.B, channel) + noise_var.sqrt()[:, None] * _normal((L, B, M), generator)
+    power = (Y.real**2 + Y.imag**2).mean((0, 2)) * L / N
+    known = (torch.arange(B) % 2).float()
+    frames = Frames(Y / power.sqrt()[:, None], torch.where(known > 0, noise_var / power, 1.0), known)
+    scale = power / (case.activity_rate * mean_power * N * M)
+    on_device = (type(part)(*(value.to(device) for value in part)) for part in (book, frames))
+    return Batch(*on_device, channel.to(device) / power.sqrt().to(device)[:, None], scale.to(device))
+
+
+def layer_errors(network, batch):
+    """NMSE of every layer in every SNR bin (K, SNR_BINS), against the case's mean channel power."""
+    errors = []
+    for output in network(batch.book, batch.frames):
+        difference = output.estimate - batch.channel
+        error = (difference.real**2 + difference.imag**2).sum((0, 2)) * batch.scale
+        errors.append(error.reshape(SNR_BINS, -1).mean(1))
+    return torch.stack(errors)
+
+
+class Trainer:
+    """One plain loop: `run()` trains to the last step and yields (step, loss) after each.
+
+    Parameters
+    ----------
+    network : Network
+    n_steps, seed, learning_rate : the schedule is a warm-up of 50 steps and a cosine
+    cases : callable, optional
+        rng → `Case`; default `draw_case`.
+    """
+
+    def __init__(self, network, n_steps, seed=0, learning_rate=6e-3, cases=draw_case, device="cpu"):
+        self.network, self.n_steps, self.seed = network.to(device), n_steps, seed
+        self.cases, self.device, self.step = cases, device, 0
+        self.means = {}
+        self.optimizer = torch.optim.Adam(network.parameters(), learning_rate)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
+        depth = torch.arange(1, network.n_layers + 1, device=device) / network.n_layers
+        self.layer_weight = torch.where(depth < 1, 0.1 * depth, 1.0)[:, None]
+
+    def run(self):
+        while self.step < self.n_steps:
+            rng = np.random.default_rng([self.seed, self.step])
+            case = self.cases(rng)
+            batch = draw_batch(case, int(rng.integers(2**62)), self.device)
+            errors = layer_errors(self.network, batch)
+            loss = (self.layer_weight * errors / self._mean(case.group, errors)).sum() / SNR_BINS
+            self.optimizer.zero_grad()
+            loss.backward()
+            norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+            if torch.isfinite(norm):
+                self.optimizer.step()
+            self.schedule.step()
+            self.step += 1
+            yield self.step, float(loss.detach())
+
+    def _mean(self, group, errors):
+        """Running mean of the errors of this group: every SNR and scenario counts alike, in dB."""
+        key, now = str(group), errors.detach()
+        before = self.means.get(key, now)
+        mean = _FORGET * before + (1 - _FORGET) * now
+        self.means[key] = torch.where(torch.isfinite(now), mean, before)
+        return self.means[key]
+
+    def _rate(self, step):
+        return min((step + 1) / 50, 0.5 * (1 + np.cos(np.pi * min(step / self.n_steps, 1)))) + 1e-3
+
+    @torch.no_grad()
+    def validate(self):
+        """Mean NMSE of the last layer in dB over cases and SNR bins that are the same for every seed."""
+        figures = []
+        for k in range(VALIDATION_CASES):
+            rng = np.random.default_rng([k, 2**32 - 1])
+            batch = draw_batch(self.cases(rng), int(rng.integers(2**62)), self.device)
+            figures.append(10 * torch.log10(layer_errors(self.network, batch)[-1]).mean())
+        return float(torch.stack(figures).mean())
+
+    def save(self, path):
+        """Write a checkpoint that `load` continues from."""
+        torch.save(
+            {
+                "network": self.network.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "schedule": self.schedule.state_dict(),
+                "means": self.means,
+                "step": self.step,
+                "seed": self.seed,
+                "n_steps": self.n_steps,
+            },
+            path,
+        )
+
+    def load(self, path):
+        """Continue from a checkpoint; ValueError if it is of another seed or number of steps."""
+        saved = torch.load(path, map_location=self.device, weights_only=True)
+        for name in ("seed", "n_steps"):
+            if saved[name] != getattr(self, name):
+                raise ValueError(f"{path}: {name}: expected {getattr(self, name)}, got {saved[name]}")
+        self.network.load_state_dict(saved["network"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.schedule.load_state_dict(saved["schedule"])
+        self.means, self.step = saved["means"], saved["step"]
+
+
+def _draw_pilots(rng, light):
+    ratio = np.exp(rng.uniform(np.log(2), np.log(4 if light else 15)))
+    length = int(rng.integers(24, 65) if light else rng.integers(16, 49))
+    length = int(min(length, MAX_DEVICES / ratio))
+    kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
+    length = _prime_at_least(length) if kind == "zadoff_chu" else length
+    return make_pilots(kind, round(ratio * length), length, int(rng.integers(2**31)))
+
+
+def _prime_at_least(length):
+    while any(length % factor == 0 for factor in range(2, int(length**0.5) + 1)):
+        length += 1
+    return length
+
+
+def _normal(shape, generator):
+    return torch.randn(shape, dtype=torch.complex64, generator=generator)
+
+
+def _stratified(n_frames, generator):
+    """Uniform in [0, 1), ascending bin by bin."""
+    bins = torch.arange(SNR_BINS).repeat_interleave(n_frames // SNR_BINS)
+    return (bins + torch.rand(n_frames, generator=generator)) / SNR_BINS

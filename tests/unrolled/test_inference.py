@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Weight files and the NumPy estimator, without torch."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gr_jadce import Scenario, decide, make_estimator, make_pilots, simulate
+from gr_jadce.metrics import nmse_db
+from gr_jadce.unrolled import Weights, load_weights, save_weights, unrolled
+from gr_jadce.unrolled.inference import DEFAULT_WEIGHTS, FORMAT_VERSION
+from gr_jadce.unrolled.layers import SHAPES
+
+REFERENCE = Path(__file__).parent / "reference.npz"  # written by test_network.write_reference, in torch
+
+
+def zeros(n_layers=2):
+    return {name: np.zeros((n_layers, *shape), np.float32) for name, shape in SHAPES.items()}
+
+
+def meta(**changes):
+    usual = {"format_version": FORMAT_VERSION, "n_layers": 2, "scenario": {}, "provenance": {}}
+    return usual | changes
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return load_weights(DEFAULT_WEIGHTS)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_numpy_gives_what_torch_gave(known):
+    with np.load(REFERENCE, allow_pickle=False) as file:
+        reference = dict(file)
+    arrays = {name: reference[name] for name in SHAPES}
+    weights = Weights(arrays, meta(n_layers=len(arrays["beta"])))
+    noise_var = float(reference["noise_var"]) if known else None
+    result = unrolled(reference["pilots"], weights, weights.n_layers)(reference["received"], noise_var)
+    scale = np.abs(result.channel).max()
+    kind = "known" if known else "unknown"
+    np.testing.assert_allclose(result.channel, reference[f"channel_{kind}"], atol=1e-5 * scale)
+    np.testing.assert_allclose(result.score, reference[f"score_{kind}"], rtol=1e-4, atol=1e-4)
+
+
+def test_weights_survive_a_file(tmp_path, shipped):
+    save_weights(tmp_path / "w.npz", shipped)
+    again = load_weights(tmp_path / "w.npz")
+    assert again.meta == shipped.meta
+    assert all(np.array_equal(again.arrays[name], shipped.arrays[name]) for name in SHAPES)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "changes", "message"),
+    [
+        ({}, {"format_version": 99}, "format_version: expected 1, got 99"),
+        ({}, {"n_layers": 3}, "of shape"),
+        ({}, {"n_layers": True}, "'n_layers' of type int"),
+        ({}, {"scenario": "S"}, "'scenario' of type dict"),
+        ({"beta": np.zeros((2, 1), np.float32)}, {}, "beta: expected finite float32 of shape"),
+        ({"beta": np.zeros(2)}, {}, "got .2,. of float64"),
+        ({"beta": np.full(2, np.nan, np.float32)}, {}, "beta: expected finite"),
+        ({"gamma": np.zeros(2, np.float32)}, {}, "missing or unknown: gamma"),
+    ],
+)
+def test_a_wrong_weight_file_is_refused_by_name(tmp_path, arrays, changes, message):
+    path = tmp_path / "w.npz"
+    np.savez(path, meta=json.dumps(meta(**changes)), **(zeros() | arrays))
+    with pytest.raises(ValueError, match=message) as caught:
+        load_weights(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_file_without_an_array_or_meta_is_refused(tmp_path):
+    arrays = zeros()
+    np.savez(tmp_path / "meta.npz", **arrays)
+    del arrays["beta"]
+    np.savez(tmp_path / "beta.npz", meta=json.dumps(meta()), **arrays)
+    for name in ("meta", "beta"):
+        with pytest.raises(ValueError, match=name):
+            load_weights(tmp_path / f"{name}.npz")
+
+
+def test_a_pickle_and_noise_are_refused(tmp_path):
+    np.savez(tmp_path / "pickle.npz", meta=np.array([{}], dtype=object), allow_pickle=True)
+    (tmp_path / "text.npz").write_text("no weights")
+    (tmp_path / "half.npz").write_bytes(DEFAULT_WEIGHTS.read_bytes()[:3000])
+    for name in ("pickle", "text", "half"):
+        with pytest.raises(ValueError, match=f"{name}.npz: "):
+            load_weights(tmp_path / f"{name}.npz")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"n_layers": 0}, {"n_layers": 99}, {"n_layers": "all"}, {"noise_var": -1.0}, {"tol": 0}],
+    ids=str,
+)
+def test_wrong_options_are_refused_by_name(options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        make_estimator("unrolled", make_pilots("gaussian", 20, 10), **options)
+
+
+def test_shipped_weights_say_where_they_come_from(shipped):
+    assert shipped.meta["provenance"].keys() >= {"command", "seed", "steps", "commit", "torch"}
+    assert shipped.meta["provenance"]["command"].startswith("jadce-train ")
+
+
+@pytest.fixture(scope="module")
+def uplink():
+    scenario = Scenario(make_pilots("gaussian", 200, 64, 7), n_antennas=4, snr_db=15)
+    return scenario, simulate(scenario, 60, seed=11)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_shipped_weights_come_near_the_oracle(uplink, known):
+    """MMSE with the support known gives -18.45 dB here, group LASSO at its best λ -12.7 dB."""
+    scenario, (received, channel, _, noise_var) = uplink
+    result = unrolled(scenario.pilots)(received, noise_var if known else None)
+    assert nmse_db(result.channel, channel) < -18.0
+
+
+def test_auto_ends_early_at_hardly_any_loss(uplink, shipped):
+    scenario, (received, channel, _, noise_var) = uplink
+    whole = unrolled(scenario.pilots, n_layers=shipped.n_layers)(received, noise_var)
+    early = unrolled(scenario.pilots)(received, noise_var)
+    assert np.all(whole.n_iter == shipped.n_layers)
+    assert early.n_iter.mean() < shipped.n_layers - 2
+    assert nmse_db(early.channel, channel) < nmse_db(whole.channel, channel) + 0.05
+
+
+def test_more_layers_are_better_down_to_one(uplink):
+    scenario, (received, channel, _, noise_var) = uplink
+    networks = [unrolled(scenario.pilots, n_layers=k) for k in (1, 3, 6)]
+    figures = [nmse_db(network(received, noise_var).channel, channel) for network in networks]
+    assert figures[0] < -1
+    assert figures[0] - 3 > figures[1] > figures[2] + 1
+
+
+def test_decisions_keep_the_wanted_false_alarm_probability(uplink):
+    scenario, (received, _, activity, _) = uplink
+    decision = decide(unrolled(scenario.pilots)(received), received, scenario.pilots, false_alarm=1e-2)
+    idle = ~activity
+    share = (decision.activity & idle).sum() / idle.sum()  # of about 10 800: standard error 1e-3
+    assert 0.006 < share < 0.014
+
+
+def test_one_frame_may_come_without_a_batch_axis(uplink):
+    scenario, (received, *_) = uplink
+    network = unrolled(scenario.pilots)
+    np.testing.assert_allclose(network(received[0]).channel[0], network(received[:1]).channel[0])
+    assert np.isnan(network(received[0]).gap).all()
