@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """All estimators by name: what the receiver block, the apps and the evaluation choose from."""
 
-from .solvers import admm, bcd, fista, ista, pc_admm
+from .solvers import admm, amp, bcd, covariance_ml, fista, ista, m_sbl, pc_admm, somp, vamp
 
 ESTIMATORS = {
     "pc_admm": pc_admm,
@@ -9,6 +9,11 @@ ESTIMATORS = {
     "ista": ista,
     "fista": fista,
     "bcd": bcd,
+    "somp": somp,
+    "amp": amp,
+    "vamp": vamp,
+    "m_sbl": m_sbl,
+    "covariance_ml": covariance_ml,
 }
 
 

@@ -7,6 +7,24 @@ one matrix product serves a whole batch. At its edges, as everywhere else, frame
 
 from .estimate import Estimate
 from .first_order import bcd, fista, ista
+from .greedy import somp
+from .message_passing import amp, vamp
+from .oracle import oracle_ls, oracle_mmse
 from .pc_admm import admm, pc_admm
+from .sbl import covariance_ml, m_sbl
 
-__all__ = ["Estimate", "admm", "bcd", "fista", "ista", "pc_admm"]
+__all__ = [
+    "Estimate",
+    "admm",
+    "amp",
+    "bcd",
+    "covariance_ml",
+    "fista",
+    "ista",
+    "m_sbl",
+    "oracle_ls",
+    "oracle_mmse",
+    "pc_admm",
+    "somp",
+    "vamp",
+]

@@ -76,6 +76,12 @@ class CertifiedSolver:
         channel = channel.astype(np.result_type(received, np.complex64), copy=False)
         return Estimate(channel, row_norms(X).T, n_iter, gap)
 
+    def estimate_noise_var(self, received):
+        """σ² of every frame (B,), from the residual of the scaled LASSO."""
+        reduced, _ = _reduce_antennas(received.astype(np.complex128))
+        Y = apply(self._rotated.Q.conj().T, np.moveaxis(reduced, 0, 1))
+        return self._blind_noise_var(Y, received.shape[2])
+
     def solve(self, Y, lam, tol):
         """Solve B problems in rotated coordinates (Ỹ = QᴴY) at penalties lam (B,): X, n_iter, gap."""
         N, B, M = self.pilots.n_devices, *Y.shape[1:]
@@ -101,21 +107,22 @@ class CertifiedSolver:
             return self.lam_ratio * lam_max(self._rotated.B, Y)
         if noise_var is not None:
             return self._lam_for(per_frame("noise_var", noise_var, Y.shape[1]), n_antennas)
-        return self._lam_blind(Y, n_antennas)
+        return self._lam_for(self._blind_noise_var(Y, n_antennas), n_antennas)
 
     def _lam_for(self, noise_var, n_antennas):
         """λ = 0.7 σ √M ‖a‖: within 0.5 dB of the best λ over SNR and sizes."""
         return self.lam_factor * np.sqrt(noise_var * n_antennas * self._rotated.pilot_energy)
 
-    def _lam_blind(self, Y, n_antennas):
+    def _blind_noise_var(self, Y, n_antennas):
         """Scaled LASSO (Sun and Zhang, Biometrika 99(4), 2012): alternate σ from the residual and λ."""
         lam, total = 0.1 * lam_max(self._rotated.B, Y), n_antennas * Y.shape[0]
         for _ in range(3):
             X, _, _ = self.solve(Y, lam, tol=1e-2)  # loose: only σ is wanted
             residual = sum_squares(Y - apply(self._rotated.B, X), axis=(0, -1))
             support = np.minimum(np.count_nonzero(row_norms(X), axis=0), Y.shape[0] // 2)
-            lam = self._lam_for(residual / (total - n_antennas * support), n_antennas)
-        return lam
+            noise_var = residual / (total - n_antennas * support)
+            lam = self._lam_for(noise_var, n_antennas)
+        return noise_var
 
 
 def _frames(array, keep):

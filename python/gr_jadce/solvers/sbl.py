@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Estimators that fit a variance γ_n to every device: Y has covariance Σ = A diag(γ) Aᴴ + σ²I.
+
+Both give the posterior mean Γ Aᴴ Σ⁻¹ Y as channel, and γ as score.
+"""
+
+from functools import partial
+
+import numpy as np
+
+from .frame_solver import FrameSolver
+from .group_lasso import sum_squares
+
+
+def m_sbl(pilots, noise_var=None, max_iter=100, tol=1e-4) -> FrameSolver:
+    """Make a sparse Bayesian learning estimator for several antennas.
+
+    The EM algorithm of D. P. Wipf and B. D. Rao, IEEE Trans. Signal Process. 55(7), 2007.
+
+    Parameters
+    ----------
+    noise_var : float, optional
+        σ² where known.
+    max_iter, tol
+        A frame is done when no γ_n changes by more than `tol` times the largest, or after `max_iter`.
+    """
+    _check(max_iter, tol)
+    return FrameSolver("m_sbl", pilots, partial(_m_sbl, max_iter=int(max_iter), tol=tol), noise_var)
+
+
+def covariance_ml(pilots, noise_var=None, max_iter=20, tol=1e-4) -> FrameSolver:
+    """Make a covariance-based maximum-likelihood estimator, solved by coordinate descent.
+
+    S. Haghighatshoar, P. Jung and G. Caire, ISIT 2018; A. Fengler, S. Haghighatshoar, P. Jung and
+    G. Caire, IEEE Trans. Inf. Theory 67(5), 2021. It finds activities from Y Yᴴ alone and is meant
+    for many antennas. An iteration is a sweep over all devices in a random order; parameters as
+    for `m_sbl`.
+    """
+    _check(max_iter, tol)
+    return FrameSolver(
+        "covariance_ml", pilots, partial(_covariance_ml, max_iter=int(max_iter), tol=tol), noise_var
+    )
+
+
+def _m_sbl(A, Y, noise_var, max_iter, tol):
+    (_, N), (_, B, M) = A.shape, Y.shape
+    gamma, n_iter, live = np.ones((B, N)), np.zeros(B, int), np.arange(B)
+    gamma *= _start(A, Y, noise_var)[:, None]
+    for _ in range(max_iter):
+        g = gamma[live]
+        correlation, uncertainty = _posterior(A, Y[:, live], noise_var[live], g)
+        new = g**2 * (sum_squares(correlation, axis=2) / M - uncertainty) + g
+        gamma[live], n_iter[live] = new, n_iter[live] + 1
+        moving = np.abs(new - g).max(axis=1) > tol * new.max(axis=1)
+        live = live[moving]
+        if not live.size:
+            break
+    return _mean(A, Y, noise_var, gamma), gamma.T, n_iter
+
+
+def _covariance_ml(A, Y, noise_var, max_iter, tol):
+    (L, N), B = A.shape, Y.shape[1]
+    gamma, n_iter, live = np.zeros((B, N)), np.zeros(B, int), np.arange(B)
+    inverse = np.eye(L) / noise_var[:, None, None] + np.zeros_like(A[0, 0])
+    filtered = np.moveaxis(Y, 1, 0) / noise_var[:, None, None]  # Σ⁻¹Y, (B, L, M)
+    rng = np.random.default_rng(0)
+    for _ in range(max_iter):
+        old = gamma[live].copy()
+        part, inv, fil = gamma[live], inverse[live], filtered[live]
+        for n in rng.permutation(N):
+            _descend(A[:, n], n, part, inv, fil)
+        gamma[live], inverse[live], filtered[live] = part, inv, fil
+        n_iter[live] += 1
+        live = live[np.abs(part - old).max(axis=1) > tol * part.max(axis=1)]
+        if not live.size:
+            break
+    return _mean(A, Y, noise_var, gamma), gamma.T, n_iter
+
+
+def _descend(pilot, n, gamma, inverse, filtered):
+    """Set γ_n of all frames to its maximum-likelihood value, the others held; in place."""
+    direction = inverse @ pilot  # Σ⁻¹a, (B, L)
+    spread = np.maximum((direction @ pilot.conj()).real, 1e-300)  # aᴴΣ⁻¹a
+    match = np.einsum("l,blm->bm", pilot.conj(), filtered)  # aᴴΣ⁻¹Y
+    step = (sum_squares(match, axis=1) / match.shape[1] - spread) / spread**2
+    step = np.maximum(step, -gamma[:, n])
+    gamma[:, n] += step
+    weighted = (step / (1 + step * spread))[:, None] * direction
+    inverse -= weighted[:, :, None] * direction.conj()[:, None, :]
+    filtered -= weighted[:, :, None] * match[:, None, :]
+
+
+def _start(A, Y, noise_var):
+    """A common variance that explains the received energy, at least a little of it."""
+    received = sum_squares(Y, axis=(0, 2)) / (Y.shape[0] * Y.shape[2])
+    return np.maximum(received - noise_var, 0.1 * noise_var) * Y.shape[0] / sum_squares(A)
+
+
+def _posterior(A, Y, noise_var, gamma):
+    """aᴴΣ⁻¹Y (B, N, M) and aᴴΣ⁻¹a (B, N) of every device."""
+    covariance = (A * gamma[:, None, :]) @ A.conj().T + noise_var[:, None, None] * np.eye(len(A))
+    whitened = np.linalg.solve(covariance, np.broadcast_to(A, (len(gamma), *A.shape)))  # Σ⁻¹A
+    uncertainty = np.sum((A.conj() * whitened).real, axis=1)
+    return whitened.conj().swapaxes(1, 2) @ np.moveaxis(Y, 1, 0), uncertainty
+
+
+def _mean(A, Y, noise_var, gamma):
+    correlation, _ = _posterior(A, Y, noise_var, gamma)
+    return np.moveaxis(gamma[..., None] * correlation, 0, 1)
+
+
+def _check(max_iter, tol):
+    if int(max_iter) < 1 or not tol > 0:
+        raise ValueError(f"max_iter, tol: expected positive numbers, got {max_iter!r}, {tol!r}")
