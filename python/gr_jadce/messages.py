@@ -14,7 +14,7 @@ import numpy as np
 
 SCHEMA = 1
 STATUSES = ("ok", "bad_input", "clipped")
-# The scalars of a report by their name in every form: in both PDUs, and in the activity PDU alone.
+# The scalars of a report, named alike in every form; the last group is in the activity PDU alone.
 _FRAME_ID = {"frame_id": int}
 _SHARED = {"n_devices": int, "n_antennas": int}
 _SCALARS = {

@@ -39,25 +39,15 @@ class Score:
         ValueError
             If the two differ in frame, number of devices or of antennas, or a channel is not finite.
         """
-        for name in ("frame_id", "n_devices", "n_antennas"):
-            expected, given = getattr(truth, name), getattr(estimate, name)
-            if expected != given:
-                raise ValueError(f"{name}: expected that of the truth, {expected}, got {given}")
+        _check_match(truth, estimate)
         if estimate.status == "bad_input":
             self.frames_bad += 1
             return
-        _, in_truth, in_estimate = np.intersect1d(
-            truth.device, estimate.device, assume_unique=True, return_indices=True
-        )
-        power = _energy(truth.channel)
-        error = _error_energy(truth.channel, estimate.channel, in_truth, in_estimate)
+        error, power = _error_energy(truth, estimate), _energy(truth.channel)
         if not isfinite(power + error):
             raise ValueError(f"channel: expected finite values, got an error energy of {error}")
         self.frames += 1
-        self._active += len(truth.device)
-        self._inactive += truth.n_devices - len(truth.device)
-        self._missed += len(truth.device) - len(in_truth)
-        self._false_alarms += len(estimate.device) - len(in_estimate)
+        self._count_devices(truth, estimate)
         self._energies += (error, power, error * error, error * power, power * power)
 
     def miss_probability(self) -> float:
@@ -96,6 +86,15 @@ class Score:
             "nmse_db": self.nmse_db(),
             "nmse_db_interval": self._nmse_interval_db(),
         }
+
+    def _count_devices(self, truth, estimate):
+        decided = np.zeros(truth.n_devices, dtype=bool)
+        decided[estimate.device] = True
+        found = int(np.count_nonzero(decided[truth.device]))
+        self._active += len(truth.device)
+        self._inactive += truth.n_devices - len(truth.device)
+        self._missed += len(truth.device) - found
+        self._false_alarms += len(estimate.device) - found
 
     def _nmse_interval_db(self, z=1.96):
         """`metrics.nmse_interval_db`, from the sums instead of from all frames."""
@@ -155,12 +154,18 @@ class TruthWindow:
         self.evicted += 1
 
 
-def _error_energy(channel, estimated, in_channel, in_estimated):
-    """Σ|X̂ − X|² over all devices, from the rows of the active ones and where both have one."""
-    found = _energy(estimated[in_estimated] - channel[in_channel])
-    missed = _energy(np.delete(channel, in_channel, axis=0))
-    false = _energy(np.delete(estimated, in_estimated, axis=0))
-    return found + missed + false
+def _check_match(truth, estimate):
+    for name in ("frame_id", "n_devices", "n_antennas"):
+        expected, given = getattr(truth, name), getattr(estimate, name)
+        if expected != given:
+            raise ValueError(f"{name}: expected that of the truth, {expected}, got {given}")
+
+
+def _error_energy(truth, estimate):
+    error = np.zeros((truth.n_devices, truth.n_antennas), dtype=np.complex64)
+    error[estimate.device] = estimate.channel
+    error[truth.device] -= truth.channel
+    return _energy(error)
 
 
 def _energy(channel):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all blocks that end a report's way have in common: one port, both messages joined, a sure end."""
+"""What all blocks that take reports have in common: one port, both messages joined, a sure end."""
 
 from time import monotonic, sleep
 
@@ -21,8 +21,9 @@ _LINGER, _LINGER_FOR_RECEIVER = 1.0, 5.0
 class report_sink(gr.basic_block):
     """A block with the message port `in`, to which truth, activity, channel and status are connected.
 
-    It ends at the end-of-file message that a receiver sends last, not when one of its
-    publishers is done. Messages that are none of these are counted, logged and left out.
+    It takes one receiver: the messages of several cannot be told apart. It ends at the
+    end-of-file message that a receiver sends last, not when one of its publishers is done.
+    Messages that are none of these are counted, logged and left out.
 
     Subclasses define ``take_report(report)`` and may define ``take_status(status)``; an
     exception raised in one counts as a rejected message.
