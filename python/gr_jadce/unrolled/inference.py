@@ -77,7 +77,7 @@ def load_weights(path) -> Weights:
         If it cannot be opened.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         meta = json.loads(str(arrays.pop("meta")))
         if not isinstance(meta, dict):
@@ -126,10 +126,7 @@ class Unrolled:
         N, B, M = self._book.B.shape[1], *frames.Y.shape[1:]
         channel, score = np.zeros((N, B, M), np.complex64), np.zeros((N, B), np.float32)
         n_iter, live = np.zeros(B, int), np.arange(B)
-        state, before = (
-            start(np.zeros((N, B, M), np.complex64), np.ones(B, np.float32), N / len(frames.Y)),
-            0.0,
-        )
+        state, before = start(np.zeros_like(channel), np.ones(B, np.float32), N / len(frames.Y)), 0.0
         for k, parameters in enumerate(self._layers, 1):
             state, output = layer(np, parameters, self._book, frames, state)
             step = output.estimate - before

@@ -29,7 +29,7 @@ from ..solvers.group_lasso import apply
 from ..solvers.pc_admm import step
 
 N_HIDDEN = 16
-N_FEATURES = 10
+N_FEATURES = 11
 N_EXCITE = 7
 # Gauss-Legendre nodes and log weights: the spread of powers is uniform in dB.
 NODES = ((-0.7745967, log(5 / 18)), (0.0, log(8 / 18)), (0.7745967, log(5 / 18)))
@@ -145,6 +145,8 @@ class Attention:
         signal = xp.clip(n.mean(0) - self.tau2, 1e-6, None)
         fourth = (n**2).mean(0) / (1 + 1 / M) - self.tau2**2 - 2 * signal * self.tau2
         power = xp.log(xp.clip(fourth, 1e-6, None) / signal)  # of an active device, by moments
+        # Most devices are idle: theirs is the geometric mean (less its bias for Gamma(M) energies).
+        usual = xp.log(n + 1e-9).mean(0) + 1 / (2 * M) + 1 / (12 * M**2)
         features = [
             xp.log(self.tau2) / 3,
             xp.log(self.noise) / 3,
@@ -156,6 +158,7 @@ class Attention:
             log(N / self.pilot_length / 3) * one,
             self.known - 0.5,
             xp.clip(xp.log((self.energy + 1e-9) / (self.state.energy + 1e-9)), -2, 2),
+            xp.clip(usual - xp.log(self.tau2), -2, 2),
         ]
         return xp.stack(features)
 
@@ -181,7 +184,7 @@ class Attention:
         gain = active * shrink
         slopes = active * (shrink * (1 + idle * (slope * n / t2 - loss)) + covariance)
         most = min(0.9, 0.9 * self.pilot_length / n.shape[0])  # of N Z~ at most L are free
-        self._correct(xp.clip(slopes.mean(0), 1e-6, most))
+        self._correct(xp.clip(slopes.mean(0), 1e-6, most), t2)
         self.logit = _logit(xp, xp.clip(active.mean(0), 1e-3, 0.6))
         seen = (active * (n - t2)).sum(0) + 0.1 * vx
         self.log_power = xp.log(xp.clip(seen / (active.sum(0) + 0.1), 1e-3, None))
@@ -210,7 +213,7 @@ class Attention:
         covariance = sum(part * gain * (loss - b) for part, gain, b in terms) / total
         return peak + xp.log(total), shrink, loss, covariance
 
-    def _correct(self, divergence):
+    def _correct(self, divergence, t2):
         w, h = self.w, self.excited
         ratio = divergence / (1 - divergence)
         d = _sigmoid(self.xp, w["damping"] + h[6])
@@ -218,7 +221,7 @@ class Attention:
         self.dual_scale = 1 - d + kappa
         r = (kappa / self.dual_scale)[:, None]
         self.C = ((d[:, None], 0.0), (r, 2 * r))
-        self.error = self.tau2 * ratio
+        self.error = t2 * ratio
 
     def corrector(self):
         return self.C

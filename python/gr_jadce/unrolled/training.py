@@ -5,6 +5,7 @@ Step k's batch depends on the seed and k only, so a run that is interrupted and 
 the weights of one that was not.
 """
 
+from math import cos, pi
 from typing import NamedTuple
 
 import numpy as np
@@ -125,8 +126,7 @@ class Trainer:
         self.network, self.n_steps, self.seed = network.to(device), n_steps, seed
         self.cases, self.device, self.step = cases, device, 0
         self.means = {}
-        self.optimizer = torch.optim.Adam(network.parameters(), learning_rate)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
+        self.learning_rate, self.optimizer = learning_rate, torch.optim.Adam(network.parameters())
         depth = torch.arange(1, network.n_layers + 1, device=device) / network.n_layers
         self.layer_weight = torch.where(depth < 1, 0.1 * depth, 1.0)[:, None]
 
@@ -137,12 +137,12 @@ class Trainer:
             batch = draw_batch(case, int(rng.integers(2**62)), self.device)
             errors = layer_errors(self.network, batch)
             loss = (self.layer_weight * errors / self._mean(case.group, errors)).sum() / SNR_BINS
+            self.optimizer.param_groups[0]["lr"] = self.learning_rate * self._rate()
             self.optimizer.zero_grad()
             loss.backward()
             norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
             if torch.isfinite(norm):
                 self.optimizer.step()
-            self.schedule.step()
             self.step += 1
             yield self.step, float(loss.detach())
 
@@ -154,8 +154,8 @@ class Trainer:
         self.means[key] = torch.where(torch.isfinite(now), mean, before)
         return self.means[key]
 
-    def _rate(self, step):
-        return min((step + 1) / 50, 0.5 * (1 + np.cos(np.pi * min(step / self.n_steps, 1)))) + 1e-3
+    def _rate(self):
+        return min((self.step + 1) / 50, 0.5 * (1 + cos(pi * self.step / self.n_steps))) + 1e-3
 
     @torch.no_grad()
     def validate(self):
@@ -173,7 +173,6 @@ class Trainer:
             {
                 "network": self.network.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
-                "schedule": self.schedule.state_dict(),
                 "means": self.means,
                 "step": self.step,
                 "seed": self.seed,
@@ -190,7 +189,6 @@ class Trainer:
                 raise ValueError(f"{path}: {name}: expected {getattr(self, name)}, got {saved[name]}")
         self.network.load_state_dict(saved["network"])
         self.optimizer.load_state_dict(saved["optimizer"])
-        self.schedule.load_state_dict(saved["schedule"])
         self.means, self.step = saved["means"], saved["step"]
 
 
