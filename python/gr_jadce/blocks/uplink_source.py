@@ -12,8 +12,9 @@ import pmt
 from gnuradio import gr
 
 from ..framing import check_integer
-from ..messages import Report, to_pmts
+from ..messages import to_pmts
 from ..pilots import load_pilots
+from ..truth import truth_report
 from ..uplink import Scenario, simulate_slots
 from .lifetime import keep_alive
 
@@ -183,25 +184,7 @@ class uplink_source(gr.sync_block):
         self._next_slot += n_slots
 
     def _publish_truth(self, slot, scenario, uplink, index):
-        device = np.flatnonzero(uplink.activity[index])
-        names = scenario.pilots.device_id
-        truth = Report(
-            frame_id=slot,
-            rx_time=self._time_of(slot * self._slot_period),
-            n_devices=scenario.pilots.n_devices,
-            n_antennas=scenario.n_antennas,
-            device=device,
-            channel=uplink.channel[index, device],
-            score=np.zeros(len(device), dtype=np.float32),
-            threshold=0.0,
-            noise_var=uplink.noise_var,
-            snr_db=scenario.snr_db,
-            status="ok",
-            estimator="truth",
-            n_iter=0,
-            solve_time=0.0,
-            device_id=None if names is None else tuple(str(names[n]) for n in device),
-        )
+        truth = truth_report(scenario, uplink, index, slot, self._time_of(slot * self._slot_period))
         for port, message in zip((_ACTIVITY, _CHANNEL), to_pmts(truth), strict=True):
             self.message_port_pub(port, message)
 
