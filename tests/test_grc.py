@@ -115,8 +115,8 @@ def test_options_exist():
     def options(block, name):
         return next(entry["options"] for entry in parameters(BLOCKS[block]) if entry["id"] == name)
 
-    assert set(options("jadce_receiver", "estimator")) <= set(ESTIMATORS)
-    assert set(options("jadce_pilot_book", "kind")) == set(PILOT_KINDS)
+    assert options("jadce_receiver", "estimator") == list(ESTIMATORS)
+    assert options("jadce_pilot_book", "kind") == list(PILOT_KINDS)
 
 
 def test_blocks_work_as_dropped_on_the_canvas():

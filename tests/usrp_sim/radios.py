@@ -48,7 +48,7 @@ def why_not():
 
 
 @contextlib.contextmanager
-def simulated_radios(iq_files, lose=None, patience=60.0):
+def simulated_radios(iq_files, lose=None, patience=120.0):
     """Serve each file of int16 I, Q by a simulated USRP while the context lasts.
 
     Parameters
