@@ -4,6 +4,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from math import log10
 from time import perf_counter
 from typing import NamedTuple
 
@@ -143,7 +144,7 @@ class FrameSolver:
             rx_time=stamp[1],
             n_devices=self.pilots.n_devices,
             n_antennas=n_antennas,
-            threshold=-np.log10(self.false_alarm),
+            threshold=-log10(self.false_alarm),
             status=status,
             estimator=self.name,
             solve_time=solve_time,
