@@ -147,13 +147,16 @@ class _Fit(NamedTuple):
     support: np.ndarray  # (B, N) bool
     index: np.ndarray  # (B, K) devices, ascending
     member: np.ndarray  # (B, K) bool, False in the padding
-    columns: np.ndarray  # (B, N, K) AᴴA_S
     gram: np.ndarray  # (B, K, K) A_SᴴA_S, identity in the padding
     inverse: np.ndarray  # (B, K, K)
     target: np.ndarray  # (B, K, M) A_SᴴY
     channel: np.ndarray  # (B, K, M)
     residual: np.ndarray  # (B,) ‖P Y‖²
     dof: np.ndarray  # (B,) complex degrees of freedom of the residual, M(L − |S|)
+
+    def of(self, index):
+        """These frames only."""
+        return _Fit(*(array[index] for array in self))
 
 
 def _correlate(received, pilots, noise_var):
@@ -180,7 +183,8 @@ def _sure_devices(frames, score, threshold, max_rounds):
 
     support = _refine(frames, support, sure, max_rounds)
     fit = _least_squares(frames, support)
-    return frames._replace(rest=_Rest(*_left_over(frames, fit), fit.residual / fit.dof)), support
+    left_over = _left_over(fit, _statistic(frames, fit))
+    return frames._replace(rest=_Rest(*left_over, fit.residual / fit.dof)), support
 
 
 def _largest(score, count):
@@ -200,11 +204,12 @@ def _refine(frames, support, threshold, max_rounds):
     live = np.arange(len(support))
     for round_ in range(max_rounds):
         part, before = frames.of(live), support[live]
-        score = _score(part, _least_squares(part, before))
-        passes = score >= np.reshape(threshold(before) if callable(threshold) else threshold, (-1, 1))
-        after = before & passes
+        fit = _least_squares(part, before)
+        level = np.broadcast_to(threshold(before) if callable(threshold) else threshold, live.shape)
+        after = _drop_failing(part, fit, level)
         if round_ < max_rounds - 1:
-            _add_best(after, before, passes, score, frames.pilot_length - 2)
+            ready = np.all(after == before, axis=1) & (before.sum(axis=1) < frames.pilot_length - 2)
+            _add_best(after, np.flatnonzero(ready), part, fit, level)
         support[live] = after
         live = live[np.any(after != before, axis=1)]
         if not live.size:
@@ -212,57 +217,80 @@ def _refine(frames, support, threshold, max_rounds):
     return support
 
 
-def _add_best(after, before, passes, score, most):
-    """Add the best device that passes, in frames where no member failed and there is room."""
-    candidates = np.where(passes & ~before, score, -np.inf)
-    best = candidates.argmax(axis=1)
-    ready = np.all(after == before, axis=1) & (before.sum(axis=1) < most)
-    ready &= np.any(passes & ~before, axis=1)
-    after[ready, best[ready]] = True
+def _drop_failing(frames, fit, level):
+    """The supports without the members that fail the test."""
+    rest = (fit.residual[:, None], fit.dof[:, None])
+    if frames.rest is not None:
+        rest = [np.take_along_axis(array, fit.index, axis=1) for array in frames.rest[:2]]
+    fails = fit.member & (_p_score(frames, _own_statistic(fit), *rest) < level[:, None])
+    after = fit.support.copy()
+    frame, place = np.nonzero(fails)
+    after[frame, fit.index[frame, place]] = False
+    return after
+
+
+def _add_best(after, ready, frames, fit, level):
+    """Add the best device that passes to the supports of the frames `ready`."""
+    if not ready.size:
+        return
+    fit = fit.of(ready)
+    score = np.where(fit.support, -np.inf, _score(frames.of(ready), fit))
+    best = score.argmax(axis=1)
+    passes = score.max(axis=1) >= level[ready]
+    after[ready[passes], best[passes]] = True
 
 
 def _least_squares(frames, support):
     n_members, n_antennas = support.sum(axis=1), frames.correlation.shape[2]
     index = np.argsort(~support, axis=1, kind="stable")[:, : max(n_members.max(initial=0), 1)]
     member = np.take_along_axis(support, index, axis=1)
-    columns = np.moveaxis(frames.gram[:, index], 0, 1) * member[:, None, :]
-    gram = np.take_along_axis(columns, index[:, :, None], axis=1) * member[:, :, None]
-    gram = gram + np.eye(index.shape[1]) * np.where(member, _RIDGE, 1)[:, None, :]
+    gram = frames.gram[index[:, :, None], index[:, None, :]] * (member[:, :, None] & member[:, None, :])
+    gram += np.eye(index.shape[1]) * np.where(member, _RIDGE, 1)[:, None, :]
     inverse = np.linalg.inv(gram)
     target = np.take_along_axis(frames.correlation, index[:, :, None], axis=1) * member[:, :, None]
     channel = inverse @ target
     residual = np.maximum(frames.energy - np.sum((channel.conj() * target).real, axis=(1, 2)), 0)
     dof = n_antennas * np.maximum(frames.pilot_length - n_members, 1)
-    return _Fit(support, index, member, columns, gram, inverse, target, channel, residual, dof)
+    return _Fit(support, index, member, gram, inverse, target, channel, residual, dof)
+
+
+def _own_statistic(fit):
+    """t_n of the members (B, K), each tested against the others."""
+    return _energy(fit.channel) / np.diagonal(fit.inverse, axis1=1, axis2=2).real
 
 
 def _statistic(frames, fit):
     """t_n of every device (B, N), members left out of the support they are tested against."""
-    left = _energy(frames.correlation - fit.columns @ fit.channel)  # ‖a_nᴴ P Y‖²
+    rows = frames.gram[fit.index] * fit.member[:, :, None]  # (B, K, N) A_SᴴA
+    left = _energy(frames.correlation - rows.conj().swapaxes(1, 2) @ fit.channel)  # ‖a_nᴴ P Y‖²
     norm = np.diagonal(frames.gram).real
-    share = norm - np.sum((fit.columns @ fit.inverse * fit.columns.conj()).real, axis=2)  # a_nᴴ P a_n
+    share = norm - np.sum((rows.conj() * (fit.inverse @ rows)).real, axis=1)  # a_nᴴ P a_n
     tested = share > 1e-6 * norm  # else the pilot lies in the span of the others
     statistic = np.where(tested, left / np.where(tested, share, 1), 0)
-    own = _energy(fit.channel) / np.diagonal(fit.inverse, axis1=1, axis2=2).real
-    own = np.where(fit.member, own, np.take_along_axis(statistic, fit.index, axis=1))
+    own = np.where(fit.member, _own_statistic(fit), np.take_along_axis(statistic, fit.index, axis=1))
     np.put_along_axis(statistic, fit.index, own, axis=1)
     return statistic
 
 
-def _left_over(frames, fit):
+def _left_over(fit, statistic):
     """Energy and degrees of freedom (B, N) left off the support and the device tested."""
-    outside = ~fit.support
-    energy = np.maximum(fit.residual[:, None] - outside * _statistic(frames, fit), 0)
-    return energy, fit.dof[:, None] - outside * frames.correlation.shape[2]
+    outside, n_antennas = ~fit.support, fit.channel.shape[2]
+    energy = np.maximum(fit.residual[:, None] - outside * statistic, 0)
+    return energy, fit.dof[:, None] - outside * n_antennas
 
 
 def _score(frames, fit):
     """−log10 p-value of every device (B, N)."""
-    statistic, n_antennas = _statistic(frames, fit), frames.correlation.shape[2]
+    statistic = _statistic(frames, fit)
+    rest = _left_over(fit, statistic) if frames.rest is None else frames.rest[:2]
+    return _p_score(frames, statistic, *rest)
+
+
+def _p_score(frames, statistic, rest, rest_dof):
+    n_antennas = frames.correlation.shape[2]
     if frames.noise_var is not None:
         return -log10_p_known(statistic / frames.noise_var[:, None], n_antennas)
-    energy, dof = _left_over(frames, fit) if frames.rest is None else frames.rest[:2]
-    return -log10_p_unknown(statistic, energy, n_antennas, dof)
+    return -log10_p_unknown(statistic, rest, n_antennas, rest_dof)
 
 
 def _refit(frames, fit, noise_var):
