@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from usrp_sim.radios import simulated_radios, why_not
 
+pytestmark = pytest.mark.timeout(400)  # four simulators and a receiver on two cores
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = "/usr/bin/python3"
 SLOT_PERIOD, RATE = 10_000, 1e6
