@@ -20,7 +20,8 @@ import numpy as np
 from .pilots import as_pilot_book
 from .solvers.estimate import check_received, per_frame
 
-_SURE = 0.03
+_SURE = 0.03  # expected share of false ones among the devices that σ² is measured off
+_CHUNK = 32  # frames at once: more would not fit the cache
 _TINY = np.finfo(float).tiny
 _RIDGE = 1e-9  # keeps equal pilots from making a singular system
 
@@ -77,16 +78,15 @@ def decide(estimate, received, pilots, false_alarm=1e-3, noise_var=None, max_rou
             f"got {estimate.score.shape}"
         )
     threshold = -np.log10(false_alarm)
-    frames, support = _sure_devices(frames, estimate.score, threshold, max_rounds)
-    support = _refine(frames, support, threshold, max_rounds)
-    fit = _least_squares(frames, support)
-    noise = frames.noise_var if frames.rest is None else frames.rest.noise_var
-    channel, signal = _refit(frames, fit, noise)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        snr = signal / (noise * pilots.pilot_length * channel.shape[2])
-        snr_db = 10 * np.log10(np.where(signal > 0, snr, 0))
+    parts = [
+        _decide(frames.of(chunk), estimate.score[chunk], threshold, max_rounds)
+        for chunk in (slice(i, i + _CHUNK) for i in range(0, len(frames.energy) or 1, _CHUNK))
+    ]
+    activity, channel, score, noise_var, snr_db = (
+        np.concatenate(field) for field in zip(*parts, strict=True)
+    )
     dtype = np.result_type(np.asarray(received), np.complex64)
-    return Decision(support, channel.astype(dtype), _score(frames, fit), threshold, noise, snr_db)
+    return Decision(activity, channel.astype(dtype), score, threshold, noise_var, snr_db)
 
 
 def log10_p_known(energy, n_antennas):
@@ -148,8 +148,9 @@ class _Fit(NamedTuple):
     index: np.ndarray  # (B, K) devices, ascending
     member: np.ndarray  # (B, K) bool, False in the padding
     gram: np.ndarray  # (B, K, K) A_SᴴA_S, identity in the padding
-    inverse: np.ndarray  # (B, K, K)
+    root: np.ndarray  # (B, K, K) of the inverse: its Cholesky factor G has gram⁻¹ = GᴴG
     target: np.ndarray  # (B, K, M) A_SᴴY
+    whitened: np.ndarray  # (B, K, M) G A_SᴴY
     channel: np.ndarray  # (B, K, M)
     residual: np.ndarray  # (B,) ‖P Y‖²
     dof: np.ndarray  # (B,) complex degrees of freedom of the residual, M(L − |S|)
@@ -157,6 +158,19 @@ class _Fit(NamedTuple):
     def of(self, index):
         """These frames only."""
         return _Fit(*(array[index] for array in self))
+
+
+def _decide(frames, score, threshold, max_rounds):
+    """Activity, channel, score, noise variance and SNR in dB of these frames."""
+    frames, support = _sure_devices(frames, score, threshold, max_rounds)
+    support = _refine(frames, support, threshold, max_rounds)
+    fit = _least_squares(frames, support)
+    noise_var = frames.noise_var if frames.rest is None else frames.rest.noise_var
+    channel, signal = _refit(frames, fit, noise_var)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        snr = signal / (noise_var * frames.pilot_length * channel.shape[2])
+        snr_db = 10 * np.log10(np.where(signal > 0, snr, 0))
+    return support, channel, _score(frames, fit), noise_var, snr_db
 
 
 def _correlate(received, pilots, noise_var):
@@ -245,26 +259,35 @@ def _least_squares(frames, support):
     index = np.argsort(~support, axis=1, kind="stable")[:, : max(n_members.max(initial=0), 1)]
     member = np.take_along_axis(support, index, axis=1)
     gram = frames.gram[index[:, :, None], index[:, None, :]] * (member[:, :, None] & member[:, None, :])
-    gram += np.eye(index.shape[1]) * np.where(member, _RIDGE, 1)[:, None, :]
-    inverse = np.linalg.inv(gram)
+    gram += (
+        np.eye(index.shape[1])
+        * np.where(member, _RIDGE * np.diagonal(frames.gram).real[index], 1)[:, None, :]
+    )
+    root = np.linalg.inv(np.linalg.cholesky(gram))
     target = np.take_along_axis(frames.correlation, index[:, :, None], axis=1) * member[:, :, None]
-    channel = inverse @ target
-    residual = np.maximum(frames.energy - np.sum((channel.conj() * target).real, axis=(1, 2)), 0)
+    whitened = root @ target
+    channel = _adjoint(root) @ whitened
+    residual = np.maximum(frames.energy - _energy(whitened).sum(axis=1), 0)
     dof = n_antennas * np.maximum(frames.pilot_length - n_members, 1)
-    return _Fit(support, index, member, gram, inverse, target, channel, residual, dof)
+    return _Fit(support, index, member, gram, root, target, whitened, channel, residual, dof)
 
 
 def _own_statistic(fit):
     """t_n of the members (B, K), each tested against the others."""
-    return _energy(fit.channel) / np.diagonal(fit.inverse, axis1=1, axis2=2).real
+    return _energy(fit.channel) / _error_variance(fit)
+
+
+def _error_variance(fit):
+    """Variance over σ² of the least-squares channels (B, K): the diagonal of (A_SᴴA_S)⁻¹."""
+    return _energy(fit.root.swapaxes(1, 2))
 
 
 def _statistic(frames, fit):
     """t_n of every device (B, N), members left out of the support they are tested against."""
-    rows = frames.gram[fit.index] * fit.member[:, :, None]  # (B, K, N) A_SᴴA
-    left = _energy(frames.correlation - rows.conj().swapaxes(1, 2) @ fit.channel)  # ‖a_nᴴ P Y‖²
+    rows = fit.root @ (frames.gram[fit.index] * fit.member[:, :, None])  # (B, K, N) G A_SᴴA
+    left = _energy(frames.correlation - _adjoint(rows) @ fit.whitened)  # ‖a_nᴴ P Y‖²
     norm = np.diagonal(frames.gram).real
-    share = norm - np.sum((rows.conj() * (fit.inverse @ rows)).real, axis=1)  # a_nᴴ P a_n
+    share = norm - np.sum(rows.real**2 + rows.imag**2, axis=1)  # a_nᴴ P a_n
     tested = share > 1e-6 * norm  # else the pilot lies in the span of the others
     statistic = np.where(tested, left / np.where(tested, share, 1), 0)
     own = np.where(fit.member, _own_statistic(fit), np.take_along_axis(statistic, fit.index, axis=1))
@@ -295,7 +318,7 @@ def _p_score(frames, statistic, rest, rest_dof):
 
 def _refit(frames, fit, noise_var):
     """LMMSE channel (B, N, M) on the support and the energy (B,) of the signal that it explains."""
-    variance = np.diagonal(fit.inverse, axis1=1, axis2=2).real * noise_var[:, None]
+    variance = _error_variance(fit) * noise_var[:, None]
     n_antennas, count = fit.channel.shape[2], np.maximum(fit.member.sum(axis=1), 1)
     power = np.sum((_energy(fit.channel) / n_antennas - variance) * fit.member, axis=1) / count
     ridge = noise_var / np.maximum(power, 1e-3 * noise_var + _TINY)
@@ -304,6 +327,10 @@ def _refit(frames, fit, noise_var):
     channel = np.zeros_like(frames.correlation)
     np.put_along_axis(channel, fit.index[:, :, None], rows, axis=1)
     return channel, np.sum((rows.conj() * (fit.gram @ rows)).real, axis=(1, 2))
+
+
+def _adjoint(matrices):
+    return matrices.conj().swapaxes(1, 2)
 
 
 def _energy(rows):
