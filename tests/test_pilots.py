@@ -142,3 +142,7 @@ def test_papr():
     assert make_pilots("qpsk", 30, 10).papr_db == pytest.approx(0, abs=1e-5)
     pilots = np.array([[1.0], [0.0]])
     assert PilotBook("custom", 2, 1, pilots=pilots).papr_db == pytest.approx(10 * np.log10(2))
+
+
+def test_a_book_is_shown_in_a_line():
+    assert repr(make_pilots("dft", 30, 10)) == "PilotBook('dft', pilot_length=10, n_devices=30)"

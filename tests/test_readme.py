@@ -42,6 +42,13 @@ def test_python(script, tmp_path):
     assert float(nmse) < -12
 
 
+def test_the_example_script():
+    run = subprocess.run([sys.executable, ROOT / "examples" / "detect.py"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    active, detected = re.search(r"active: +(.*)\ndetected: +(.*)\n", run.stdout).groups()
+    assert active == detected
+
+
 def test_make_targets_exist():
     targets = {line.removeprefix("$ make ") for block in blocks("console") for line in block.splitlines()}
     assert targets == {"demo", "test", "install", "uninstall"}

@@ -21,7 +21,7 @@ _FIELDS = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PilotBook:
     """The pilots of all devices: the columns of a (pilot_length, n_devices) matrix.
 
@@ -68,6 +68,9 @@ class PilotBook:
                 f"device_id: expected one name for each of {self.n_devices} devices, "
                 f"got shape {np.shape(self.device_id)}"
             )
+
+    def __repr__(self):
+        return f"PilotBook({self.kind!r}, pilot_length={self.pilot_length}, n_devices={self.n_devices})"
 
     @cached_property
     def matrix(self) -> np.ndarray:
