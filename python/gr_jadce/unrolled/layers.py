@@ -185,9 +185,12 @@ class Attention:
         slopes = active * (shrink * (1 + idle * (slope * n / t2 - loss)) + covariance)
         most = min(0.9, 0.9 * self.pilot_length / n.shape[0])  # of N Z~ at most L are free
         self._correct(xp.clip(slopes.mean(0), 1e-6, most), t2)
-        self.logit = _logit(xp, xp.clip(active.mean(0), 1e-3, 0.6))
+        rate = xp.clip(active.mean(0), 1e-3, 0.6)
+        self.logit = xp.log(rate / (1 - rate))
         seen = (active * (n - t2)).sum(0) + 0.1 * vx
-        self.log_power = xp.log(xp.clip(seen / (active.sum(0) + 0.1), 1e-3, None))
+        power = xp.clip(seen / (active.sum(0) + 0.1), 1e-3, None)
+        # The frame's energy is one a device: a larger power would be that of the error.
+        self.log_power = xp.log(xp.minimum(power, 1.5 / rate))
         return gain
 
     def _powers(self, n, M, vx, t2, slope, half_width):
@@ -239,7 +242,3 @@ def _squares(x):
 
 def _sigmoid(xp, x):
     return 1 / (1 + xp.exp(-xp.clip(x, -60, 60)))
-
-
-def _logit(xp, p):
-    return xp.log(p / (1 - p))
