@@ -28,15 +28,20 @@ MAY_IMPORT = {
     "reporting": {"detection", "messages", "pilots"},
     "truth": {"messages"},
     "evaluation": {"detection", "metrics", "uplink"},
+    "tally": {"metrics"},
+    "sweep": {"detection", "estimators", "pilots", "solvers", "tally", "uplink"},
+    "plots": {"tally"},
     "command_line": {"uplink"},
 }
-MAY_IMPORT["blocks"] = set(MAY_IMPORT) - {"", "unrolled", "evaluation", "command_line"} | {
+MAY_IMPORT["blocks"] = set(MAY_IMPORT) - {"", "unrolled", "evaluation", "sweep", "plots", "command_line"} | {
     "unrolled.inference"
 }
 # Packages outside NumPy and the standard library → the parts, or single modules, that may import them.
 OUTSIDE = {
     "gnuradio": {"blocks"},
     "pmt": {"blocks", "messages"},
+    "matplotlib": {"plots"},
+    "distributed": {"sweep"},
     "scipy": {"solvers", "detection", "uplink", "metrics"},
     "torch": {"unrolled.network", "unrolled.training"},
 }

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Figures of a sweep's result, fit for print. Needs Matplotlib."""
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from .tally import Tally
+
+AXES = {
+    "snr_db": "SNR (dB)",
+    "activity_rate": "activity rate",
+    "n_active": "active devices",
+    "pilot_length": "pilot length L",
+    "n_devices": "devices N",
+    "n_antennas": "antennas M",
+    "power_spread_db": "power spread (± dB)",
+    "max_iter": "iterations",
+    "n_layers": "layers",
+    "pilot_kind": "pilots",
+}
+# Kind of plot → figure of merit, its label, logarithmic or not.
+KINDS = {
+    "nmse": ("nmse_db", "NMSE (dB)", False),
+    "refit": ("refit_nmse_db", "NMSE of the refitted channel (dB)", False),
+    "miss": ("miss_at_false_alarm", "miss probability at false alarm {:g}", True),
+    "decided-miss": ("miss_probability", "decided miss probability", True),
+    "decided-false-alarm": ("false_alarm_probability", "decided false-alarm probability", True),
+    "activity-error": ("activity_error_rate", "activity error rate", True),
+    "gap": ("log10_gap", "log₁₀ relative duality gap", False),
+    "roc": (None, "detection probability", False),
+}
+_MARKERS = "osDv^<>Pp*Xhd"
+_STYLE = {
+    "font.family": "serif",
+    "font.size": 9,
+    "mathtext.fontset": "dejavuserif",
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4,
+    "legend.fontsize": 7.5,
+    "svg.hashsalt": "gr-jadce",  # equal results give equal files
+}
+
+
+def plot(result, kind, path, point=-1):
+    """Draw one figure of a sweep and save it; the suffix of `path` (.png, .svg, .pdf) is its format.
+
+    Parameters
+    ----------
+    result : dict
+        Of `sweep`.
+    kind : str
+        A key of `KINDS`.
+    path : path
+    point : int
+        Of the sweep, for "roc".
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(5, 3.6), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.add_subplot()
+        (_draw_roc if kind == "roc" else _draw_lines)(axes, result, kind, point)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend()
+        metadata = {"Date": None} if str(path).endswith(".svg") else None
+        figure.savefig(path, dpi=200, metadata=metadata)
+
+
+def has_figure(result, kind) -> bool:
+    """Whether any estimator of the result has what this kind of plot shows."""
+    name = KINDS[kind][0]
+    entries = (entry for point in result["points"] for entry in point["estimators"].values())
+    return name is None or any(entry["figures"].get(name) is not None for entry in entries)
+
+
+def _draw_lines(axes, result, kind, _):
+    plan, (name, label, logarithmic) = result["plan"], KINDS[kind]
+    values = [point["value"] for point in result["points"]]
+    for i, estimator in enumerate(plan["estimators"]):
+        figures = [point["estimators"][estimator]["figures"] for point in result["points"]]
+        shown = [k for k, entry in enumerate(figures) if entry.get(name) is not None]
+        if logarithmic:  # a count of zero has no place on a logarithmic axis
+            shown = [k for k in shown if figures[k][name] > 0]
+        if not shown:
+            continue
+        y = np.array([figures[k][name] for k in shown])
+        intervals = [figures[k].get(f"{name}_interval") or (v, v) for k, v in zip(shown, y, strict=True)]
+        error = np.abs(np.transpose(intervals) - y)
+        x = [values[k] for k in shown]
+        axes.errorbar(
+            x,
+            y,
+            error,
+            label=estimator,
+            marker=_MARKERS[i % len(_MARKERS)],
+            capsize=2,
+            markerfacecolor="none",
+        )
+    if logarithmic:
+        axes.set_yscale("log")
+    if plan["axis"] in ("max_iter", "tol"):
+        axes.set_xscale("log")
+    axes.set_xlabel(AXES.get(plan["axis"], plan["axis"]))
+    axes.set_ylabel(label.format(plan["false_alarm"]))
+
+
+def _draw_roc(axes, result, kind, point):
+    plan, chosen = result["plan"], result["points"][point]
+    least = 1.0
+    for estimator, entry in chosen["estimators"].items():
+        false_alarm, detection = Tally.from_dict(entry["tally"]).roc()
+        axes.plot(false_alarm, detection, label=estimator, drawstyle="steps-post")
+        least = min(least, false_alarm[false_alarm > 0].min(initial=1.0))
+    axes.set_xscale("log")
+    axes.set_xlim(max(least, 1e-6), 1)
+    axes.set_title(f"{AXES.get(plan['axis'], plan['axis'])}: {chosen['value']}", fontsize=9)
+    axes.set_xlabel("false-alarm probability")
+    axes.set_ylabel(KINDS[kind][1])

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+import json
+import re
+
+SMALL = ["--n-devices", 40, "--pilot-length", 20, "--frames", 20]
+
+
+def test_the_help_explains_every_option_and_its_examples_work(app, tmp_path):
+    text = app("jadce-evaluate", "--help").stdout
+    options = re.findall(r"^  (--?[^\n]*)\n?(.*)", text, re.MULTILINE)
+    assert len(options) > 15
+    for first, second in options:
+        assert re.search(r"\S  +\S", first) or second.startswith(" " * 10), f"no help for {first}"
+    examples = re.findall(r"^  jadce-evaluate (.*)", text.replace("\\\n", " "), re.MULTILINE)
+    assert len(examples) == 2
+    for example in examples:
+        arguments = [*example.split(), "--frames", 3]  # the last --frames counts
+        process = app("jadce-evaluate", *arguments)
+        assert process.returncode == 0, process.stderr
+    assert (tmp_path / "snr-nmse.png").exists()
+
+
+def test_a_sweep_prints_a_table_and_keeps_command_and_version(app, tmp_path):
+    arguments = [*SMALL, "--snr-db", "0:10:5", "--estimators", "pc_admm", "vamp:max_iter=5"]
+    process = app("jadce-evaluate", *arguments, "-o", "out.json", "--plots", "fig", "--format", "svg")
+    assert process.returncode == 0, process.stderr
+    assert process.stderr == ""  # progress only on a terminal
+    rows = [line.split() for line in process.stdout.splitlines() if re.match(r" +\d+ +20 ", line)]
+    assert [row[0] for row in rows] == ["0", "5", "10"]
+    result = json.loads((tmp_path / "out.json").read_text())
+    assert result["origin"]["command"].startswith("jadce-evaluate --n-devices 40")
+    assert result["origin"]["version"]
+    figures = result["points"][0]["estimators"]["vamp:max_iter=5"]["figures"]
+    assert f"{figures['nmse_db']:.2f}" in rows[0]
+    assert sorted(path.name for path in tmp_path.glob("fig-*.svg"))[-1] == "fig-roc.svg"
+
+
+def test_an_option_of_the_estimators_can_be_swept(app, tmp_path):
+    process = app("jadce-evaluate", *SMALL, "--max-iter", "1,30", "--estimators", "fista", "-o", "out.json")
+    assert process.returncode == 0, process.stderr
+    result = json.loads((tmp_path / "out.json").read_text())
+    assert [point["value"] for point in result["points"]] == [1, 30]
+
+
+def test_mistakes_are_told_in_one_line(app, fails):
+    fails(app("jadce-evaluate", "--estimators", "nobody"), "nobody", "pc_admm")
+    fails(app("jadce-evaluate", "--estimators", "amp:damping"), "NAME:option=value")
+    fails(app("jadce-evaluate", "--snr-db", "0,5", "--n-antennas", "1,2"), "n_antennas and snr_db")
+    fails(app("jadce-evaluate", "--snr-db", "0,5", "--max-iter", "3"), "max_iter")
+    fails(app("jadce-evaluate", "--snr-db", "0:5"), "--snr-db", code=2)
+    fails(app("jadce-evaluate", "-o", "nowhere/out.json", *SMALL), "nowhere")
