@@ -2,6 +2,7 @@
 """All estimators by name: what the receiver block, the apps and the evaluation choose from."""
 
 from .solvers import admm, amp, bcd, covariance_ml, fista, ista, m_sbl, pc_admm, somp, vamp
+from .unrolled.inference import unrolled
 
 ESTIMATORS = {
     "pc_admm": pc_admm,
@@ -14,6 +15,7 @@ ESTIMATORS = {
     "vamp": vamp,
     "m_sbl": m_sbl,
     "covariance_ml": covariance_ml,
+    "unrolled": unrolled,
 }
 
 
