@@ -17,7 +17,7 @@ from publisher import publish, publisher
 from reports import assert_same, make_report
 
 from gr_jadce.blocks import json_sink
-from gr_jadce.messages import from_json, to_json, to_pmts
+from gr_jadce.messages import from_json, status_to_pmt, to_json, to_pmts
 
 
 def reports(count):
@@ -87,6 +87,17 @@ def test_lines_are_there_while_the_flowgraph_runs(tmp_path):
     flowgraph.stop()
     flowgraph.wait()
     assert seen == sink.written() == 5
+
+
+def test_a_status_behind_the_last_report_does_not_keep_it_from_the_file(tmp_path):
+    path = tmp_path / "out.jsonl"
+    sink, status = json_sink(path, flush_every=1e9), status_to_pmt({"frames_in": 1})
+    sink.take_report(make_report(frame_id=0))
+    sink.to_basic_block()._post(pmt.intern("in"), status)
+    sink.take_report(make_report(frame_id=1))
+    assert len(lines_of(path)) == 1
+    sink.handle_message(status)
+    assert len(lines_of(path)) == 2
 
 
 @pytest.mark.parametrize("name", ["missing/out.jsonl", "."])

@@ -69,12 +69,15 @@ def receive_recording(uplink, folder):
 def receive_usrps(uplink, radios, folder, n_reports=N_SLOTS):
     """The reports of jadce-receive about the slots that count, and the counts it prints."""
     printed = run_until(folder / "usrp.jsonl", n_reports, ROOT / "apps" / "jadce-receive",
-                        "--pilots", uplink.book, "--usrp", radios, "--subdev", "A:0",
-                        "--antennas", len(uplink.iq_files), "--rate", RATE, "--freq", 2.45e9, "--gain", 30,
-                        "--time-source", "external", "--slot-period", SLOT_PERIOD,
-                        "--json", folder / "usrp.jsonl")  # fmt: skip
+                        *usrp_arguments(uplink, radios, folder))  # fmt: skip
     counts = {name: int(value) for name, value in re.findall(r"\b(\w+)=(\d+)\b", printed)}
     return dict(list(read_reports(folder / "usrp.jsonl").items())[:n_reports]), counts
+
+
+def usrp_arguments(uplink, radios, folder):
+    return ("--pilots", uplink.book, "--usrp", radios, "--subdev", "A:0", "--antennas", len(uplink.iq_files),
+            "--rate", RATE, "--freq", 2.45e9, "--gain", 30, "--time-source", "external",
+            "--slot-period", SLOT_PERIOD, "--json", folder / "usrp.jsonl")  # fmt: skip
 
 
 def receive_flowgraph(uplink, radios, folder):
@@ -145,6 +148,13 @@ def test_one_usrp(start_radios, one_antenna, tmp_path):
     assert (counts["dropped"], counts["bad"], counts["gaps"]) == (0, 0, 0)
     assert_same_decisions(reports, receive_recording(one_antenna, tmp_path))
     assert error_rate(reports, one_antenna.truth) < 0.01
+
+
+def test_a_given_number_of_slots(start_radios, one_antenna, tmp_path):
+    radios = start_radios(one_antenna.iq_files)
+    ended = app("jadce-receive", *usrp_arguments(one_antenna, radios, tmp_path), "--slots", 20)
+    assert list(read_reports(tmp_path / "usrp.jsonl")) == list(range(20))
+    assert f"samples={20 * SLOT_PERIOD} " in ended.stderr
 
 
 def test_four_usrps(start_radios, four_antennas, four_expected, tmp_path):

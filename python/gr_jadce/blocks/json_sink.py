@@ -22,7 +22,7 @@ class json_sink(report_sink):
         The file, emptied when the block is made; "-" is standard output.
     flush_every : float
         Seconds that a line may wait to be written while more keep coming; when none is
-        waiting to be taken, lines are written at once.
+        waiting to be taken, lines are written at once, and with every status all are.
 
     Raises
     ------
@@ -67,6 +67,10 @@ class json_sink(report_sink):
         self._lines.append(to_json(report) + "\n")
         if monotonic() >= self._due or not self.waiting():
             self._flush()
+
+    def take_status(self, status):
+        """Write what has gathered: the receiver may have no more frames for a while."""
+        self._flush()
 
     def _open(self, mode):
         self._file = open(self._path, mode, buffering=0, closefd=self._path != _STDOUT)
