@@ -3,12 +3,13 @@
 SHELL := /bin/bash
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help setup demo test install uninstall lint clean
+.PHONY: help setup demo test figures install uninstall lint clean
 
 help:
 	@echo 'make setup      install what is missing, build, and stage the package in build/stage'
 	@echo 'make demo       detect simulated devices with GNU Radio flowgraphs (as root: through UHD as well)'
 	@echo 'make test       run all tests'
+	@echo 'make figures    make all figures and tables of the documentation (half an hour on two cores)'
 	@echo 'make install    install to /usr/local, for every user and GNU Radio Companion'
 	@echo 'make uninstall  remove what make install put there'
 	@echo 'make lint       check style; make lint FIX=1 repairs what can be repaired'
@@ -28,6 +29,9 @@ demo:
 
 test:
 	@tools/setup.sh test && tools/stage.sh && . ./env.sh && .venv/bin/python -m pytest $(PYTEST_ARGS)
+
+figures:
+	@tools/setup.sh run && tools/stage.sh && . ./env.sh && /usr/bin/python3 benchmarks/figures/make.py $(FIGURES_ARGS)
 
 install: setup
 	$(SUDO) cmake --install build

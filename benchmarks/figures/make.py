@@ -1,0 +1,174 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make all figures and tables of the documentation: `make figures`, or with --quick in half a minute.
+
+Sweeps are kept in build/figures and go on where they were interrupted; what is shown goes to
+benchmarks/figures/results, with the command, version and commit that made it.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: a process is one thread
+
+import tables
+
+from gr_jadce import __version__, command_line, plots
+from gr_jadce.sweep import make_plan, sweep
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+LASSO = {f"pc_admm λ={f}σ√M": ("pc_admm", {"lam_factor": f}) for f in (0.4, 0.55, 0.7, 0.85, 1.0, 1.2)}
+PRIOR_AND_NOISE = ("noise_var", "activity_rate")
+BOUND = {"oracle MMSE": ("oracle_mmse", {})}
+PASSING = {"AMP": ("amp", {}), "VAMP": ("vamp", {"max_iter": 30, "damping": 0.8})}
+SBL = {"M-SBL": ("m_sbl", {}), "covariance ML": ("covariance_ml", {})}
+TIGHT = {"lam_ratio": 0.1, "tol": 1e-13}
+SINGLE = {"n_devices": 100, "pilot_length": 40, "n_antennas": 1}
+MULTIPLE = {"n_devices": 200, "pilot_length": 64, "n_antennas": 4}
+SNRS = (0, 5, 10, 15, 20, 25)
+
+# Name → arguments of make_plan, and the kinds of plot shown.
+SWEEPS = {
+    "single-antenna": (
+        ("snr_db", SNRS, LASSO | {"SOMP": ("somp", {})} | PASSING | BOUND, SINGLE, PRIOR_AND_NOISE),
+        {"frames": 2000},
+        ("nmse", "miss"),
+    ),
+    "four-antennas": (
+        ("snr_db", SNRS, LASSO | {"SOMP": ("somp", {})} | PASSING | SBL | BOUND, MULTIPLE, PRIOR_AND_NOISE),
+        {"frames": 300},
+        ("nmse", "miss"),
+    ),
+    "blind-receiver": (
+        (
+            "snr_db",
+            SNRS,
+            {"PC-ADMM": ("pc_admm", {}), "AMP": ("amp", {}), "VAMP": ("vamp", {})},
+            MULTIPLE,
+            (),
+        ),
+        {"frames": 500},
+        ("refit", "decided-miss", "decided-false-alarm"),
+    ),
+    "iterations": (
+        (
+            "max_iter",
+            (1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 120, 200),
+            {name: (name, TIGHT) for name in ("pc_admm", "admm", "fista", "ista", "bcd")},
+            MULTIPLE,
+        ),
+        {"frames": 50, "false_alarm": 1e-2},
+        ("gap", "nmse"),
+    ),
+}
+# On plots one LASSO is enough: the one of the default penalty.
+SHOWN_LASSO = "pc_admm λ=0.7σ√M"
+
+
+def main():
+    args = parse()
+    args.output.mkdir(parents=True, exist_ok=True)
+    args.work.mkdir(parents=True, exist_ok=True)
+    origin = origin_of(args)
+    results = {name: run(name, args, origin) for name in args.only or SWEEPS}
+    for name, result in results.items():
+        save_figures(name, result, args)
+    if not args.only:
+        text = tables.all_tables(results["single-antenna"], results["four-antennas"], args.quick)
+        header = f"# Tables\n\nMade by `{origin['command']}` at commit {origin['commit']}.\n\n"
+        (args.output / "tables.md").write_text(header + text, encoding="utf-8")
+        print(f"{args.output / 'tables.md'}: tables")
+
+
+def run(name, args, origin):
+    (axis, values, estimators, scenario, *known), options, _ = SWEEPS[name]
+    if args.quick:
+        values, options = values[::3], options | {"frames": 12}
+    plan = make_plan(axis, values, estimators, scenario, *known, **options)
+    progress = command_line.Progress()
+    result = sweep(
+        plan,
+        args.work / f"{name}{'-quick' if args.quick else ''}.json",
+        args.processes,
+        origin=origin,
+        progress=lambda done, most: progress.show(done, f"{name}: {done} of {most} frames"),
+    )
+    progress.clear()
+    return result
+
+
+def save_figures(name, result, args):
+    shown = only_the_default_penalty(result)
+    for kind in SWEEPS[name][2]:
+        path = args.output / f"{name}-{kind}.svg"
+        plots.plot(shown, kind, path)
+        print(f"{path}: {kind}")
+    path = args.output / f"{name}.json"
+    path.write_text(
+        json.dumps(without_tallies(result), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+
+
+def only_the_default_penalty(result):
+    def renamed(entries):
+        return {
+            "PC-ADMM (group LASSO)" if label == SHOWN_LASSO else label: entry
+            for label, entry in entries.items()
+            if label not in LASSO or label == SHOWN_LASSO
+        }
+
+    points = [point | {"estimators": renamed(point["estimators"])} for point in result["points"]]
+    plan = result["plan"] | {"estimators": renamed(result["plan"]["estimators"])}
+    return result | {"plan": plan, "points": points}
+
+
+def without_tallies(result):
+    points = [
+        point | {"estimators": {label: entry["figures"] for label, entry in point["estimators"].items()}}
+        for point in result["points"]
+    ]
+    return result | {"points": points}
+
+
+def origin_of(args):
+    command = "make figures" + (" (quick mode)" if args.quick else "")
+    return {"command": command, "version": __version__, "commit": commit()}
+
+
+def commit():
+    """The commit checked out, with + where the sources differ from it; unknown without git."""
+    git = ["git", "-C", str(ROOT)]
+    try:
+        head = subprocess.run(
+            [*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
+        )
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "python", "benchmarks/figures/*.py"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head.stdout.strip() + ("+" if changed.stdout else "")
+
+
+def parse():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="few frames: to see that all works")
+    parser.add_argument("--only", nargs="+", choices=SWEEPS, help="these sweeps only, and no tables")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="default: one a core")
+    parser.add_argument("--output", type=Path, default=HERE / "results", help="where figures and tables go")
+    parser.add_argument("--work", type=Path, default=ROOT / "build" / "figures", help="where sweeps are kept")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

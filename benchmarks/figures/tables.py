@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tables of our results beside published ones, as Markdown.
+
+Three settings of the literature are simulated here by their own definitions (real pilots and
+channels, another NMSE); the other tables come from sweeps.
+"""
+
+import numpy as np
+import published
+
+from gr_jadce import Scenario, as_pilot_book, pc_admm, simulate
+from gr_jadce.metrics import nmse_db
+from gr_jadce.solvers import amp, oracle_ls, vamp
+from gr_jadce.solvers.certified import Rotated
+from gr_jadce.solvers.first_order import Fista, Ista
+from gr_jadce.solvers.group_lasso import apply
+from gr_jadce.solvers.pc_admm import PcAdmm, strictly_contractive
+
+
+def all_tables(single, four, quick=False) -> str:
+    """Every table; `single` and `four` are the sweeps of one and of four antennas."""
+    return "\n".join(
+        [
+            block_alista(50 if quick else 1000),
+            onsager(*((5, 60) if quick else (100, 4000))),
+            jadce_gan(10 if quick else 200),
+            independent("Single antenna: N = 100, L = 40, M = 1", single, published.SINGLE_ANTENNA),
+            independent("Four antennas: N = 200, L = 64, M = 4", four, published.FOUR_ANTENNAS),
+        ]
+    )
+
+
+def block_alista(n_frames) -> str:
+    """(a) Six iterations on several antennas, without noise."""
+    rng = np.random.default_rng(1)
+    A = unit_columns(rng.standard_normal((32, 128)))
+    X = sparse_rows(rng, 128, n_frames, 15)
+    Y, rotated = apply(A, X), Rotated.of(as_pilot_book(A))
+    lam = np.full(n_frames, 0.1 * rotated.s[-1])  # a threshold of 0.1 at a step of 1/‖A‖²
+    curves = {
+        "BISTA": trace(Ista(rotated), rotated, Y, lam, X, 6),
+        "FastBISTA": trace(Fista(rotated, restart=False), rotated, Y, lam, X, 6),
+        "PC-ADMM, two scalars tuned": tuned_pc_admm(rotated, Y, X),
+    }
+    rows = [
+        [name, *(f"{v:.2f}" for v in curve), dash(published.BLOCK_ALISTA.get(name))]
+        for name, curve in curves.items()
+    ]
+    rows += [
+        [name, *("",) * 6, value] for name, value in published.BLOCK_ALISTA.items() if name not in curves
+    ]
+    return section(
+        "(a) Several antennas, no noise: NMSE in dB after 1 to 6 iterations",
+        "N = 128, L = 32, M = 15, activity 0.1, *real* i.i.d. Gaussian unit-norm pilots and channels, no "
+        "noise; NMSE is the *mean of per-frame ratios*, unlike everywhere else here (ratio of sums). "
+        "Published: stored curves of Block-ALISTA after 6 layers; all but the first two rows are learned."
+        " Their matrix is one draw, ours another. BISTA and FastBISTA: threshold 0.1, step 1/‖A‖². "
+        "PC-ADMM: β and λ chosen on these frames, as a bound for what two scalars can do.",
+        ["", *map(str, range(1, 7)), "published, 6"],
+        rows,
+    )
+
+
+def onsager(n_frames, most) -> str:
+    """(b) Iterations to −35 dB on one antenna."""
+    rng = np.random.default_rng(2)
+    A = rng.standard_normal((250, 500)) / np.sqrt(250)
+    X = sparse_rows(rng, 500, n_frames, 1)
+    noise = np.sqrt(0.1 * 500 / 250 * 1e-4) * rng.standard_normal((250, n_frames, 1))
+    Y, book = apply(A, X) + noise, as_pilot_book(A)
+    soft, lam = amp_curve(book, Y, X, min(most, 40), denoiser="soft")
+    mmse, _ = amp_curve(book, Y, X, 10, activity_rate=0.1, power=1.0)
+    rotated = Rotated.of(book)
+    curves = {
+        "AMP": soft,
+        "FISTA": trace(Fista(rotated, restart=False), rotated, Y, lam, X, min(most, 600)),
+        "FISTA with restart": trace(Fista(rotated, restart=True), rotated, Y, lam, X, min(most, 600)),
+        "PC-ADMM": trace(pc_admm_iteration(rotated), rotated, Y, lam, X, min(most, 200)),
+        "ISTA": trace(Ista(rotated), rotated, Y, lam, X, most),
+        "AMP, Bernoulli-Gaussian": mmse,
+    }
+    rows = [
+        [
+            name,
+            first_below(curve, -35),
+            f"{curve[-1]:.1f}",
+            f"{curve[5]:.2f}",
+            dash(published.ONSAGER.get(name)),
+        ]
+        for name, curve in curves.items()
+    ]
+    rows += [
+        [name, "", "", "", f"{value} after 6 layers"] for name, value in published.ONSAGER_SIX_LAYERS.items()
+    ]
+    return section(
+        "(b) Single antenna: iterations to an NMSE of −35 dB",
+        "N = 500, L = 250, activity 0.1, 40 dB, *real* i.i.d. Gaussian pilots and channels; NMSE is the "
+        "mean of per-frame ratios. AMP with the soft threshold 1.1402 τ; the LASSO's λ is, frame by "
+        "frame, the one that AMP's fixed point solves, as in the published script. Published: "
+        f"onsager_deep_learning, floor {published.ONSAGER_FLOOR} dB; the last rows are learned.",
+        ["", "iterations to −35 dB", "at the last", "after 6", "published"],
+        rows,
+    )
+
+
+def jadce_gan(n_frames) -> str:
+    """(e) Penalties that do not depend on the noise, at four SNRs."""
+    rng = np.random.default_rng(3)
+    A = rng.standard_normal((128, 256)) + 1j * rng.standard_normal((128, 256))
+    book = as_pilot_book(A / np.linalg.norm(A, axis=1, keepdims=True))
+    uplinks = [simulate(Scenario(book, 8, snr_db=snr), n_frames, seed=3) for snr in (10, 20, 30, 40)]
+    rows = {
+        "ISTA": [ista_at(book, uplink, 0.05, 100) for uplink in uplinks],
+        "group LASSO": [ista_at(book, uplink, 0.135, 400) for uplink in uplinks],
+        "PC-ADMM, λ = 0.7 σ√M": [told(pc_admm(book), uplink) for uplink in uplinks],
+        "AMP": [told(amp(book), uplink) for uplink in uplinks],
+        "VAMP": [told(vamp(book), uplink) for uplink in uplinks],
+        "oracle LS": [told(oracle_ls(book), uplink, activity=uplink.activity) for uplink in uplinks],
+    }
+    lines = []
+    for name, values in rows.items():
+        theirs = published.JADCE_GAN.get(name, ("",) * 4)
+        lines.append([name, *(f"{value:.1f}" for value in values), *map(str, theirs)])
+    lines += [
+        [name, *("",) * 4, *map(str, values)]
+        for name, values in published.JADCE_GAN.items()
+        if name not in rows
+    ]
+    return section(
+        "(e) Eight antennas: NMSE in dB at 10, 20, 30, 40 dB",
+        "N = 256, L = 128, M = 8, activity 0.1, complex Gaussian pilots with unit-norm *rows*, SNR as "
+        "everywhere here. Published: arXiv 2204.01731, read off plots (±0.3 dB); LISTA and GAN are "
+        "learned. Its penalties are not stated and cannot depend on the noise, since the curves are flat:"
+        " ours are one constant each (thresholds 0.05 and 0.135 at a step of 1/‖A‖²; 100 iterations, and "
+        "converged), chosen to match the 40 dB column; the other columns then follow. With λ by rule, and"
+        " then a refit, the LASSO's floor is gone. The published LISTA point at 10 dB lies above the "
+        "oracle under the stated SNR.",
+        [
+            "",
+            *(f"ours {snr} dB" for snr in (10, 20, 30, 40)),
+            *(f"published {snr}" for snr in (10, 20, 30, 40)),
+        ],
+        lines,
+    )
+
+
+def independent(title, result, theirs) -> str:
+    """Our sweep beside an independent implementation's rows."""
+    rows = []
+    for name, (nmse, miss) in theirs.items():
+        ours = [figures_of(point, name) for point in result["points"]]
+        at = [SNR.index(point["value"]) for point in result["points"]]
+        cells = [f"{figures['nmse_db']:.2f} ({nmse[i]:.2f})" for figures, i in zip(ours, at, strict=True)]
+        misses = [
+            f"{figures['miss_at_false_alarm']:.3f} ({miss[i]:.3f})" if i < len(miss) else ""
+            for figures, i in zip(ours, at, strict=True)
+        ]
+        rows.append([name, *cells, "; ".join(filter(None, misses))])
+    frames = result["points"][0]["frames"]
+    note = (
+        f"{frames} frames a point. In brackets: an independent implementation, other frames and pilots. "
+        "VAMP and AMP know the activity rate, all know σ². Best λ: the best of 0.4 to 1.2 σ√M at each "
+        "SNR, in hindsight. Differences above 0.3 dB: SOMP stops by another rule; AMP is damped here and "
+        "diverges less often; single frames with very many active devices move rows above 15 dB."
+    )
+    heads = ["", *(f"{point['value']} dB" for point in result["points"]), "miss at false alarm 1e-2"]
+    return section(f"{title}: NMSE in dB", note, heads, rows)
+
+
+SNR = [0, 5, 10, 15, 20, 25]
+
+
+def figures_of(point, name):
+    if name != "LASSO, best λ":
+        return point["estimators"][name]["figures"]
+    tried = [entry["figures"] for label, entry in point["estimators"].items() if label.startswith("pc_admm")]
+    return min(tried, key=lambda figures: figures["nmse_db"])
+
+
+def trace(iteration, rotated, Y, lam, truth, n_iter):
+    """NMSE in dB, mean of per-frame ratios, after each of `n_iter` iterations."""
+    Y = apply(rotated.Q.conj().T, Y.astype(complex))
+    peak = np.sqrt(np.sum(np.abs(apply(rotated.B.conj().T, Y)) ** 2, axis=2)).max(axis=0)
+    state, curve = iteration.start(Y, lam, peak), []
+    for _ in range(n_iter):
+        state = iteration.step(Y, lam, state)
+        curve.append(mean_ratio_db(state[0], truth))
+    return curve
+
+
+def pc_admm_iteration(rotated, beta_factor=3.2):
+    return PcAdmm(rotated, 0.9, strictly_contractive(0.9), beta_factor)
+
+
+def tuned_pc_admm(rotated, Y, X):
+    """The best curve of a grid over λ and β."""
+    n_frames = Y.shape[1]
+    curves = [
+        trace(pc_admm_iteration(rotated, factor), rotated, Y, np.full(n_frames, lam), X, 6)
+        for lam in (0.05, 0.1, 0.2, 0.3, 0.5)
+        for factor in (0.5, 1.0, 2.0, 3.2, 5.0)
+    ]
+    return min(curves, key=lambda curve: curve[-1])
+
+
+def amp_curve(book, Y, X, n_iter, **options):
+    """NMSE curve of undamped AMP, and λ (B,) of the LASSO that its last iterate solves."""
+    received, A, curve = np.moveaxis(Y, 1, 0), book.matrix.real.astype(float), []
+    for k in range(1, n_iter + 1):
+        estimate = amp(book, max_iter=k, damping=1.0, **options)(received, 1.0)
+        rows = np.moveaxis(estimate.channel.real, 0, 1).astype(float)
+        curve.append(mean_ratio_db(rows, X))
+    correlation = np.abs(apply(A.T, Y - apply(A, rows)))
+    lam = np.nanmedian(np.where(rows != 0, correlation, np.nan), axis=(0, 2))  # λ on the support
+    return curve, lam
+
+
+def ista_at(book, uplink, threshold, n_iter):
+    """NMSE in dB of ISTA with this threshold at a step of 1/‖A‖²."""
+    rotated = Rotated.of(book)
+    Y = apply(rotated.Q.conj().T, np.moveaxis(uplink.received, 0, 1).astype(complex))
+    iteration, lam = Ista(rotated), np.full(Y.shape[1], threshold * rotated.s[-1])
+    state = iteration.start(Y, lam, None)
+    for _ in range(n_iter):
+        state = iteration.step(Y, lam, state)
+    return nmse_db(np.moveaxis(state[0], 0, 1), uplink.channel)
+
+
+def told(estimator, uplink, **truth):
+    return nmse_db(estimator(uplink.received, uplink.noise_var, **truth).channel, uplink.channel)
+
+
+def mean_ratio_db(rows, truth):
+    power = np.sum(truth**2, axis=(0, 2))
+    error = np.sum(np.abs(rows - truth) ** 2, axis=(0, 2))
+    return float(10 * np.log10(np.mean(error[power > 0] / power[power > 0])))
+
+
+def first_below(curve, level):
+    below = np.flatnonzero(np.array(curve) <= level)
+    return str(below[0] + 1) if below.size else f"> {len(curve)}"
+
+
+def unit_columns(matrix):
+    return matrix / np.linalg.norm(matrix, axis=0)
+
+
+def sparse_rows(rng, n_devices, n_frames, n_antennas):
+    active = rng.random((n_devices, n_frames, 1)) < 0.1
+    return active * rng.standard_normal((n_devices, n_frames, n_antennas))
+
+
+def dash(value):
+    return "" if value is None else str(value)
+
+
+def section(title, note, heads, rows):
+    lines = [f"## {title}", "", note, "", table_row(heads), table_row(["---"] * len(heads))]
+    return "\n".join([*lines, *map(table_row, rows), ""])
+
+
+def table_row(cells):
+    return "| " + " | ".join(map(str, cells)) + " |"
