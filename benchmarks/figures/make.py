@@ -24,6 +24,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 LASSO = {f"pc_admm λ={f}σ√M": ("pc_admm", {"lam_factor": f}) for f in (0.4, 0.55, 0.7, 0.85, 1.0, 1.2)}
 PRIOR_AND_NOISE = ("noise_var", "activity_rate")
+NETWORK = {"unrolled PC-ADMM": ("unrolled", {})}
 BOUND = {"oracle MMSE": ("oracle_mmse", {})}
 PASSING = {"AMP": ("amp", {}), "VAMP": ("vamp", {"max_iter": 30, "damping": 0.8})}
 SBL = {"M-SBL": ("m_sbl", {}), "covariance ML": ("covariance_ml", {})}
@@ -35,20 +36,26 @@ SNRS = (0, 5, 10, 15, 20, 25)
 # Name → arguments of make_plan, and the kinds of plot shown.
 SWEEPS = {
     "single-antenna": (
-        ("snr_db", SNRS, LASSO | {"SOMP": ("somp", {})} | PASSING | BOUND, SINGLE, PRIOR_AND_NOISE),
+        ("snr_db", SNRS, LASSO | {"SOMP": ("somp", {})} | PASSING | NETWORK | BOUND, SINGLE, PRIOR_AND_NOISE),
         {"frames": 2000},
         ("nmse", "miss"),
     ),
     "four-antennas": (
-        ("snr_db", SNRS, LASSO | {"SOMP": ("somp", {})} | PASSING | SBL | BOUND, MULTIPLE, PRIOR_AND_NOISE),
-        {"frames": 300},
+        (
+            "snr_db",
+            SNRS,
+            LASSO | {"SOMP": ("somp", {})} | PASSING | SBL | NETWORK | BOUND,
+            MULTIPLE,
+            PRIOR_AND_NOISE,
+        ),
+        {"frames": 200},
         ("nmse", "miss"),
     ),
     "blind-receiver": (
         (
             "snr_db",
             SNRS,
-            {"PC-ADMM": ("pc_admm", {}), "AMP": ("amp", {}), "VAMP": ("vamp", {})},
+            {"PC-ADMM": ("pc_admm", {}), "AMP": ("amp", {}), "VAMP": ("vamp", {})} | NETWORK,
             MULTIPLE,
             (),
         ),
@@ -62,7 +69,7 @@ SWEEPS = {
             {name: (name, TIGHT) for name in ("pc_admm", "admm", "fista", "ista", "bcd")},
             MULTIPLE,
         ),
-        {"frames": 50, "false_alarm": 1e-2},
+        {"frames": 50},
         ("gap", "nmse"),
     ),
 }

@@ -16,6 +16,8 @@ from gr_jadce.solvers.first_order import Fista, Ista
 from gr_jadce.solvers.group_lasso import apply
 from gr_jadce.solvers.pc_admm import PcAdmm, strictly_contractive
 
+SNR = [0, 5, 10, 15, 20, 25]  # dB, of the rows of `independent`
+
 
 def all_tables(single, four, quick=False) -> str:
     """Every table; `single` and `four` are the sweeps of one and of four antennas."""
@@ -150,7 +152,7 @@ def independent(title, result, theirs) -> str:
     for name, (nmse, miss) in theirs.items():
         ours = [figures_of(point, name) for point in result["points"]]
         at = [SNR.index(point["value"]) for point in result["points"]]
-        cells = [f"{figures['nmse_db']:.2f} ({nmse[i]:.2f})" for figures, i in zip(ours, at, strict=True)]
+        cells = [f"{with_interval(figures)} ({nmse[i]:.2f})" for figures, i in zip(ours, at, strict=True)]
         misses = [
             f"{figures['miss_at_false_alarm']:.3f} ({miss[i]:.3f})" if i < len(miss) else ""
             for figures, i in zip(ours, at, strict=True)
@@ -158,16 +160,19 @@ def independent(title, result, theirs) -> str:
         rows.append([name, *cells, "; ".join(filter(None, misses))])
     frames = result["points"][0]["frames"]
     note = (
-        f"{frames} frames a point. In brackets: an independent implementation, other frames and pilots. "
-        "VAMP and AMP know the activity rate, all know σ². Best λ: the best of 0.4 to 1.2 σ√M at each "
-        "SNR, in hindsight. Differences above 0.3 dB: SOMP stops by another rule; AMP is damped here and "
-        "diverges less often; single frames with very many active devices move rows above 15 dB."
+        f"{frames} frames a point, ± half the 95 % interval. In brackets: an independent implementation "
+        "on other frames and pilots. VAMP and AMP know the activity rate, all know σ². Best λ: the best of "
+        "0.4 to 1.2 σ√M at each SNR, in hindsight. On one antenna, AMP above 15 dB and SOMP above 10 dB "
+        "hang on the few frames with half as many active devices as pilot symbols or more, where they "
+        "fail; SOMP also stops by a rule of its own (see `somp`)."
     )
     heads = ["", *(f"{point['value']} dB" for point in result["points"]), "miss at false alarm 1e-2"]
     return section(f"{title}: NMSE in dB", note, heads, rows)
 
 
-SNR = [0, 5, 10, 15, 20, 25]
+def with_interval(figures):
+    low, high = figures["nmse_db_interval"]
+    return f"{figures['nmse_db']:.2f} ± {(high - low) / 2:.2f}"
 
 
 def figures_of(point, name):

@@ -59,7 +59,7 @@ def amp(
     denoiser="bernoulli_gaussian",
     alpha=1.1402,
     max_iter=50,
-    damping=0.7,
+    damping=0.85,
 ) -> FrameSolver:
     """Make an AMP estimator for several antennas (AMP-MMV).
 
