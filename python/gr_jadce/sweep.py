@@ -301,7 +301,10 @@ def _workers(processes, scheduler):
         yield _call, 1
     else:
         with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-            yield pool.submit, 2 * processes
+            try:
+                yield pool.submit, 2 * processes
+            finally:
+                pool.shutdown(cancel_futures=True)
 
 
 def _call(function, *arguments):
