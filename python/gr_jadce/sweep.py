@@ -115,26 +115,38 @@ def sweep(plan, path=None, processes=1, scheduler=None, batch=50, origin=None, p
         ``frames`` and for each estimator's label its ``figures`` and ``tally`` (see `Tally`).
     """
     points = _load(path, plan) if path else _empty(plan)
+
+    def result():
+        return _result(plan, points, origin)
+
+    saved = monotonic()
+    try:
+        for frames_done in _run(plan, points, processes, scheduler, batch):
+            if progress:
+                progress(frames_done, plan["frames"] * len(points))
+            if path and monotonic() - saved > _SAVE_EVERY:
+                _save(path, result())
+                saved = monotonic()
+    finally:  # interrupted as well
+        if path:
+            _save(path, result())
+    return result()
+
+
+def _run(plan, points, processes, scheduler, batch):
+    """Fill `points`, always in the same order; yields the frames done after each round."""
+    text, pending, tasks = json.dumps(plan), deque(), _tasks(plan, points)
     with _workers(processes, scheduler) as (submit, window):
-        pending, tasks, saved = deque(), _tasks(plan, points), monotonic()
         while True:
             while len(pending) < window and (task := next(tasks, None)) is not None:
-                pending.append((*task, submit(run_round, json.dumps(plan), *task, batch)))
+                pending.append((*task, submit(run_round, text, *task, batch)))
             if not pending:
-                break
+                return
             i, first, future = pending.popleft()
             if first == _frames(points[i]) and not _done(plan, points[i]):
                 for label, tally in future.result().items():
                     points[i][label].merge(Tally.from_dict(tally))
-            if progress:
-                progress(sum(map(_frames, points)), plan["frames"] * len(points))
-            if path and monotonic() - saved > _SAVE_EVERY:
-                _save(path, _result(plan, points, origin))
-                saved = monotonic()
-    result = _result(plan, points, origin)
-    if path:
-        _save(path, result)
-    return result
+            yield sum(map(_frames, points))
 
 
 def run_round(plan_text, point, first_frame, batch):
