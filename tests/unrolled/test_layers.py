@@ -108,3 +108,23 @@ def test_extreme_noise_gives_finite_results(snr_db):
         result = unrolled(scenario.pilots, some_weights())(uplink.received, noise_var)
         assert np.all(np.isfinite(result.channel))
         assert np.all(np.isfinite(result.score))
+
+
+@pytest.mark.parametrize(
+    ("n_devices", "pilot_length", "n_antennas"), [(1, 1, 1), (8, 8, 2), (6, 12, 1), (9, 4, 7)]
+)
+def test_any_size_gives_finite_results(n_devices, pilot_length, n_antennas):
+    pilots = make_pilots("gaussian", n_devices, pilot_length, 1)
+    uplink = simulate(Scenario(pilots, n_antennas, activity_rate=0.3, snr_db=15), B, seed=2)
+    for noise_var in (None, uplink.noise_var):
+        result = unrolled(pilots, some_weights())(uplink.received, noise_var)
+        assert result.channel.shape == (B, n_devices, n_antennas)
+        assert np.all(np.isfinite(result.channel))
+
+
+def test_equal_pilots_of_two_devices_do_no_harm(case):
+    matrix, received, noise_var = case
+    doubled = np.concatenate([matrix, matrix[:, :1]], axis=1)
+    result = estimate(doubled, received, noise_var)
+    assert np.all(np.isfinite(result.channel))
+    np.testing.assert_allclose(result.channel[:, 0], result.channel[:, N], atol=1e-4)

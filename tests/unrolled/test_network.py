@@ -149,3 +149,4 @@ def test_the_mixture_stays_within_what_it_says():
     assert max(loads) <= MIXTURE["active_per_symbol"][1]
     assert {case.n_antennas for case in cases} == set(MIXTURE["n_antennas"])
     assert max(case.pilots.n_devices for case in cases) <= MIXTURE["n_devices"][1] * 1.1
+    assert min(case.pilots.n_devices for case in cases) >= MIXTURE["n_devices"][0]

@@ -116,13 +116,10 @@ def layer(xp, w, book, frames, state):
     residual = frames.Y - apply(book.B, state.Z + state.U)
     energy = _squares(residual).sum(0) / (L * M)
     noise = _noise_var(xp, w, frames, energy, N / L * state.error)
-    mix = _sigmoid(xp, w["error_mix"])
-    seen = L / N * xp.clip(energy - noise, 0, None)
-    error = xp.exp(w["error_gain"]) * (mix * state.error + (1 - mix) * seen) + 0.02 * noise + 1e-9
+    error = _error_var(xp, w, state, L / N * (energy - noise)) + 0.02 * noise
     weight = 1 / (book.s + xp.exp(w["beta"]) * noise / error)
     gamma = N / (book.s * weight).sum(0)
-    tau2 = error * xp.clip(gamma**2 * ((book.s * weight) ** 2).sum(0) / N - 1, 0, None)
-    tau2 = tau2 + noise * gamma**2 * (book.s * weight**2).sum(0) / N + 1e-9
+    tau2 = _effective_noise(xp, gamma, book.s, weight, error, noise, N)
     push = (0.5 * w["reflect"] * gamma * weight)[..., None] * residual
     attend = Attention(xp, w, state, tau2, noise, energy, frames.known, L)
     Z, U, estimate = step(
@@ -248,6 +245,18 @@ def _noise_var(xp, w, frames, energy, error):
     excess = xp.clip(found - frames.noise_var, 0, None)
     given = frames.noise_var + _sigmoid(xp, w["noise_doubt"]) * excess
     return xp.clip(frames.known * given + (1 - frames.known) * found, 1e-7, None)
+
+
+def _error_var(xp, w, state, seen):
+    """Variance of V's error: what the layer before predicted, and what the residual shows, mixed."""
+    mix = _sigmoid(xp, w["error_mix"])
+    return xp.exp(w["error_gain"]) * (mix * state.error + (1 - mix) * xp.clip(seen, 0, None)) + 1e-9
+
+
+def _effective_noise(xp, gamma, s, weight, error, noise, N):
+    """τ², the variance of T's error: what is left of V's, and the noise that the filter lets through."""
+    left = error * xp.clip(gamma**2 * ((s * weight) ** 2).sum(0) / N - 1, 0, None)
+    return left + noise * gamma**2 * (s * weight**2).sum(0) / N + 1e-9
 
 
 def _squares(x):

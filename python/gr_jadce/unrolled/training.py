@@ -26,7 +26,7 @@ VALIDATION_CASES = 16
 _RATIO_EDGES, _LOAD_EDGES = (4.0, 8.0), (0.2, 0.45)
 _FORGET = 0.9
 MIXTURE = {  # what a weight file says it was trained on
-    "n_devices": [48, MAX_DEVICES],
+    "n_devices": [32, MAX_DEVICES],
     "devices_per_symbol": [2, 15],
     "active_per_symbol": [0.08, 1.0],
     "n_antennas": sorted(ANTENNAS),
