@@ -25,8 +25,9 @@ class report_sink(gr.basic_block):
     end-of-file message that a receiver sends last, not when one of its publishers is done.
     Messages that are none of these are counted, logged and left out.
 
-    Subclasses define ``take_report(report)`` and may define ``take_status(status)``; an
-    exception raised in one counts as a rejected message.
+    Subclasses define ``take_report(report)`` and may define ``take_status(status)``, or
+    ``take_pdu(pdu)`` to join the messages in their own way; an exception raised in one counts
+    as a rejected message.
 
     Parameters
     ----------
@@ -66,6 +67,12 @@ class report_sink(gr.basic_block):
     def take_status(self, status):
         """Use a status, a dictionary; left alone unless redefined."""
 
+    def take_pdu(self, pdu):
+        """Use an activity or channel message; joined to reports unless redefined."""
+        report = self._joiner.add(pdu)
+        if report is not None:
+            self.take_report(report)
+
     def start(self):
         # A second end-of-file of an earlier run may still be queued: it must not end this one.
         self._may_end = not self._ended
@@ -102,10 +109,8 @@ class report_sink(gr.basic_block):
         if pmt.is_dict(message):
             self.take_status(status_from_pmt(message))
             self._linger = _LINGER_FOR_RECEIVER
-            return
-        report = self._joiner.add(message)
-        if report is not None:
-            self.take_report(report)
+        else:
+            self.take_pdu(message)
 
     def _end(self):
         if self._may_end:

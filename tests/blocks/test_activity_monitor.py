@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The monitor counts every report in its own thread, and its window draws what there is."""
+
+import os
+
+import numpy as np
+import pmt
+import pytest
+from publisher import publish
+from reports import make_report
+
+from gr_jadce.blocks import activity_monitor
+from gr_jadce.messages import status_to_pmt, to_pmts
+
+os.environ["QT_QPA_PLATFORM"] = "offscreen"
+WIDGETS = pytest.importorskip("PyQt5.QtWidgets")
+pytest.importorskip("pyqtgraph")
+MISSED, FALSE_ALARM = 0xF0E442, 0xD55E00  # as drawn
+
+
+@pytest.fixture(scope="module")
+def application():
+    return WIDGETS.QApplication.instance() or WIDGETS.QApplication(["test"])
+
+
+def frames(count, first=1000):
+    """The messages of as many frames, and of their truth: one device missed, one falsely found in each."""
+    for k in range(first, first + count):
+        report = make_report(frame_id=k, rx_time=(k // 100, (k % 100) / 100), seed=k)
+        other = np.setdiff1d(np.arange(report.n_devices), report.device)[:1]
+        found = np.sort(np.append(report.device[1:], other))
+        yield from to_pmts(make_report(frame_id=k, seed=k, estimator="truth"))
+        yield from to_pmts(make_report(frame_id=k, rx_time=report.rx_time, seed=k, device=found))
+
+
+def shown(monitor, application):
+    """The window and a picture of it."""
+    window = monitor.qwidget()
+    window.resize(800, 500)
+    window.show()
+    window.draw()
+    application.processEvents()
+    return window, window.grab().toImage()
+
+
+def colours(image):
+    return {
+        image.pixel(x, y) & 0xFFFFFF for x in range(image.width()) for y in range(90, image.height() - 40)
+    }
+
+
+def test_every_report_is_counted():
+    monitor = activity_monitor()
+    publish([*frames(2000), status_to_pmt({"slots_lost": 4})], monitor)
+    counts = monitor.counts()
+    assert (counts.frames, counts.frames_scored, counts.detections) == (2000, 2000, 10_000)
+    assert (counts.missed, counts.false_alarms) == (2000, 2000)
+    assert (monitor.figures().slots_lost, monitor.rejected()) == (4, 0)
+
+
+def test_the_channels_are_those_of_the_newest_report():
+    monitor = activity_monitor()
+    messages = list(frames(3))
+    later_truth = to_pmts(make_report(frame_id=2000, seed=5, estimator="truth"))
+    publish([*messages, *later_truth], monitor)
+    expected = make_report(frame_id=1002, seed=1002)
+    device, magnitude = monitor.channel_gains()
+    assert (device[1:] == expected.device[1:]).all()
+    np.testing.assert_array_equal(magnitude, np.abs(expected.channel))
+
+
+def test_messages_that_do_not_fit_are_counted():
+    monitor = activity_monitor()
+    publish([pmt.PMT_T, pmt.intern("x"), *frames(1), status_to_pmt({"gaps": "many"})], monitor)
+    assert (monitor.rejected(), monitor.counts().frames) == (3, 1)
+
+
+def test_malformed_channels_are_not_shown():
+    monitor = activity_monitor()
+    *others, channel = frames(1)
+    publish([*others, pmt.cons(pmt.car(channel), pmt.make_c32vector(1, 0))], monitor)
+    assert monitor.channel_gains() is None
+
+
+def test_the_window_shows_misses_and_figures(application):
+    monitor = activity_monitor(name="title", frames=50)
+    window, before = shown(monitor, application)
+    publish(frames(60), monitor)
+    window, image = shown(monitor, application)
+    assert not {MISSED, FALSE_ALARM} & colours(before)
+    assert {MISSED, FALSE_ALARM} <= colours(image)
+    texts = " ".join(label.text() for label in window.findChildren(WIDGETS.QLabel))
+    assert "60 (20 %)" in texts  # missed
+
+
+def test_a_rare_miss_shows_among_many_devices(application):
+    monitor = activity_monitor(frames=2000)
+    report = make_report(n_devices=100_000, frame_id=1, device=[], channel=np.empty((0, 3)), score=[])
+    truth = make_report(
+        n_devices=100_000, n_active=1, device=[70_001], frame_id=1, estimator="truth", score=[0.0]
+    )
+    publish([*to_pmts(truth), *to_pmts(report)], monitor)
+    assert monitor.counts().missed == 1
+    assert MISSED in colours(shown(monitor, application)[1])
+
+
+@pytest.mark.parametrize("change", [{"status": "bad_input", "noise_var": np.nan, "snr_db": np.nan}, {}])
+def test_a_first_frame_without_devices_is_drawn(application, change):
+    monitor = activity_monitor()
+    report = make_report(n_active=0, **change)
+    publish(to_pmts(report), monitor)
+    shown(monitor, application)
+    assert monitor.counts().frames == 1
+
+
+def test_arguments_are_checked():
+    with pytest.raises(ValueError, match="frames"):
+        activity_monitor(frames=1)
+    with pytest.raises(ValueError, match="update_time"):
+        activity_monitor(update_time=0.0)
