@@ -13,7 +13,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "python" / "gr_jadce"
 # parts, or single modules of them.  Everything may import NumPy and the standard library.
 MAY_IMPORT = {
     "": {"pilots", "uplink", "metrics", "detection", "solvers", "estimators"},  # gr_jadce/__init__.py
-    "pilots": set(),
+    "npz": set(),
+    "pilots": {"npz"},
     "framing": set(),
     "backlog": set(),
     "metrics": set(),
@@ -24,7 +25,7 @@ MAY_IMPORT = {
     "uplink": {"pilots"},
     "solvers": {"pilots"},
     "detection": {"pilots", "solvers"},
-    "unrolled": {"solvers", "pilots", "uplink", "metrics"},
+    "unrolled": {"solvers", "npz", "pilots", "uplink", "metrics"},
     "estimators": {"solvers", "unrolled.inference"},
     "reporting": {"detection", "messages", "pilots"},
     "truth": {"messages"},

@@ -110,6 +110,7 @@ def _bad_files(folder):
         ("missing", {"kind": "dft", "pilot_length": 2, "n_devices": 3}, "needs 'rows'"),
         ("roots", {"kind": "zadoff_chu", "pilot_length": 4, "n_devices": 3, "roots": np.array([2]),
                    "shifts": np.arange(4)}, "coprime"),
+        ("unwritable", {"pilots": np.ones((2, 1)), "device_id": np.array(["\ud800"])}, "UTF-8"),
         ("names", {"pilots": np.ones((2, 3)), "device_id": np.array(["a"])}, "device_id"),
     ):  # fmt: skip
         np.savez(good, **arrays)
@@ -146,3 +147,15 @@ def test_papr():
 
 def test_a_book_is_shown_in_a_line():
     assert repr(make_pilots("dft", 30, 10)) == "PilotBook('dft', pilot_length=10, n_devices=30)"
+
+
+def test_names_that_are_numbers_are_text():
+    book = PilotBook("custom", 1, 2, pilots=np.ones((1, 2)), device_id=[7, 8])
+    assert book.device_id.tolist() == ["7", "8"]
+
+
+def test_a_matrix_too_large_to_use_is_refused():
+    with pytest.raises(ValueError, match="expected at most 134217728 symbols"):
+        _ = PilotBook("dft", 2, 2**40, rows=np.array([0, 1])).matrix
+    with pytest.raises(ValueError, match="expected at most 134217728 symbols"):
+        make_pilots("zadoff_chu", 1, 10**30)

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pilot books: one pilot sequence for each device, made from a seed, saved and loaded."""
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from math import gcd
 
 import numpy as np
 
+from .npz import read_npz
+
 PILOT_KINDS = ("gaussian", "qpsk", "dft", "hadamard", "zadoff_chu")
+_MOST_ENTRIES = 2**27
 # What a book of each kind stores; "custom" is any matrix of the user's own.
 _FIELDS = {
     "gaussian": ("pilots",),
@@ -63,18 +64,19 @@ class PilotBook:
             if getattr(self, name) is None:
                 raise ValueError(f"pilot book: kind {self.kind!r} needs {name!r}, which is missing")
         _CHECKS[self.kind](self)
-        if self.device_id is not None and np.shape(self.device_id) != (self.n_devices,):
-            raise ValueError(
-                f"device_id: expected one name for each of {self.n_devices} devices, "
-                f"got shape {np.shape(self.device_id)}"
-            )
+        if self.device_id is not None:
+            object.__setattr__(self, "device_id", _checked_names(self.device_id, self.n_devices))
 
     def __repr__(self):
         return f"PilotBook({self.kind!r}, pilot_length={self.pilot_length}, n_devices={self.n_devices})"
 
     @cached_property
     def matrix(self) -> np.ndarray:
-        """The pilots as a read-only (L, N) complex64 array; column n is device n's."""
+        """The pilots as a read-only (L, N) complex64 array; column n is device n's.
+
+        ValueError if that would take more than 1 GiB.
+        """
+        _check_total(self.pilot_length, self.n_devices)
         matrix = np.array(_DENSE[self.kind](self), dtype=np.complex64, order="C")
         matrix.setflags(write=False)
         return matrix
@@ -134,6 +136,7 @@ def make_pilots(kind, n_devices, pilot_length, seed=0, device_id=None) -> PilotB
     if kind not in PILOT_KINDS:
         raise ValueError(f"kind: expected one of {', '.join(PILOT_KINDS)}, got {kind!r}")
     _check_size(kind, pilot_length, n_devices)
+    _check_total(pilot_length, n_devices)
     rng = np.random.default_rng(_as_int("seed", seed, 0))
     fields = _MAKE[kind](rng, int(n_devices), int(pilot_length))
     return PilotBook(kind, int(pilot_length), int(n_devices), device_id=device_id, **fields)
@@ -149,7 +152,7 @@ def load_pilots(path) -> PilotBook:
     OSError
         If the file cannot be opened.
     """
-    arrays = _read_npz(path)
+    arrays = read_npz(path, "pilot book")
     try:
         return _book_from_arrays(arrays)
     except (ValueError, TypeError) as error:
@@ -163,18 +166,8 @@ def as_pilot_book(pilots) -> PilotBook:
     array = np.asarray(pilots)
     if array.ndim != 2 or array.dtype.kind not in "fciu":
         raise ValueError(f"pilots: expected a numeric (L, N) array, got shape {array.shape} of {array.dtype}")
-    return PilotBook("custom", *array.shape, pilots=array.astype(np.complex64))
-
-
-def _read_npz(path):
-    try:
-        # Opened here: np.load leaves a file that it cannot read open.
-        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (ValueError, EOFError, KeyError, AttributeError, NotImplementedError) as error:
-        raise ValueError(f"{path}: not a pilot book: {error}") from error
-    except (TypeError, SyntaxError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path}: corrupt pilot book: {error}") from error
+    with np.errstate(over="ignore"):  # what overflows is refused as infinite
+        return PilotBook("custom", *array.shape, pilots=array.astype(np.complex64))
 
 
 def _book_from_arrays(arrays):
@@ -205,6 +198,27 @@ def _check_size(kind, pilot_length, n_devices):
         raise ValueError(f"kind: expected one of {', '.join(_FIELDS)}, got {kind!r}")
     _as_int("pilot_length", pilot_length, 1)
     _as_int("n_devices", n_devices, 1)
+
+
+def _check_total(pilot_length, n_devices):
+    if pilot_length * n_devices > _MOST_ENTRIES:
+        raise ValueError(
+            f"pilot book: expected at most {_MOST_ENTRIES} symbols of all pilots together, "
+            f"got {pilot_length} × {n_devices}"
+        )
+
+
+def _checked_names(names, n_devices):
+    if np.shape(names) != (n_devices,):
+        raise ValueError(
+            f"device_id: expected one name for each of {n_devices} devices, got shape {np.shape(names)}"
+        )
+    names = np.asarray(names, dtype=str)
+    try:
+        "".join(names.tolist()).encode()
+    except (UnicodeError, SystemError) as error:
+        raise ValueError(f"device_id: expected names that UTF-8 can write: {error}") from error
+    return names
 
 
 def _check_dense(book):
