@@ -215,7 +215,34 @@ def test_json_with_a_key_missing_or_wrong_is_refused_by_its_name():
                 from_json(json.dumps(entry | {name: wrong}))
 
 
-@pytest.mark.parametrize("line", ["", "{", "[]", "3", "null", '{"schema": 2}', "\x00"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("n_antennas", 2**70), ("n_antennas", 2**62), ("n_antennas", 0), ("n_devices", 2**33),
+     ("frame_id", 2**64), ("threshold", 10**400), ("score", [1e300])],
+)  # fmt: skip
+def test_json_with_numbers_beyond_all_use_is_refused_by_its_key(name, value):
+    entry = json.loads(to_json(make_report(n_active=0)))
+    with pytest.raises(ValueError, match=f"^{name}: expected"):
+        from_json(json.dumps(entry | {name: value}))
+
+
+@pytest.mark.parametrize("n_antennas", [0, 2**17, 2**64 - 1])
+def test_a_message_of_no_possible_size_is_refused(n_antennas):
+    _, channel = to_pmts(make_report(n_active=0))
+    meta = changed(pmt.car(channel), "n_antennas", pmt.from_uint64(n_antennas))
+    with pytest.raises(ValueError, match=r"^n_antennas: expected 1 to 65536"):
+        channel_from_pmt(pmt.cons(meta, pmt.cdr(channel)))
+
+
+def test_a_status_of_unreadable_text_is_refused():
+    unreadable = pmt.deserialize_str(b"\x02\x00\x02\xff\xfe")
+    with pytest.raises(ValueError, match=r"^status: expected .*, got text that is not UTF-8"):
+        status_from_pmt(pmt.dict_add(pmt.make_dict(), unreadable, pmt.PMT_T))
+
+
+@pytest.mark.parametrize(
+    "line", ["[" * 100_000, "", "{", "[]", "3", "null", '{"schema": 2}', "\x00"], ids=lambda line: line[:9]
+)
 def test_lines_that_are_no_report_are_refused(line):
     with pytest.raises(ValueError, match=r"."):
         from_json(line)

@@ -151,3 +151,9 @@ def test_truth_told_twice_counts_once():
 def test_a_window_of_no_frames_is_refused():
     with pytest.raises(ValueError, match="^window: expected at least 1 frame, got 0"):
         TruthWindow(0)
+
+
+def test_reports_too_large_to_compare_are_refused():
+    report = make_report(n_active=0, n_devices=2**32, n_antennas=64)
+    with pytest.raises(ValueError, match="^n_devices: expected at most"):
+        Score().add(report, report)

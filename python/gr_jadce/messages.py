@@ -14,6 +14,7 @@ import numpy as np
 
 SCHEMA = 1
 STATUSES = ("ok", "bad_input", "clipped")
+_MOST = {"n_devices": 2**32, "n_antennas": 2**16}
 # The scalars of a report, named alike in every form; the last group is in the activity PDU alone.
 _FRAME_ID = {"frame_id": int}
 _SHARED = {"n_devices": int, "n_antennas": int}
@@ -28,7 +29,7 @@ _SCALARS = {
     "frames_dropped": int,
 }
 _EXPECTED = {
-    int: "an integer of at least 0",
+    int: "an integer from 0 to 2**64 - 1",
     float: "a number",
     str: "a string",
     dict: "an object",
@@ -75,7 +76,8 @@ class Report:
     Raises
     ------
     ValueError
-        If shapes do not agree, devices do not ascend, or the status is none of the three.
+        If shapes do not agree, devices do not ascend, the status is none of the three, or N is not
+        from 1 to 2**32 or M not from 1 to 2**16.
     """
 
     frame_id: int
@@ -96,6 +98,7 @@ class Report:
     device_id: tuple[str, ...] | None = None
 
     def __post_init__(self):
+        _check_sizes(self.n_devices, self.n_antennas)
         _check_device(np.asarray(self.device), self.n_devices)
         n_active = len(self.device)
         for name, dtype, shape in (
@@ -264,8 +267,11 @@ def status_from_pmt(message) -> dict:
 
     if not pmt.is_dict(message) or pmt.is_null(message):
         raise ValueError(f"status: expected a dictionary, got {_shown(message)}")
-    status = pmt.to_python(message)
-    if not all(isinstance(name, str) for name in status):
+    try:
+        status = pmt.to_python(message)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"status: expected a dictionary of plain values, got {_shown(message)}") from error
+    if not isinstance(status, dict) or not all(isinstance(name, str) for name in status):
         raise ValueError(f"status: expected strings as keys, got {_shown(message)}")
     return status
 
@@ -294,11 +300,15 @@ def from_json(line) -> Report:
     ValueError
         If the line is not such a report; the message names the key, what was expected and given.
     """
-    entry = json.loads(line)
+    try:
+        entry = json.loads(line)
+    except RecursionError as error:
+        raise ValueError("report: expected a JSON object, got one nested too deeply") from error
     if not isinstance(entry, dict):
         raise ValueError(f"report: expected a JSON object, got {_shown(entry)}")
     _check_schema(_from_entry(entry, "schema", int))
     fields = {name: _from_entry(entry, name, kind) for name, kind in (_FRAME_ID | _SHARED | _SCALARS).items()}
+    _check_sizes(fields["n_devices"], fields["n_antennas"])
     rx_time = _from_entry(entry, "rx_time", dict)
     device = _array_from_entry(entry, "device", None)
     _check_device(device, fields["n_devices"])
@@ -314,6 +324,12 @@ def from_json(line) -> Report:
         device_id=_names_from_entry(entry),
         **fields,
     )
+
+
+def _check_sizes(n_devices, n_antennas):
+    for (name, most), value in zip(_MOST.items(), (n_devices, n_antennas), strict=True):
+        if not 1 <= value <= most:
+            raise ValueError(f"{name}: expected 1 to {most}, got {_shown(value)}")
 
 
 def _check_device(device, n_devices):
@@ -332,7 +348,10 @@ def _check_schema(schema):
 
 
 def _shown(value):
-    text = str(value)
+    try:
+        text = str(value)
+    except UnicodeDecodeError:
+        text = "text that is not UTF-8"
     return text if len(text) <= 80 else text[:77] + "..."
 
 
@@ -378,6 +397,7 @@ def _shared_from_pmt(meta):
     fields = {"rx_time": _from_meta(meta, "rx_time", _time_from_pmt, "a pair (uint64 . double)")}
     for name, kind in (_FRAME_ID | _SHARED).items():
         fields[name] = _from_meta(meta, name, _pmt_kinds()[kind][1], _EXPECTED[kind])
+    _check_sizes(fields["n_devices"], fields["n_antennas"])
     return fields
 
 
@@ -439,18 +459,22 @@ def _from_entry(entry, name, kind):
     if kind is float and name in entry and value is None:
         return float("nan")
     good = isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
-    if not good or (kind is int and value < 0):
+    if not good or (kind is int and not 0 <= value < 2**64):
         raise ValueError(
             f"{name}: expected {_EXPECTED[kind]}, got {_shown(value) if name in entry else 'nothing'}"
         )
-    return kind(value)
+    try:
+        return kind(value)
+    except OverflowError as error:
+        raise ValueError(f"{name}: expected {_EXPECTED[kind]}, got one beyond all floats") from error
 
 
 def _array_from_entry(entry, name, dtype):
     values = _from_entry(entry, name, list)
     try:
-        return np.array(values, dtype=dtype)
-    except (TypeError, ValueError, OverflowError) as error:
+        with np.errstate(over="raise"):
+            return np.array(values, dtype=dtype)
+    except (TypeError, ValueError, ArithmeticError) as error:
         raise ValueError(f"{name}: expected numbers in rows of equal length, got {_shown(values)}") from error
 
 

@@ -7,6 +7,8 @@ import numpy as np
 
 from .metrics import wilson_interval
 
+_MOST_CHANNELS = 2**27  # of a frame; they are compared in memory
+
 
 class Score:
     """Accumulates the figures of merit over pairs of a truth report and its estimate.
@@ -159,6 +161,11 @@ def _check_match(truth, estimate):
         expected, given = getattr(truth, name), getattr(estimate, name)
         if expected != given:
             raise ValueError(f"{name}: expected that of the truth, {expected}, got {given}")
+    if truth.n_devices * truth.n_antennas > _MOST_CHANNELS:
+        raise ValueError(
+            f"n_devices: expected at most {_MOST_CHANNELS} channels, "
+            f"got {truth.n_devices} × {truth.n_antennas} antennas"
+        )
 
 
 def _error_energy(truth, estimate):
