@@ -440,3 +440,21 @@ def test_wrong_arguments_are_named(name, value):
     arguments = {"pilot_length": 8, "n_antennas": 2, "slot_period": 16} | {name: value}
     with pytest.raises(ValueError, match=f"^{name}: expected"):
         Framer(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("slot_period", 2**33), ("totals", {"samples": 3}), ("totals", {"gaps": "x"}), ("frame_id", 2**64)],
+)
+def test_a_timeline_refuses_what_no_framer_tells_and_keeps_what_it_had(name, value):
+    timeline = FrameTimeline()
+    with pytest.raises(ValueError, match=r"expected"):
+        timeline.tell(rx_time=(5, 0.0), **{name: value})
+    assert timeline.totals == {"gaps": 0, "slots_lost": 0, "partial_frames": 0, "samples": 0}
+    assert timeline.take(1) == [(0, (0, 0.0))]
+
+
+@pytest.mark.parametrize("seconds", [2**63, 10**400])
+def test_a_time_beyond_all_floats_is_refused(seconds):
+    with pytest.raises(ValueError, match="^rx_time: expected a time"):
+        SampleClock(1e6).position(seconds, 0.0)

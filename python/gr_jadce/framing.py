@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 _SNAP = Fraction(1, 10_000)  # of a sample: how far off a time stored as a double may be
-_END_OF_TIME = 2**63  # samples, slots
+_END_OF_TIME = 2**63  # seconds, samples, slots
+_LONGEST_SLOT = 2**32  # samples
 
 
 class SampleClock:
@@ -49,7 +50,7 @@ class SampleClock:
         ValueError
             If the time is negative, not finite, or beyond 2**63 samples.
         """
-        if not 0 <= seconds <= seconds + fraction < _END_OF_TIME / self.rate:
+        if not seconds < _END_OF_TIME or not 0 <= seconds <= seconds + fraction < _END_OF_TIME / self.rate:
             raise ValueError(f"rx_time: expected a time, got {seconds!r} + {fraction!r} s")
         exact = (int(seconds) + Fraction(float(fraction))) * self.rate
         nearest = round(exact)
@@ -126,7 +127,7 @@ class Framer:
     ):
         self.pilot_length = check_integer("pilot_length", pilot_length, 1)
         self.n_antennas = check_integer("n_antennas", n_antennas, 1)
-        self.slot_period = check_integer("slot_period", slot_period, self.pilot_length)
+        self.slot_period = check_integer("slot_period", slot_period, self.pilot_length, _LONGEST_SLOT)
         self.offset = check_integer("offset", offset, 0, self.slot_period - 1)
         self.clock = SampleClock(rate)
         self.frames = self.gaps = self.slots_lost = self.partial_frames = self.samples = 0
@@ -369,13 +370,17 @@ class FrameTimeline:
         """
         if frame_id is not None and not 0 <= frame_id < _END_OF_TIME:
             raise ValueError(f"frame_id: expected 0 to 2**63, got {frame_id!r}")
+        if slot_period is not None and not 0 <= slot_period <= _LONGEST_SLOT:
+            raise ValueError(f"slot_period: expected 0 to 2**32, got {slot_period!r}")
+        if totals is not None:
+            totals = {name: check_integer(name, totals.get(name), 0, _END_OF_TIME) for name in self.totals}
         clock = self._clock if rate is None else SampleClock(rate)
         self._position = self._position if rx_time is None else clock.position(*rx_time)
         self._clock = clock
         self._next_id = self._next_id if frame_id is None else int(frame_id)
         self._slot_period = self._slot_period if slot_period is None else int(slot_period)
         if totals is not None:
-            self.totals = dict(totals)
+            self.totals = totals
             self._since_told = -1
 
     def take(self, count) -> list[tuple[int, tuple[int, float]]]:

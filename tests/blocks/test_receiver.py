@@ -486,3 +486,19 @@ def test_names_of_devices_are_told(tmp_path):
 def test_wrong_arguments_are_named(name, value):
     with pytest.raises(ValueError, match=f"^{name}: expected"):
         receiver(**({"pilots": BOOK, "n_antennas": 1} | {name: value}))
+
+
+@pytest.mark.parametrize("on_overload", ["block", "drop"])
+def test_tags_that_no_framer_makes_are_left_out(on_overload):
+    no_text = gr.tag_t()
+    no_text.offset, no_text.key, no_text.value = 3, pmt.deserialize_str(b"\x02\x00\x02\xff\xfe"), pmt.PMT_T
+    tags = [
+        no_text,
+        tag(5, "framer", pmt.to_pmt({"samples": "x"})),
+        tag(6, "slot_period", pmt.from_uint64(2**64 - 1)),
+        tag(7, "frame_id", pmt.from_uint64(70)),
+    ]
+    block = receiver(BOOK, 1, matched_filter(BOOK), on_overload=on_overload)
+    sink = run(block, received(10), tags)
+    assert [report.frame_id for report in sink.reports] == [*range(7), 70, 71, 72]
+    assert sink.statuses[-1]["samples"] == 0

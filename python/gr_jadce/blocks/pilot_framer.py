@@ -8,6 +8,7 @@ from gnuradio import gr
 from ..framing import Framer
 from .lifetime import keep_alive
 from .limited_log import LimitedLog
+from .tags import tag_name
 
 _RX_TIME = pmt.intern("rx_time")
 _RX_RATE = pmt.intern("rx_rate")
@@ -142,7 +143,7 @@ class pilot_framer(gr.basic_block):
         first = self.nitems_read(0)
         events = {}
         for tag in tags:
-            events.setdefault(tag.offset - first, {})[pmt.symbol_to_string(tag.key)] = tag.value
+            events.setdefault(tag.offset - first, {})[tag_name(tag)] = tag.value
         return [*sorted(events.items()), (available, {})]
 
     def _apply(self, events):

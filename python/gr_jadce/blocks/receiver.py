@@ -19,6 +19,7 @@ from ..pilots import as_pilot_book, load_pilots
 from ..reporting import FrameSolver
 from .lifetime import keep_alive
 from .limited_log import LimitedLog
+from .tags import tag_name
 
 _ACTIVITY, _CHANNEL, _STATUS = _PORTS = [pmt.intern(name) for name in ("activity", "channel", "status")]
 _STATUS_INTERVAL = 1.0  # seconds
@@ -83,7 +84,7 @@ class receiver(gr.sync_block):
         if on_overload not in ("block", "drop"):
             raise ValueError(f'on_overload: expected "block" or "drop", got {on_overload!r}')
         book = load_pilots(pilots) if isinstance(pilots, (str, os.PathLike)) else as_pilot_book(pilots)
-        self._frame_shape = (book.pilot_length, check_integer("n_antennas", n_antennas, 1))
+        self._frame_shape = (book.pilot_length, check_integer("n_antennas", n_antennas, 1, 2**16))
         self._max_batch = check_integer("max_batch", max_batch, 1)
         self._backlog = Backlog(self._answer, check_integer("max_backlog", max_backlog, 1), self._max_batch)
         self._dropping = on_overload == "drop"
@@ -194,7 +195,7 @@ class receiver(gr.sync_block):
         tags = {}
         for tag in self.get_tags_in_window(0, 0, count):
             index = tag.offset - self.nitems_read(0)
-            tags.setdefault(index, {})[pmt.symbol_to_string(tag.key)] = tag.value
+            tags.setdefault(index, {})[tag_name(tag)] = tag.value
         stamps = []
         for index in sorted(tags):
             stamps += self._timeline.take(index - len(stamps))
