@@ -319,3 +319,29 @@ def test_writing_does_not_modify_the_samples(name):
     before = samples.copy()
     write(name, samples, datatype="ci16_le")
     np.testing.assert_array_equal(samples, before)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("core:sample_rate", 10**400), ("core:sample_rate", 1e-30), ("core:num_channels", 2**40),
+     ("core:frequency", 10**400), ("core:frequency", float("nan"))],
+)  # fmt: skip
+def test_numbers_beyond_all_use_are_refused(name, key, value):
+    meta_path, data_path = write(name, some_samples(0, 1))
+    data_path.write_bytes(b"" if key == "core:num_channels" else bytes(8))
+    scope = {"core:frequency": "captures"}.get(key, "global")
+    edit(meta_path, lambda meta: meta["global"].pop("jadce:sample_count"))
+    edit(meta_path, lambda meta: meta.update(captures=[{"core:sample_start": 0}]))
+    edit(
+        meta_path, lambda meta: (meta[scope][0] if scope == "captures" else meta[scope]).update({key: value})
+    )
+    with pytest.raises(ValueError, match="cannot use this recording: .* expected|rate: expected"):
+        read_recording(name)
+
+
+def test_a_refusal_stays_short(name):
+    meta_path, _ = write(name, some_samples(3, 1))
+    edit(meta_path, lambda meta: meta["global"].update({"core:datatype": "x" * 10**6}))
+    with pytest.raises(ValueError, match="core:datatype: expected") as caught:
+        read_recording(name)
+    assert len(str(caught.value)) < 1000

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -26,6 +27,7 @@ _PART = {"cf32_le": np.dtype("<f4"), "ci16_le": np.dtype("<i2")}
 _FULL_SCALE = 32768.0
 _SIGMF_VERSION = "1.0.0"
 _EXTENSION = {"name": "jadce", "version": "1.0.0", "optional": True}
+_MOST_ANTENNAS = 2**16  # as in a report
 _LAST_SECOND = 253402300799  # of the year 9999, the last that core:datetime can write
 # What makes a SigMF dataset "non-conforming", or a part of a larger one.
 _NOT_SUPPORTED = (
@@ -136,6 +138,9 @@ class RecordingWriter:
         _check_positive("sample_rate", sample_rate, (int, float))
         if datatype not in _PART:
             raise ValueError(f"datatype: expected one of {', '.join(_PART)}, got {datatype!r}")
+        SampleClock(sample_rate)
+        if frequency is not None:
+            _check_number("frequency", frequency)
         self.n_antennas, self.sample_rate = n_antennas, float(sample_rate)
         self.frequency, self.datatype = frequency, datatype
         self.n_samples = self.clipped = 0
@@ -269,7 +274,8 @@ def read_recording(path) -> Recording:
         meta = _parse(meta_path.read_bytes())
         return _open(meta, data_path, size)
     except ValueError as error:
-        raise ValueError(f"{meta_path}: cannot use this recording: {error}") from error
+        text = str(error) if len(str(error)) <= 300 else f"{str(error)[:300]}…"
+        raise ValueError(f"{meta_path}: cannot use this recording: {text}") from error
 
 
 def recording_paths(path) -> tuple[Path, Path]:
@@ -292,6 +298,9 @@ def _open(meta, data_path, size):
         raise ValueError(f"core:datatype: expected one of {', '.join(_PART)}, got {datatype!r}")
     sample_rate = float(_check_positive("core:sample_rate", _field(fields, "core:sample_rate", (int, float))))
     n_antennas = _check_positive("core:num_channels", _field(fields, "core:num_channels", int, 1))
+    SampleClock(sample_rate)
+    if n_antennas > _MOST_ANTENNAS:
+        raise ValueError(f"core:num_channels: expected at most {_MOST_ANTENNAS}, got {n_antennas}")
     n_samples = _count_samples(fields, size, n_antennas * 2 * _PART[datatype].itemsize)
     _refuse_others(fields, *meta["captures"])
     segments = _segments(meta["captures"], n_samples, sample_rate)
@@ -352,7 +361,9 @@ def _segments(captures, n_samples, sample_rate):
         if index is not None and origin is None:
             origin = (rx_time, index)
         frequency = _field(capture, "core:frequency", (int, float), None)
-        segments.append(Segment(start, stop, rx_time, None if frequency is None else float(frequency)))
+        if frequency is not None:
+            frequency = _check_number("core:frequency", frequency)
+        segments.append(Segment(start, stop, rx_time, frequency))
     return tuple(segments) if n_samples else ()
 
 
@@ -423,10 +434,16 @@ def _field(scope, key, kind, *default):
 
 
 def _check_positive(name, value, kind=(int, float)):
-    if isinstance(value, bool) or not isinstance(value, kind) or not 0 < value < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, kind) or not 0 < value <= sys.float_info.max:
         whole = "an integer of at least 1" if kind is int else "a number above 0"
         raise ValueError(f"{name}: expected {whole}, got {value!r}")
     return value
+
+
+def _check_number(name, value):
+    if not abs(value) <= sys.float_info.max:
+        raise ValueError(f"{name}: expected a finite number, got {value!r}")
+    return float(value)
 
 
 def _check_at_least(name, value, least):
