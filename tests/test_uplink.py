@@ -78,3 +78,24 @@ def test_slots_hold_the_frames_and_noise_in_the_guard():
 def test_out_of_range_arguments_are_named(argument, value):
     with pytest.raises(ValueError, match=f"{argument}: expected"):
         Scenario(BOOK, **{argument: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("snr_db", 4000),
+        ("snr_db", -4000),
+        ("power_spread_db", 5000),
+        ("n_antennas", 2**17),
+        ("n_active", 2.5),
+    ],
+)
+def test_scenarios_beyond_all_floats_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"^{name}: expected"):
+        Scenario(BOOK, **{name: value})
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64])
+def test_a_seed_of_no_generator_is_refused(seed):
+    with pytest.raises(ValueError, match="^seed: expected 0 to"):
+        simulate(Scenario(BOOK), 1, seed)

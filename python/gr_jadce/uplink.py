@@ -8,6 +8,10 @@ import numpy as np
 
 from .pilots import PilotBook, as_pilot_book
 
+_MOST_ANTENNAS = 2**16  # as in a report
+_MOST_DB = 300  # float32 can hold these powers
+MOST_SEED = 2**64 - 1
+
 
 @dataclass(frozen=True, eq=False)
 class Scenario:
@@ -46,18 +50,21 @@ class Scenario:
 
     def __post_init__(self):
         object.__setattr__(self, "pilots", as_pilot_book(self.pilots))
-        if int(self.n_antennas) != self.n_antennas or self.n_antennas < 1:
-            raise ValueError(f"n_antennas: expected an integer of at least 1, got {self.n_antennas!r}")
+        if not 1 <= self.n_antennas <= _MOST_ANTENNAS or int(self.n_antennas) != self.n_antennas:
+            raise ValueError(
+                f"n_antennas: expected an integer from 1 to {_MOST_ANTENNAS}, got {self.n_antennas!r}"
+            )
         if not 0 <= self.activity_rate <= 1:
             raise ValueError(f"activity_rate: expected a probability, got {self.activity_rate!r}")
-        if self.n_active is not None and not 0 <= self.n_active <= self.pilots.n_devices:
+        count = self.n_active
+        if count is not None and not (0 <= count <= self.pilots.n_devices and count == int(count)):
             raise ValueError(
                 f"n_active: expected 0 to {self.pilots.n_devices} devices, got {self.n_active!r}"
             )
-        if not np.isfinite(self.snr_db):
-            raise ValueError(f"snr_db: expected a finite number of dB, got {self.snr_db!r}")
-        if not 0 <= self.power_spread_db < np.inf:
-            raise ValueError(f"power_spread_db: expected dB of at least 0, got {self.power_spread_db!r}")
+        if not -_MOST_DB <= self.snr_db <= _MOST_DB:
+            raise ValueError(f"snr_db: expected -{_MOST_DB} to {_MOST_DB} dB, got {self.snr_db!r}")
+        if not 0 <= self.power_spread_db <= _MOST_DB:
+            raise ValueError(f"power_spread_db: expected 0 to {_MOST_DB} dB, got {self.power_spread_db!r}")
 
     @property
     def mean_activity(self) -> float:
@@ -92,7 +99,14 @@ def simulate(scenario: Scenario, n_frames: int, seed: int = 0, first_frame: int 
     -------
     Uplink
         complex64 arrays; ``received = pilots @ channel + noise``.
+
+    Raises
+    ------
+    ValueError
+        If the seed is not from 0 to 2**64 - 1.
     """
+    if not 0 <= seed <= MOST_SEED:
+        raise ValueError(f"seed: expected 0 to 2**64 - 1, got {seed!r}")
     shape = (scenario.pilots.pilot_length, scenario.pilots.n_devices, scenario.n_antennas)
     received = np.empty((n_frames, shape[0], shape[2]), dtype=np.complex64)
     channel = np.zeros((n_frames, shape[1], shape[2]), dtype=np.complex64)

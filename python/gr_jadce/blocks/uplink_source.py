@@ -15,12 +15,13 @@ from ..framing import check_integer
 from ..messages import to_pmts
 from ..pilots import load_pilots
 from ..truth import truth_report
-from ..uplink import Scenario, simulate_slots
+from ..uplink import MOST_SEED, Scenario, simulate_slots
 from .lifetime import keep_alive
 
 _ACTIVITY, _CHANNEL = pmt.intern("activity"), pmt.intern("channel")
 _RX_TIME, _RX_RATE, _RX_FREQ = pmt.intern("rx_time"), pmt.intern("rx_rate"), pmt.intern("rx_freq")
 _MAX_BATCH = 64
+_LONGEST_SLOT = 2**26  # samples; a slot is simulated at once
 # A throttled source waits this long at most, in seconds, so that the flowgraph can stop.
 _MAX_WAIT = 0.2
 _CHUNK = 0.005  # seconds of samples worth waking up for
@@ -84,14 +85,14 @@ class uplink_source(gr.sync_block):
         self._scenario = Scenario(book, n_antennas, activity_rate, n_active, snr_db, power_spread_db)
         self._scenario_lock = Lock()
         length = self._scenario.pilots.pilot_length
-        self._slot_period = check_integer("slot_period", slot_period or length + 16, length)
+        self._slot_period = check_integer("slot_period", slot_period or length + 16, length, _LONGEST_SLOT)
         self._n_slots = check_integer("n_slots", n_slots, 0) or float("inf")
         if not (np.isfinite(rate) and rate > 0):
             raise ValueError(f"rate: expected samples per second above 0, got {rate!r}")
         self._rate = float(rate)
         self._start_time = _checked_time(start_time)
         self._gaps = _checked_gaps(gaps)
-        self._seed = check_integer("seed", seed, 0)
+        self._seed = check_integer("seed", seed, 0, MOST_SEED)
         self._throttle, self._send_eof = throttle, send_eof
         gr.sync_block.__init__(
             self, "JADCE uplink source", in_sig=None, out_sig=[np.complex64] * int(n_antennas)
@@ -215,8 +216,8 @@ class uplink_source(gr.sync_block):
 def _checked_time(start_time):
     try:
         seconds, fraction = start_time
-        good = seconds >= 0 and seconds == int(seconds) and 0 <= fraction < 1
-    except TypeError:
+        good = 0 <= seconds < 2**63 and seconds == int(seconds) and 0 <= fraction < 1
+    except (TypeError, ValueError):
         good = False
     if not good:
         raise ValueError(f"start_time: expected (whole seconds, fraction below 1), got {start_time!r}")
@@ -227,7 +228,7 @@ def _checked_gaps(gaps):
     try:
         pairs = [(int(first), int(length)) for first, length in gaps]
         good = all(length > 0 for _, length in pairs)
-    except TypeError:
+    except (TypeError, ValueError, OverflowError):
         good = False
     if not good or any(first < end for (first, _), end in zip(pairs, _ends(pairs), strict=True)):
         raise ValueError(f"gaps: expected ascending (first sample, length) without overlap, got {gaps!r}")
