@@ -26,6 +26,8 @@ def run(main):
         code = _fail("interrupted", 130)
     except MemoryError as error:
         code = _fail(f"not enough memory: {error}")
+    except ArithmeticError as error:
+        code = _fail(f"a number is too large or too small: {error}")
     except OSError as error:
         code = _fail(f"{error.filename}: {error.strerror}" if error.filename else error)
     except ValueError as error:

@@ -192,7 +192,9 @@ def test_a_signal_ends_it_cleanly(start_app, book, number):
     )  # fmt: skip
     first = process.stdout.readline()
     process.send_signal(number)
-    rest, text = process.communicate(timeout=60)
+    # communicate() would forget what readline() has buffered
+    rest, text = process.stdout.read(), process.stderr.read()
+    process.wait(60)
     frames = [json.loads(line)["frame_id"] for line in [first, *rest.splitlines()]]
     counts = {name: float(value) for name, value in re.findall(r"(\w+)=([\d.]+)", text)}
     assert process.returncode == 0, text
@@ -241,6 +243,7 @@ def truncate(path):
         (["--slot-period", "20"], ["slot-period", "24", "20"]),
         (["--offset=-1"], ["offset", "-1"]),
         (["--slot-origin=-1"], ["slot_origin", "-1"]),
+        (["--slot-period", "9" * 30], ["slot_period", "4294967296"]),
         (["--estimator", "guess"], ["estimator", "pc_admm", "guess"]),
         (["--false-alarm", "0"], ["false_alarm"]),
         (["--noise-var=-1"], ["noise_var"]),
@@ -265,11 +268,18 @@ def test_mistakes_are_explained(app, fails, record, tmp_path, options, words):
         ["--recording", "up"],
         ["--usrp", "addr=1", "--slot-period", "40"],
         ["--simulate", "--slot-origin", "now"],
+        ["--simulate", "--slot-origin", "1/0"],
+        ["--simulate", "--slot-origin", "1e999999999"],
         ["--simulate", "--slots", "0"],
     ],
 )
 def test_wrong_usage_is_code_2(app, fails, book, options):
     fails(app("jadce-receive", "--pilots", "book.npz", *options), code=2)
+
+
+@pytest.mark.parametrize("option", [("--snr-db", 4000), ("--seed", 2**64), ("--antennas", 2**17)])
+def test_a_simulation_that_cannot_be_is_refused(app, fails, book, option):
+    fails(app("jadce-receive", "--pilots", "book.npz", "--simulate", "--slots", 3, *option), "expected")
 
 
 def test_an_absent_radio_is_one_line(app, fails, book):
