@@ -71,8 +71,11 @@ def test_the_channels_are_those_of_the_newest_report():
 
 def test_messages_that_do_not_fit_are_counted():
     monitor = activity_monitor()
-    publish([pmt.PMT_T, pmt.intern("x"), *frames(1), status_to_pmt({"gaps": "many"})], monitor)
-    assert (monitor.rejected(), monitor.counts().frames) == (3, 1)
+    truth = to_pmts(make_report(estimator="truth"))[0]
+    without_size = pmt.cons(pmt.dict_delete(pmt.car(truth), pmt.intern("n_devices")), pmt.cdr(truth))
+    bad = [pmt.PMT_T, pmt.intern("x"), without_size, pmt.cons(pmt.car(truth), pmt.PMT_T)]
+    publish([*bad, *frames(1), status_to_pmt({"gaps": "many"})], monitor)
+    assert (monitor.rejected(), monitor.counts().frames, monitor.counts().frames_scored) == (5, 1, 1)
 
 
 def test_malformed_channels_are_not_shown():

@@ -10,14 +10,15 @@ from ..messages import activity_from_pmt, channel_from_pmt
 from ..monitoring import Monitor
 from .report_sink import report_sink
 
-_FRAME_ID = pmt.intern("frame_id")
+_FRAME_ID, _N_DEVICES, _ESTIMATOR = (pmt.intern(name) for name in ("frame_id", "n_devices", "estimator"))
+_TRUTH = pmt.intern("truth")
 
 
 class activity_monitor(report_sink):
     """Show who is active, slot by slot, and how the receiver keeps up.
 
     Connect `activity`, `channel` and `status` of one receiver and, for misses and false alarms,
-    `activity` and `channel` of the truth, to the port `in`. Every report is counted; only the
+    `activity` of the truth, to the port `in`. Every report is counted; only the
     newest are drawn, by the thread of the window. Qt is loaded when `qwidget()` is called:
     without it the block just counts.
 
@@ -77,7 +78,7 @@ class activity_monitor(report_sink):
         if pmt.is_pair(pdu) and pmt.is_c32vector(pmt.cdr(pdu)):
             self._take_channel(pdu)
             return
-        activity = SimpleNamespace(**activity_from_pmt(pdu))
+        activity = _truth(pdu) or SimpleNamespace(**activity_from_pmt(pdu))
         self._monitor.add(activity)
         if activity.estimator != "truth":
             self._newest = activity.frame_id
@@ -90,3 +91,18 @@ class activity_monitor(report_sink):
         # The channels of a frame's truth come before its report.
         if pmt.to_uint64(pmt.dict_ref(pmt.car(pdu), _FRAME_ID, pmt.PMT_NIL)) == self._newest:
             self._channel_pdu = pdu
+
+
+def _truth(pdu):
+    """What is needed of a truth activity, in a fraction of the time; None if it is a report's."""
+    meta = pmt.car(pdu)
+    if not pmt.equal(pmt.dict_ref(meta, _ESTIMATOR, pmt.PMT_NIL), _TRUTH):
+        return None
+    device = np.array(pmt.u32vector_elements(pmt.cdr(pdu)), np.uint32)
+    return SimpleNamespace(
+        estimator="truth",
+        frame_id=pmt.to_uint64(pmt.dict_ref(meta, _FRAME_ID, pmt.PMT_NIL)),
+        n_devices=pmt.to_uint64(pmt.dict_ref(meta, _N_DEVICES, pmt.PMT_NIL)),
+        device=device,
+        score=device,
+    )
