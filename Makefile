@@ -3,10 +3,11 @@
 SHELL := /bin/bash
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help setup demo test figures install uninstall lint clean
+.PHONY: help setup torch demo test figures install uninstall lint clean
 
 help:
 	@echo 'make setup      install what is missing, build, and stage the package in build/stage'
+	@echo 'make torch      make setup, and torch, which only jadce-train needs'
 	@echo 'make demo       detect simulated devices with GNU Radio flowgraphs (as root: through UHD as well)'
 	@echo 'make test       run all tests'
 	@echo 'make figures    make all figures and tables of the documentation (half an hour on two cores)'
@@ -21,6 +22,10 @@ setup:
 	@tools/setup.sh run
 	@tools/stage.sh
 	@echo 'staged in build/stage; to use it in this shell: . ./env.sh'
+
+torch:
+	@tools/setup.sh train
+	@tools/stage.sh
 
 demo:
 	@start=$$(date +%s) && tools/setup.sh run && tools/stage.sh && . ./env.sh && /usr/bin/python3 examples/demo.py \

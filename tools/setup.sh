@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# setup.sh run|test: installs what is missing on a Debian-like system, and nothing when all is there.
-#   run   what the receiver and its demo need; as root also the simulated USRPs
-#   test  the same and what the tests need
+# setup.sh run|test|train: installs what is missing on a Debian-like system, and nothing when all is there.
+#   run    what the receiver and its demo need; as root also the simulated USRPs
+#   test   the same and what the tests need
+#   train  the same as run and torch, which only jadce-train and its tests need
 # Debian packages come without recommends; .venv holds only what Debian lacks, on top of Debian's
 # NumPy, which it must never replace: GNU Radio was built for that one.
 set -euo pipefail
@@ -28,8 +29,9 @@ test_packages=(
 case "${1:-}" in
 run) packages=("${run_packages[@]}") groups=() ;;
 test) packages=("${run_packages[@]}" "${test_packages[@]}") groups=(test) ;;
+train) packages=("${run_packages[@]}" python3-venv) groups=() ;;
 *)
-    echo "usage: tools/setup.sh run|test" >&2
+    echo "usage: tools/setup.sh run|test|train" >&2
     exit 2
     ;;
 esac
@@ -71,6 +73,21 @@ check_candidate() { # PACKAGE LOWEST BELOW
     fi
 }
 
+# torch: Debian's where it is 2.0 or later, else a pinned wheel in .venv.
+has_torch() {
+    .venv/bin/python -c 'import sys, torch; sys.exit(int(torch.__version__.split(".")[0]) < 2)' 2>/dev/null
+}
+torch_wheel=
+if [ "$1" = train ] && ! has_torch; then
+    timed_download as_root apt-get -qq update
+    debian_torch=$(apt-cache policy python3-torch | sed -n 's/^  Candidate: //p')
+    if dpkg --compare-versions "${debian_torch:-0}" ge 2.0; then
+        packages+=(python3-torch)
+    else
+        torch_wheel=torch
+    fi
+fi
+
 missing=()
 status=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "${packages[@]}" 2>/dev/null || true)
 for package in "${packages[@]}"; do
@@ -102,13 +119,13 @@ for blas in /usr/lib/*/libblas.so.3; do
     esac
 done
 
-# .venv: exactly the pinned packages of pyproject.toml's groups, on top of Debian's.
-if [ ${#groups[@]} -gt 0 ]; then
+# .venv: the pinned packages of pyproject.toml's groups, on top of Debian's.
+if [ ${#groups[@]} -gt 0 ] || [ "$1" = train ]; then
     if ! .venv/bin/python -c '' 2>/dev/null; then
         say "making .venv on top of Debian's Python"
         /usr/bin/python3 -m venv --clear --system-site-packages .venv
     fi
-    lacking=$(.venv/bin/python - "${groups[@]}" <<'PYTHON'
+    lacking=$(.venv/bin/python - ${groups[@]+"${groups[@]}"} <<'PYTHON'
 import importlib.metadata
 import sys
 import tomllib
@@ -130,6 +147,11 @@ PYTHON
         # Built, where need be, with Debian's setuptools: pip fetches nothing that is not pinned.
         timed_download .venv/bin/python -m pip --disable-pip-version-check install -q --no-deps \
             --use-pep517 --no-build-isolation $lacking
+    fi
+    if [ -n "$torch_wheel" ]; then
+        pin=$(sed -n 's/^train = \["\(.*\)"\].*/\1/p' pyproject.toml)
+        say "installing $pin in .venv: a large download"
+        timed_download .venv/bin/python -m pip --disable-pip-version-check install -q "$pin"
     fi
     numpy=$(.venv/bin/python -c 'import numpy; print(numpy.__file__)')
     case $numpy in

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="training needs torch: make torch")
 
 from gr_jadce import Scenario, make_pilots, simulate  # noqa: E402
 from gr_jadce.metrics import nmse_db  # noqa: E402

@@ -29,7 +29,7 @@ def train(directory, *arguments, modules=()):
 
 
 def test_weights_are_written_and_run_and_a_run_resumes(tmp_path):
-    pytest.importorskip("torch")
+    pytest.importorskip("torch", reason="training needs torch: make torch")
     make_pilots("gaussian", 30, 15, 1).save(tmp_path / "book.npz")
     options = ["--layers", 2, "--steps", 3, "--pilots", "book.npz", "--antennas", 2, "--checkpoint", "run.pt"]
     first = train(tmp_path, *options, "-o", "w.npz")
@@ -50,7 +50,7 @@ def test_weights_are_written_and_run_and_a_run_resumes(tmp_path):
 
 
 def test_fine_tuning_starts_from_the_weights_given(tmp_path):
-    pytest.importorskip("torch")
+    pytest.importorskip("torch", reason="training needs torch: make torch")
     make_pilots("gaussian", 30, 15, 1).save(tmp_path / "book.npz")
     shipped = load_weights(DEFAULT_WEIGHTS)
     options = ["--steps", 1, "--pilots", "book.npz", "--antennas", 1, "--learning-rate", 1e-6]
