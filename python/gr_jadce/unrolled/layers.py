@@ -31,13 +31,6 @@ from ..solvers.pc_admm import step
 N_HIDDEN = 16
 N_FEATURES = 11
 N_EXCITE = 7
-
-
-def passes(n_layers, n_passes):
-    """Indices of the layers in the order they run: after the last, on from a third of them again."""
-    return [*range(n_layers), *list(range(n_layers // 3, n_layers)) * (n_passes - 1)]
-
-
 # Gauss-Legendre nodes and log weights: the spread of powers is uniform in dB.
 NODES = ((-0.7745967, log(5 / 18)), (0.0, log(8 / 18)), (0.7745967, log(5 / 18)))
 PRIOR_LOGIT = log(0.1 / 0.9)
@@ -49,7 +42,6 @@ SCALARS = {
     "error_gain": 0.0,  # ln of a factor on the error variance v
     "error_mix": -1.0,  # logit of the share of the predicted v against the residual's
     "noise_floor": -3.0,  # ln of the least share of the residual that is noise, σ² unknown
-    "noise_doubt": -3.0,  # logit of the share of an excess over a given σ² that is taken for noise
     "beta": 0.0,  # ln of a factor on β = σ²/v
     "reflect": 1.0,  # c
     "power": 0.0,  # ln of a factor on the power of an active device
@@ -236,15 +228,9 @@ class Attention:
 
 
 def _noise_var(xp, w, frames, energy, error):
-    """σ² of every frame: what the predicted error leaves of the residual's energy, or as given.
-
-    Of a given σ² a share of the excess is added: as long as much is unexplained, the predicted
-    error is wrong, and to trust it leads astray.
-    """
+    """σ² of every frame: as given, or what the predicted error leaves of the residual's energy."""
     found = xp.clip(energy - error, 0, None) + xp.exp(w["noise_floor"]) * energy
-    excess = xp.clip(found - frames.noise_var, 0, None)
-    given = frames.noise_var + _sigmoid(xp, w["noise_doubt"]) * excess
-    return xp.clip(frames.known * given + (1 - frames.known) * found, 1e-7, None)
+    return xp.clip(frames.known * frames.noise_var + (1 - frames.known) * found, 1e-7, None)
 
 
 def _error_var(xp, w, state, seen):

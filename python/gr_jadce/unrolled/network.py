@@ -5,7 +5,7 @@ import numpy as np
 import torch
 
 from .inference import FORMAT_VERSION, Weights
-from .layers import SCALARS, SHAPES, layer, passes, start
+from .layers import SCALARS, SHAPES, layer, start
 
 
 def initial_arrays(n_layers, seed=0) -> dict:
@@ -31,12 +31,12 @@ class Network(torch.nn.Module):
         )
         self.n_layers = len(arrays["beta"])
 
-    def forward(self, book, frames, n_passes=1):
-        """Yield the `Output` of every layer, in the order of `layers.passes`."""
+    def forward(self, book, frames):
+        """Yield the `Output` of every layer."""
         N, (_, B, M) = book.B.shape[1], frames.Y.shape
         zeros = torch.zeros((N, B, M), dtype=frames.Y.dtype, device=frames.Y.device)
         state = start(zeros, torch.ones_like(frames.noise_var), N / len(frames.Y))
-        for k in passes(self.n_layers, n_passes):
+        for k in range(self.n_layers):
             parameters = {name: value[k] for name, value in self.parameters_by_name.items()}
             state, output = layer(torch, parameters, book, frames, state)
             yield output

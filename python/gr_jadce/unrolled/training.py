@@ -101,10 +101,10 @@ def draw_batch(case, seed, device="cpu", snr_range_db=SNR_RANGE_DB) -> Batch:
     return Batch(*on_device, channel.to(device) / power.sqrt().to(device)[:, None], scale.to(device))
 
 
-def layer_errors(network, batch, n_passes=1):
+def layer_errors(network, batch):
     """NMSE of every layer in every SNR bin (K, SNR_BINS), against the case's mean channel power."""
     errors = []
-    for output in network(batch.book, batch.frames, n_passes):
+    for output in network(batch.book, batch.frames):
         difference = output.estimate - batch.channel
         error = (difference.real**2 + difference.imag**2).sum((0, 2)) * batch.scale
         errors.append(error.reshape(SNR_BINS, -1).mean(1))
@@ -127,16 +127,17 @@ class Trainer:
         self.cases, self.device, self.step = cases, device, 0
         self.means = {}
         self.learning_rate, self.optimizer = learning_rate, torch.optim.Adam(network.parameters())
+        # The last layer's output counts most; the others', a little, so that they can be the last.
+        depth = torch.arange(1, network.n_layers + 1, device=device) / network.n_layers
+        self.layer_weight = torch.where(depth < 1, 0.1 * depth, 1.0)[:, None]
 
     def run(self):
         while self.step < self.n_steps:
             rng = np.random.default_rng([self.seed, self.step])
             case = self.cases(rng)
             batch = draw_batch(case, int(rng.integers(2**62)), self.device)
-            n_passes = 1 if rng.random() < 0.75 else 2
-            errors = layer_errors(self.network, batch, n_passes)
-            ratios = errors / self._mean((n_passes, *case.group), errors)
-            loss = (self._layer_weight(len(errors))[:, None] * ratios).sum() / SNR_BINS
+            errors = layer_errors(self.network, batch)
+            loss = (self.layer_weight * errors / self._mean(case.group, errors)).sum() / SNR_BINS
             self.optimizer.param_groups[0]["lr"] = self.learning_rate * self._rate()
             self.optimizer.zero_grad()
             loss.backward()
@@ -145,12 +146,6 @@ class Trainer:
                 self.optimizer.step()
             self.step += 1
             yield self.step, float(loss.detach())
-
-    def _layer_weight(self, n_run):
-        """The ends of the passes count most; what comes before, a little, so that it can be an end too."""
-        run = torch.arange(1, n_run + 1, device=self.device)
-        is_end = (run == self.network.n_layers) | (run == n_run)
-        return torch.where(is_end, 1.0, 0.1 * run / n_run)
 
     def _mean(self, group, errors):
         """Running mean of the errors of this group: every SNR and scenario counts alike, in dB."""
