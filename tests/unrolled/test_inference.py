@@ -130,7 +130,7 @@ def test_auto_ends_early_at_hardly_any_loss(uplink, shipped):
 
 
 def test_hard_frames_go_through_the_later_layers_again(shipped):
-    """Ten devices a symbol, three active for four symbols: undamped VAMP diverges, damped it gives -14.7 dB."""
+    """Ten devices a symbol, three active for four: undamped VAMP diverges, damped it gives -14.7 dB."""
     scenario = Scenario(make_pilots("gaussian", 240, 24, 7), n_antennas=8, n_active=18, snr_db=20)
     received, channel, _, noise_var = simulate(scenario, 24, seed=3)
     result = unrolled(scenario.pilots)(received, noise_var)
