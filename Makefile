@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help setup torch demo test figures install uninstall lint clean
+.PHONY: help setup torch demo test soak figures install uninstall lint clean
 
 help:
 	@echo 'make setup      install what is missing, build, and stage the package in build/stage'
@@ -13,6 +13,7 @@ help:
 	@echo 'make figures    make all figures and tables of the documentation (half an hour on two cores)'
 	@echo 'make install    install to /usr/local, for every user and GNU Radio Companion'
 	@echo 'make uninstall  remove what make install put there'
+	@echo 'make soak       a million frames of trouble, all accounted for (minutes)'
 	@echo 'make lint       check style; make lint FIX=1 repairs what can be repaired'
 	@echo 'make clean      remove build/ and .venv'
 	@echo
@@ -37,6 +38,9 @@ test:
 
 figures:
 	@tools/setup.sh run && tools/stage.sh && . ./env.sh && /usr/bin/python3 benchmarks/figures/make.py $(FIGURES_ARGS)
+
+soak:
+	@tools/setup.sh run && tools/stage.sh && . ./env.sh && /usr/bin/python3 tests/soak.py $(SOAK_ARGS)
 
 install: setup
 	$(SUDO) cmake --install build

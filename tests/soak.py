@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A long run over all that goes wrong with radios: every frame accounted for, nothing that grows.
+
+Each round builds a flowgraph and runs it to the end, or stops it on the way: streams with gaps,
+retunes and bursts of bad samples, an estimator that stalls, settings changed from another thread.
+"""
+
+import argparse
+import ctypes
+import gc
+import os
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pmt
+from collector import collector
+from estimators import matched_filter
+from gnuradio import blocks, gr
+
+from gr_jadce import make_pilots
+from gr_jadce.blocks import json_sink, pilot_framer, receiver
+
+N, L, T, RATE = 16, 8, 12, 1e6
+BOOK = make_pilots("gaussian", N, L, seed=1)
+WARM_UP = 0.3  # of the rounds
+STOP_SECONDS = 1.0
+
+
+class Stream:
+    """Samples of one antenna, tagged by device time as UHD does; what must become of them."""
+
+    def __init__(self, rng, n_slots):
+        self.tags, self.slots, self.bad_slots = [], set(), set()
+        parts, position, offset = [], 0, 0
+        while position < n_slots * T:
+            samples = np.full(rng.randint(1, 400 * T), 0.1 + 0.1j, np.complex64)
+            self._add(position, len(samples), self._burst(rng, samples))
+            for at in (0, rng.randrange(len(samples))):  # the second one is a retune: a time, and no jump
+                self.tags.append(self._time_tag(offset + at, position + at))
+            parts.append(samples)
+            offset, position = offset + len(samples), position + len(samples) + rng.randint(1, 5 * T)
+        self.samples = np.concatenate(parts)
+
+    def _add(self, position, length, bad):
+        """Note the slots whose pilots lie in a stretch without gap, and those with bad samples."""
+        whole = range(-(-position // T), (position + length - L) // T + 1)
+        self.slots.update(whole)
+        self.bad_slots.update(k for k in whole if any(k * T <= position + i < k * T + L for i in bad))
+
+    def _burst(self, rng, samples):
+        """Make some samples NaN, infinite or saturated; the indices of those that no one can solve."""
+        at, value = rng.randrange(len(samples)), rng.choice([np.nan, np.inf, 1e3])
+        burst = range(at, min(at + rng.randint(1, 40), len(samples)))
+        samples[burst.start : burst.stop] = value
+        return () if value == 1e3 else burst
+
+    def _time_tag(self, offset, position):
+        tag = gr.tag_t()
+        seconds, rest = divmod(position, int(RATE))
+        tag.offset, tag.key = offset, pmt.intern("rx_time")
+        tag.value = pmt.make_tuple(pmt.from_uint64(5 + seconds), pmt.from_double(rest / RATE))
+        return tag
+
+
+class Stalling:
+    """An estimator that now and then stands still."""
+
+    def __init__(self, rng):
+        self._rng, self._estimator = rng, matched_filter(BOOK)
+
+    def __call__(self, received, noise_var=None):
+        if self._rng.random() < 0.02:
+            time.sleep(0.02)
+        return self._estimator(received)
+
+
+class Round:
+    """One flowgraph, its run and its books."""
+
+    def __init__(self, rng, n_slots, path):
+        self.rng, self.stream = rng, Stream(rng, n_slots)
+        self.stopped, dropping = rng.random() < 0.3, rng.random() < 0.5
+        mode = {"on_overload": "drop" if dropping else "block", "max_backlog": 64 if dropping else 1024}
+        self.exact = not dropping and not self.stopped
+        self.framer = pilot_framer(L, 1, T, rate=RATE)
+        self.receiver = receiver(BOOK, 1, Stalling(Random(rng.random())), max_batch=64, **mode)
+        self.receiver.set_log_level("off")
+        self.collector, self.json = collector(), json_sink(path)
+        self.collector.take_report = self.count
+        self.answered, self.last = 0, -1
+        self.flowgraph = gr.top_block()
+        source = blocks.vector_source_c(self.stream.samples, False, 1, self.stream.tags)
+        self.flowgraph.connect(source, self.framer, self.receiver)
+        for sink in (self.collector, self.json):
+            for port in ("activity", "channel", "status"):
+                self.flowgraph.msg_connect((self.receiver, port), (sink, "in"))
+
+    def count(self, report):
+        assert report.frame_id > self.last, "frames out of order"
+        self.answered, self.last = self.answered + 1, report.frame_id
+
+    def run(self):
+        """Run to the end or stop on the way, settings changing; seconds that stopping took."""
+        ended, seconds = threading.Event(), 0.0
+        setter = threading.Thread(target=self.change_settings, args=[ended])
+        self.flowgraph.start()
+        setter.start()
+        if self.stopped:
+            time.sleep(self.rng.uniform(0, 0.3))
+            began = time.monotonic()
+            self.flowgraph.stop()
+            self.flowgraph.wait()
+            seconds = time.monotonic() - began
+        self.flowgraph.wait()
+        ended.set()
+        setter.join()
+        return seconds
+
+    def change_settings(self, ended):
+        while not ended.wait(0.01):
+            self.receiver.set_false_alarm(self.rng.choice([1e-3, 1e-2]))
+            self.receiver.set_noise_var(self.rng.choice([0.0, 0.02]))
+            self.receiver.set_estimator(Stalling(Random(self.rng.random())))
+
+    def complaints(self):
+        """What is not accounted for."""
+        status, framer, slots = self.receiver.status_dict(), self.framer, self.stream.slots
+        taken, solved, dropped, bad = (status[f"frames_{k}"] for k in ("in", "solved", "dropped", "bad"))
+        if taken != solved + dropped + bad:
+            yield f"{taken} frames in, but {solved} solved + {dropped} dropped + {bad} bad"
+        if not self.answered == self.json.written() == solved + bad:
+            yield f"{solved + bad} reports, but {self.answered} collected and {self.json.written()} written"
+        if self.stopped:
+            return
+        if not framer.frames() == taken == len(slots) or framer.samples() != len(self.stream.samples):
+            yield f"{len(slots)} whole pilots sent, but {framer.frames()} cut and {taken} taken"
+        if abs(max(slots) + 1 - framer.frames() - framer.slots_lost()) > self.tail():
+            yield f"{max(slots) + 1} slots, but {framer.frames()} frames + {framer.slots_lost()} lost"
+        if bad > len(self.stream.bad_slots) or (self.exact and bad != len(self.stream.bad_slots)):
+            yield f"{len(self.stream.bad_slots)} bad frames sent, {bad} reported"
+
+    def tail(self):
+        """Slots after the last whole one, which only the framer's search ahead may count as lost."""
+        return 6
+
+
+def resources():
+    """Resident memory in MB (less what malloc keeps for later), threads of the process and open files."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    threads, files = (len(os.listdir(f"/proc/self/{name}")) for name in ("task", "fd"))
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6, threads, files
+
+
+def soak(n_frames, per_round, seed, path):
+    """Run rounds until `n_frames` were sent; what went wrong."""
+    rng, complaints, used, sent, slowest = Random(seed), [], [], 0, 0.0
+    began = time.monotonic()
+    while sent < n_frames:
+        round = Round(rng, per_round, path)
+        slowest = max(slowest, round.run())
+        complaints += [f"round {len(used)}: {text}" for text in round.complaints()]
+        sent += len(round.stream.slots)
+        del round
+        used.append(resources())
+    complaints += growth(used)
+    if slowest > STOP_SECONDS + 0.5:
+        complaints.append(f"stopping took {slowest:.2f} s")
+    memory, threads, files = used[-1]
+    grown = memory / used[int(WARM_UP * len(used))][0] - 1
+    print(
+        f"{sent} frames in {len(used)} rounds, {time.monotonic() - began:.0f} s; slowest stop {slowest:.2f} s"
+    )
+    print(f"{memory:.1f} MB, {grown:+.1%} since warm-up; {threads} threads, {files} files")
+    return complaints
+
+
+def growth(used):
+    """What grew after warm-up."""
+    first, last = used[int(WARM_UP * len(used))], used[-1]
+    for name, before, after, most in zip(
+        ("MB", "threads", "files"), first, last, (1.02 * first[0] + 1, *first[1:]), strict=True
+    ):
+        if after > most:
+            yield f"{name}: {before:g} after warm-up, {after:g} at the end"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--frames", type=int, default=1_000_000, help="frames to send (default %(default)s)")
+    parser.add_argument("--per-round", type=int, default=5_000, help="slots a round (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of everything random (default %(default)s)")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        complaints = soak(args.frames, args.per_round, args.seed, Path(folder) / "out.jsonl")
+    for complaint in complaints:
+        print(f"soak: {complaint}", file=sys.stderr)
+    return 1 if complaints else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
