@@ -159,3 +159,12 @@ def test_a_matrix_too_large_to_use_is_refused():
         _ = PilotBook("dft", 2, 2**40, rows=np.array([0, 1])).matrix
     with pytest.raises(ValueError, match="expected at most 134217728 symbols"):
         make_pilots("zadoff_chu", 1, 10**30)
+
+
+def test_structured_books_may_be_larger_than_their_matrix():
+    book = make_pilots("dft", 65_536, 8_192)
+    assert book.rows.size == 8_192
+    with pytest.raises(ValueError, match="expected at most 134217728 symbols"):
+        _ = book.matrix
+    with pytest.raises(ValueError, match="n_devices: expected at most 16777216"):
+        make_pilots("dft", 10**12, 8)

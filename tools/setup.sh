@@ -23,6 +23,7 @@ radio_packages=(
 test_packages=(
     python3-venv python3-pytest python3-pytest-timeout python3-hypothesis
     python3-jsonschema python3-defusedxml # of sigmf
+    python3-distributed                   # of jadce-evaluate --scheduler
     git clang-format xvfb xauth gir1.2-gtk-3.0
 )
 
