@@ -158,6 +158,8 @@ def test_a_matrix_too_large_to_use_is_refused():
     with pytest.raises(ValueError, match="expected at most 134217728 symbols"):
         _ = PilotBook("dft", 2, 2**40, rows=np.array([0, 1])).matrix
     with pytest.raises(ValueError, match="expected at most 134217728 symbols"):
+        make_pilots("qpsk", 1, 10**30)
+    with pytest.raises(ValueError, match="expected at most 16777216 devices"):
         make_pilots("zadoff_chu", 1, 10**30)
 
 
@@ -166,5 +168,5 @@ def test_structured_books_may_be_larger_than_their_matrix():
     assert book.rows.size == 8_192
     with pytest.raises(ValueError, match="expected at most 134217728 symbols"):
         _ = book.matrix
-    with pytest.raises(ValueError, match="n_devices: expected at most 16777216"):
+    with pytest.raises(ValueError, match="expected at most 16777216 devices"):
         make_pilots("dft", 10**12, 8)

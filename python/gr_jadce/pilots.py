@@ -11,7 +11,7 @@ from .npz import read_npz
 
 PILOT_KINDS = ("gaussian", "qpsk", "dft", "hadamard", "zadoff_chu")
 _MOST_ENTRIES = 2**27  # of a matrix: 1 GiB
-_MOST_DEVICES = 2**24  # of a structured book, which stores no matrix
+_MOST_DEVICES = 2**24  # and symbols a pilot, of a structured book, which stores no matrix
 # What a book of each kind stores; "custom" is any matrix of the user's own.
 _FIELDS = {
     "gaussian": ("pilots",),
@@ -139,8 +139,11 @@ def make_pilots(kind, n_devices, pilot_length, seed=0, device_id=None) -> PilotB
     _check_size(kind, pilot_length, n_devices)
     if _FIELDS[kind] == ("pilots",):
         _check_total(pilot_length, n_devices)
-    elif n_devices > _MOST_DEVICES:
-        raise ValueError(f"n_devices: expected at most {_MOST_DEVICES}, got {n_devices}")
+    elif max(pilot_length, n_devices) > _MOST_DEVICES:
+        raise ValueError(
+            f"pilot book: expected at most {_MOST_DEVICES} devices, and symbols a pilot, "
+            f"got {pilot_length} × {n_devices}"
+        )
     rng = np.random.default_rng(_as_int("seed", seed, 0))
     fields = _MAKE[kind](rng, int(n_devices), int(pilot_length))
     return PilotBook(kind, int(pilot_length), int(n_devices), device_id=device_id, **fields)
