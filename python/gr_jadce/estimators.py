@@ -25,7 +25,7 @@ def make_estimator(name, pilots, **options):
     Parameters
     ----------
     name : str
-        A key of `ESTIMATORS`.
+        A key of `ESTIMATORS`, or a weight file ``….npz`` of a network, run by "unrolled".
     pilots : PilotBook or (L, N) array
     **options
         Passed to the estimator's factory, e.g. ``tol=1e-4`` for "pc_admm".
@@ -39,9 +39,15 @@ def make_estimator(name, pilots, **options):
     ------
     ValueError
         If the name or an option is unknown, or an option has a wrong value.
+    OSError
+        If the weight file cannot be opened.
     """
+    if str(name).endswith(".npz"):
+        name, options = "unrolled", {"weights": name, **options}
     if name not in ESTIMATORS:
-        raise ValueError(f"estimator: expected one of {', '.join(ESTIMATORS)}, got {name!r}")
+        raise ValueError(
+            f"estimator: expected one of {', '.join(ESTIMATORS)} or a weight file .npz, got {name!r}"
+        )
     try:
         return ESTIMATORS[name](pilots, **options)
     except TypeError as error:

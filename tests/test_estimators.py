@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+import numpy as np
+import pytest
+
+from gr_jadce import ESTIMATORS, Scenario, make_estimator, make_pilots, simulate
+from gr_jadce.unrolled.inference import DEFAULT_WEIGHTS
+
+BOOK = make_pilots("gaussian", 40, 20, seed=1)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize("n_antennas", [1, 3])
+def test_every_estimator_answers_in_the_same_form(name, n_antennas):
+    received = simulate(Scenario(BOOK, n_antennas), 3).received
+    received.setflags(write=False)
+    estimator = make_estimator(name, BOOK)
+    for noise_var in (None, 0.02):
+        estimate = estimator(received, noise_var=noise_var)
+        assert estimate.channel.shape == (3, 40, n_antennas)
+        assert estimate.score.shape == (3, 40)
+        assert estimate.n_iter.shape == estimate.gap.shape == (3,)
+        assert np.all(np.isfinite(estimate.channel)) and np.all(np.isfinite(estimate.score))
+
+
+def test_a_weight_file_is_a_network():
+    received = simulate(Scenario(BOOK, 2), 3).received
+    by_name, by_file = (make_estimator(name, BOOK)(received) for name in ("unrolled", str(DEFAULT_WEIGHTS)))
+    np.testing.assert_array_equal(by_name.channel, by_file.channel)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("lasso", {}, "estimator: expected one of pc_admm, .* got 'lasso'"),
+        ("pc_admm", {"layers": 3}, "estimator 'pc_admm': .*layers"),
+        (__file__ + ".npz", {}, "No such file"),
+    ],
+)
+def test_what_is_wrong_is_named(name, options, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        make_estimator(name, BOOK, **options)
