@@ -40,7 +40,9 @@ def shown(monitor, application):
     window.show()
     window.draw()
     application.processEvents()
-    return window, window.grab().toImage()
+    image = window.grab().toImage()
+    window.hide()
+    return window, image
 
 
 def colours(image):

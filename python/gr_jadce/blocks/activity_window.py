@@ -23,6 +23,9 @@ _COLOURS = {
 _WEAK, _STRONG = "#1d4f73", "#8fd3f8"
 _FIGURES_INTERVAL = 0.25  # seconds; faster ones cannot be read
 _UNKNOWN = "–"
+# Windows stay until the process ends: a collection of garbage may run in any of GNU Radio's threads,
+# and Qt crashes when a widget is deleted in another thread than its own.
+_windows = []
 
 
 class ActivityWindow(QtWidgets.QWidget):
@@ -40,6 +43,7 @@ class ActivityWindow(QtWidgets.QWidget):
 
     def __init__(self, monitor, channel_gains, title="", update_time=0.1):
         super().__init__()
+        _windows.append(self)
         self._monitor = monitor
         self._channel_gains = channel_gains
         self._drawn = None
