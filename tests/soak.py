@@ -158,7 +158,7 @@ def resources():
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6, threads, files
 
 
-def soak(n_frames, per_round, seed, path):
+def soak(n_frames, per_round, seed, slack, path):
     """Run rounds until `n_frames` were sent; what went wrong."""
     rng, complaints, used, sent, slowest = Random(seed), [], [], 0, 0.0
     began = time.monotonic()
@@ -169,7 +169,7 @@ def soak(n_frames, per_round, seed, path):
         sent += len(round.stream.slots)
         del round
         used.append(resources())
-    complaints += growth(used)
+    complaints += growth(used, slack)
     if slowest > STOP_SECONDS + 0.5:
         complaints.append(f"stopping took {slowest:.2f} s")
     memory, threads, files = used[-1]
@@ -181,11 +181,11 @@ def soak(n_frames, per_round, seed, path):
     return complaints
 
 
-def growth(used):
-    """What grew after warm-up."""
+def growth(used, slack):
+    """What grew after warm-up: memory by more than 2 % and `slack` MB, threads or files at all."""
     first, last = used[int(WARM_UP * len(used))], used[-1]
     for name, before, after, most in zip(
-        ("MB", "threads", "files"), first, last, (1.02 * first[0] + 1, *first[1:]), strict=True
+        ("MB", "threads", "files"), first, last, (1.02 * first[0] + slack, *first[1:]), strict=True
     ):
         if after > most:
             yield f"{name}: {before:g} after warm-up, {after:g} at the end"
@@ -196,9 +196,12 @@ def main():
     parser.add_argument("--frames", type=int, default=1_000_000, help="frames to send (default %(default)s)")
     parser.add_argument("--per-round", type=int, default=5_000, help="slots a round (default %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of everything random (default %(default)s)")
+    parser.add_argument(
+        "--slack", type=float, default=1, help="MB that memory may grow besides 2 %% (default %(default)s)"
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        complaints = soak(args.frames, args.per_round, args.seed, Path(folder) / "out.jsonl")
+        complaints = soak(args.frames, args.per_round, args.seed, args.slack, Path(folder) / "out.jsonl")
     for complaint in complaints:
         print(f"soak: {complaint}", file=sys.stderr)
     return 1 if complaints else 0
