@@ -120,24 +120,33 @@ class Trainer:
     n_steps, seed, learning_rate : the schedule is a warm-up of 50 steps and a cosine
     cases : callable, optional
         rng → `Case`; default `draw_case`.
+    draw : callable, optional
+        Case, seed, device → `Batch`; default `draw_batch`.
     """
 
-    def __init__(self, network, n_steps, seed=0, learning_rate=6e-3, cases=draw_case, device="cpu"):
+    def __init__(
+        self,
+        network,
+        n_steps,
+        seed=0,
+        learning_rate=6e-3,
+        cases=draw_case,
+        device="cpu",
+        draw=draw_batch,
+    ):
         self.network, self.n_steps, self.seed = network.to(device), n_steps, seed
-        self.cases, self.device, self.step = cases, device, 0
+        self.cases, self.draw, self.device, self.step = cases, draw, device, 0
         self.means = {}
         self.learning_rate, self.optimizer = learning_rate, torch.optim.Adam(network.parameters())
-        # The last layer's output counts most; the others', a little, so that they can be the last.
-        depth = torch.arange(1, network.n_layers + 1, device=device) / network.n_layers
-        self.layer_weight = torch.where(depth < 1, 0.1 * depth, 1.0)[:, None]
 
     def run(self):
         while self.step < self.n_steps:
             rng = np.random.default_rng([self.seed, self.step])
             case = self.cases(rng)
-            batch = draw_batch(case, int(rng.integers(2**62)), self.device)
+            batch = self.draw(case, int(rng.integers(2**62)), self.device)
             errors = layer_errors(self.network, batch)
-            loss = (self.layer_weight * errors / self._mean(case.group, errors)).sum() / SNR_BINS
+            weight = _layer_weight(len(errors), self.device)
+            loss = (weight * errors / self._mean(case.group, errors)).sum() / SNR_BINS
             self.optimizer.param_groups[0]["lr"] = self.learning_rate * self._rate()
             self.optimizer.zero_grad()
             loss.backward()
@@ -149,7 +158,7 @@ class Trainer:
 
     def _mean(self, group, errors):
         """Running mean of the errors of this group: every SNR and scenario counts alike, in dB."""
-        key, now = str(group), errors.detach()
+        key, now = str((*group, len(errors))), errors.detach()
         before = self.means.get(key, now)
         mean = _FORGET * before + (1 - _FORGET) * now
         self.means[key] = torch.where(torch.isfinite(now), mean, before)
@@ -164,7 +173,7 @@ class Trainer:
         figures = []
         for k in range(VALIDATION_CASES):
             rng = np.random.default_rng([k, 2**32 - 1])
-            batch = draw_batch(self.cases(rng), int(rng.integers(2**62)), self.device)
+            batch = self.draw(self.cases(rng), int(rng.integers(2**62)), self.device)
             figures.append(10 * torch.log10(layer_errors(self.network, batch)[-1]).mean())
         return float(torch.stack(figures).mean())
 
@@ -191,6 +200,12 @@ class Trainer:
         self.network.load_state_dict(saved["network"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.means, self.step = saved["means"], saved["step"]
+
+
+def _layer_weight(n_layers, device):
+    """The last layer's output counts most; the others', a little, so that they can be the last."""
+    depth = torch.arange(1, n_layers + 1, device=device) / n_layers
+    return torch.where(depth < 1, 0.1 * depth, 1.0)[:, None]
 
 
 def _draw_pilots(rng, light):
