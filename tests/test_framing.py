@@ -116,6 +116,21 @@ def test_slots_lost_are_those_skipped_between_frames(seed):
     assert framer.slots_lost == cutter.order[-1] + 1 - len(cutter.order)
 
 
+@pytest.mark.parametrize("period", [13, 20])
+@pytest.mark.parametrize("chunk", [1, 7, 1000])
+def test_of_an_oversampled_pilot_every_so_many_samples_are_kept(period, chunk):
+    cutter = Cutter(Framer(5, 2, period, (0, 0.0), offset=2, rate=RATE, samples_per_symbol=3), chunk)
+    cutter.framer.set_time((0, 0.0))
+    cutter.feed(streams_at(range(200), 2))
+    cutter.framer.set_time((0, 220 / RATE))
+    cutter.feed(streams_at(range(220, 400), 2))
+    starts = {k: period * k + 2 for k in range(400 // period)}
+    whole = {k: t for k, t in starts.items() if t + 13 <= 200 or t >= 220 and t + 13 <= 400}
+    assert list(cutter.frames) == list(whole)
+    for k, start in whole.items():
+        assert np.array_equal(cutter.frames[k], frame_at(start, 13, 2)[::3])
+
+
 def test_a_time_within_half_a_sample_changes_nothing():
     framer = Framer(4, 1, 10, rate=RATE)
     cutter = Cutter(framer)

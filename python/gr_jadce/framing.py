@@ -93,7 +93,7 @@ class Framer:
     pilot_length, n_antennas : int
         L and M.
     slot_period : int
-        Samples from slot to slot, at least L.
+        Samples from slot to slot, at least the span of a pilot.
     slot_origin : "first" or (int, float)
         Where slot 0 starts: at the first sample, or at a device time (whole seconds, fraction).
     offset : int
@@ -102,6 +102,8 @@ class Framer:
         Samples a second, until `set_time` tells another.
     stamp_every_frame : bool
         Stamp every frame, not only those that do not follow from the one before.
+    samples_per_symbol : int
+        Every so many samples one is kept: a pilot spans (L − 1)·samples_per_symbol + 1 samples.
 
     Attributes
     ----------
@@ -124,17 +126,20 @@ class Framer:
         offset=0,
         rate=1e6,
         stamp_every_frame=False,
+        samples_per_symbol=1,
     ):
         self.pilot_length = check_integer("pilot_length", pilot_length, 1)
         self.n_antennas = check_integer("n_antennas", n_antennas, 1)
-        self.slot_period = check_integer("slot_period", slot_period, self.pilot_length, _LONGEST_SLOT)
+        self.samples_per_symbol = check_integer("samples_per_symbol", samples_per_symbol, 1, 2**16)
+        self._span = (self.pilot_length - 1) * self.samples_per_symbol + 1
+        self.slot_period = check_integer("slot_period", slot_period, self._span, _LONGEST_SLOT)
         self.offset = check_integer("offset", offset, 0, self.slot_period - 1)
         self.clock = SampleClock(rate)
         self.frames = self.gaps = self.slots_lost = self.partial_frames = self.samples = 0
         self._slot_origin = _check_origin(slot_origin)
         self._stamp_every_frame = bool(stamp_every_frame)
-        self._partial = np.empty((self.pilot_length, self.n_antennas), np.complex64)
-        self._filled = 0  # symbols in _partial
+        self._partial = np.empty((self._span, self.n_antennas), np.complex64)
+        self._filled = 0  # samples in _partial
         self._timed = False  # has any device time been told?
         # _now is the next sample and _start the pilot that is next or under way, both in whole
         # samples from the start of slot 0; that pilot's slot is _id. _base is the device position
@@ -179,7 +184,7 @@ class Framer:
         start, pilot, period = self._now + ahead, ahead + self.offset, self.slot_period
         if start % period == 0:
             return
-        if self._filled and 0 <= pilot < self.pilot_length - self._filled:
+        if self._filled and 0 <= pilot < self._span - self._filled:
             self._discard()
         number = (2 * start + period) // (2 * period)
         if pilot >= 0:
@@ -225,9 +230,9 @@ class Framer:
             self._seek()
 
     def _finish(self, out, stamps):
-        if self._filled < self.pilot_length:
+        if self._filled < self._span:
             return 0
-        out[0] = self._partial
+        out[0] = self._partial[:: self.samples_per_symbol]
         self._filled = 0
         self._account(0, 1, stamps)
         return 1
@@ -235,13 +240,13 @@ class Framer:
     def _cut_whole(self, streams, out, made, stamps):
         """Cut all frames that lie wholly within the streams, as far as `out` has room."""
         ahead = self._start - self._now
-        whole = (len(streams[0]) - ahead - self.pilot_length) // self.slot_period + 1
+        whole = (len(streams[0]) - ahead - self._span) // self.slot_period + 1
         count = min(whole, len(out) - made)
         if count <= 0:
             return 0, 0
         for antenna, stream in enumerate(streams):
             out[made : made + count, :, antenna] = self._pilots(stream[ahead:], count)
-        used = ahead + (count - 1) * self.slot_period + self.pilot_length
+        used = ahead + (count - 1) * self.slot_period + self._span
         self._take(used)
         self._account(made, count, stamps)
         return used, count
@@ -252,14 +257,14 @@ class Framer:
         if self.pilot_length == self.slot_period:
             return stream[: count * self.pilot_length].reshape(shape)
         return np.lib.stride_tricks.as_strided(
-            stream, shape, (self.slot_period * step, step), writeable=False
+            stream, shape, (self.slot_period * step, self.samples_per_symbol * step), writeable=False
         )
 
     def _collect(self, streams):
         """Take the guard before the next pilot, and what there is of that pilot."""
         available = len(streams[0])
         skip = min(available, max(0, self._start - self._now))
-        size = min(available - skip, self.pilot_length - self._filled)
+        size = min(available - skip, self._span - self._filled)
         for antenna, stream in enumerate(streams):
             self._partial[self._filled : self._filled + size, antenna] = stream[skip : skip + size]
         self._filled += size

@@ -33,7 +33,7 @@ class pilot_framer(gr.basic_block):
     pilot_length, n_antennas : int
         L and M; there are M inputs.
     slot_period : int
-        Samples from slot to slot, at least L.
+        Samples from slot to slot, at least the span of a pilot.
     slot_origin : "first" or (int, float)
         Where slot 0 starts: at the first sample, or at a device time (whole seconds, fraction).
     offset : int
@@ -47,6 +47,8 @@ class pilot_framer(gr.basic_block):
         Samples from that tag to the start of the slot; may be negative.
     tag_every_frame : bool
         Tag all frames, so that they can be spread over several receivers.
+    samples_per_symbol : int
+        Of the inputs, behind a matched filter; one sample a symbol goes into the frame.
 
     Raises
     ------
@@ -65,9 +67,17 @@ class pilot_framer(gr.basic_block):
         resync_tag="",
         resync_offset=0,
         tag_every_frame=False,
+        samples_per_symbol=1,
     ):
         self._framer = Framer(
-            pilot_length, n_antennas, slot_period, slot_origin, offset, rate, tag_every_frame
+            pilot_length,
+            n_antennas,
+            slot_period,
+            slot_origin,
+            offset,
+            rate,
+            tag_every_frame,
+            samples_per_symbol,
         )
         self._resync_tag = str(resync_tag)
         self._resync_offset = int(resync_offset)
