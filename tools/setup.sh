@@ -10,7 +10,8 @@ cd "$(dirname "$0")/.."
 export LC_ALL=C.UTF-8 # apt's answers are read below
 
 run_packages=(
-    gnuradio gnuradio-dev cmake make g++ # g++: find_package(Gnuradio) compiles a probe
+    gnuradio gnuradio-dev cmake make
+    g++ pybind11-dev                     # of the kernel
     xterm                                # gnuradio needs any terminal emulator; this is a small one
     python3 python3-numpy python3-scipy python3-matplotlib
     libopenblas0-pthread # without it NumPy gets the reference BLAS, many times slower

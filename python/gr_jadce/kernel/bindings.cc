@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// gr_jadce._kernel: each part of the kernel binds itself, in a file of its own.
+#include <pybind11/pybind11.h>
+
+namespace py = pybind11;
+
+namespace jadce
+{
+// Of other files of this directory, one declaration a line:
+} // namespace jadce
+
+PYBIND11_MODULE(_kernel, module)
+{
+    module.doc() = "Compiled kernel of gr_jadce; the NumPy forms beside it define what it computes.";
+}
