@@ -4,8 +4,7 @@
 
 namespace py = pybind11;
 
-namespace jadce
-{
+namespace jadce {
 // Of other files of this directory, one declaration a line:
 } // namespace jadce
 
