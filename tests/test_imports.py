@@ -14,7 +14,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "python" / "gr_jadce"
 MAY_IMPORT = {
     "": {"pilots", "uplink", "metrics", "detection", "solvers", "estimators"},  # gr_jadce/__init__.py
     "npz": set(),
-    "pilots": {"npz"},
+    "structured": set(),
+    "pilots": {"npz", "structured"},
     "framing": set(),
     "backlog": set(),
     "metrics": set(),
@@ -46,7 +47,7 @@ OUTSIDE = {
     "pmt": {"blocks", "messages"},
     "matplotlib": {"plots"},
     "distributed": {"sweep"},
-    "scipy": {"solvers", "detection", "uplink", "metrics"},
+    "scipy": {"solvers", "detection", "uplink", "metrics", "structured"},
     "torch": {"unrolled.network", "unrolled.training"},
 }
 

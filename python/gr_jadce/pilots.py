@@ -8,10 +8,13 @@ from math import gcd
 import numpy as np
 
 from .npz import read_npz
+from .structured import DftPilots, HadamardPilots, MatrixPilots, ZadoffChuPilots, hadamard_order
 
 PILOT_KINDS = ("gaussian", "qpsk", "dft", "hadamard", "zadoff_chu")
 _MOST_ENTRIES = 2**27  # of a matrix: 1 GiB
 _MOST_DEVICES = 2**24  # and symbols a pilot, of a structured book, which stores no matrix
+# Sizes L·N from which transforms were faster than matrix products, for one column and for many.
+_FAST_FROM = {"dft": 2**16, "zadoff_chu": 2**18, "hadamard": 2**19}
 # What a book of each kind stores; "custom" is any matrix of the user's own.
 _FIELDS = {
     "gaussian": ("pilots",),
@@ -78,19 +81,61 @@ class PilotBook:
         ValueError if that would take more than 1 GiB.
         """
         _check_total(self.pilot_length, self.n_devices)
-        matrix = np.array(_DENSE[self.kind](self), dtype=np.complex64, order="C")
+        structure = self._structure
+        matrix = self.pilots if structure is None else structure.columns(np.arange(self.n_devices))
+        matrix = np.array(matrix, dtype=np.complex64, order="C")
         matrix.setflags(write=False)
         return matrix
 
+    @property
+    def is_fast(self) -> bool:
+        """Whether products go by fast transforms, as for large structured books; small ones are
+        faster by matrix."""
+        return self.pilot_length * self.n_devices >= _FAST_FROM.get(self.kind, np.inf)
+
+    @property
+    def tight_bound(self) -> float | None:
+        """c where A Aᴴ = c I by construction, else None."""
+        return None if self._structure is None else self._structure.tight_bound
+
+    def forward(self, channel) -> np.ndarray:
+        """A X for X (N, …): (L, …) complex, in the precision of X; see `is_fast`."""
+        return self._products.forward(_rows("channel", channel, self.n_devices))
+
+    def adjoint(self, received) -> np.ndarray:
+        """AᴴY for Y (L, …): (N, …) complex, in the precision of Y; see `is_fast`."""
+        return self._products.adjoint(_rows("received", received, self.pilot_length))
+
+    def columns(self, index) -> np.ndarray:
+        """The pilots of the devices `index`, an int array (K,), as an (L, K) complex64 array."""
+        index = _indices(index, self.n_devices)
+        return (self._structure or self._products).columns(index).astype(np.complex64)
+
+    def gram(self, left, right) -> np.ndarray:
+        """Inner products a_mᴴ a_n of the devices m in `left` (K,) and n in `right` (K',): complex128."""
+        return self._products.gram(_indices(left, self.n_devices), _indices(right, self.n_devices))
+
     @cached_property
     def gram_eigen(self) -> tuple[np.ndarray, np.ndarray]:
-        """Eigenvalues (L,) float64 and eigenvectors (L, L) complex128 of A Aᴴ, computed once."""
+        """Eigenvalues (L,) float64, ascending, and eigenvectors (L, L) of A Aᴴ, computed once.
+
+        The eigenvectors of a tight frame are the identity.
+        """
+        if self.tight_bound is not None:
+            return np.full(self.pilot_length, self.tight_bound), np.eye(self.pilot_length)
         matrix = self.matrix.astype(np.complex128)
         return np.linalg.eigh(matrix @ matrix.conj().T)
 
     @cached_property
+    def energy(self) -> float:
+        """Σ ‖a_n‖², over all devices."""
+        return float(self.n_devices if self.is_fast else np.sum(np.abs(self.matrix) ** 2, dtype=float))
+
+    @cached_property
     def coherence(self) -> float:
         """Largest normalised inner product of two different pilots (0 orthogonal, 1 equal)."""
+        if self._structure is not None:
+            return self._structure.coherence()
         unit = self.matrix / np.linalg.norm(self.matrix, axis=0)
         blocks = (slice(i, i + 1024) for i in range(0, self.n_devices, 1024))
         return max(_largest_off_diagonal(unit, block) for block in blocks)
@@ -104,8 +149,18 @@ class PilotBook:
     @property
     def papr_db(self) -> float:
         """Largest peak-to-average power ratio of any pilot, in dB, at one sample a symbol."""
+        if self._structure is not None:
+            return 0.0  # all symbols have the same magnitude
         power = np.abs(self.matrix) ** 2
         return float(10 * np.log10(np.max(power.max(axis=0) / power.mean(axis=0))))
+
+    @cached_property
+    def _structure(self):
+        return _STRUCTURES[self.kind](self) if self.kind in _STRUCTURES else None
+
+    @cached_property
+    def _products(self):
+        return self._structure if self.is_fast else MatrixPilots(self.matrix)
 
     def save(self, path):
         """Write the book to an ``.npz`` file (no pickle); structured kinds store no matrix."""
@@ -241,7 +296,7 @@ def _check_dense(book):
 
 
 def _check_rows(book):
-    points = book.n_devices if book.kind == "dft" else _hadamard_order(book.n_devices)
+    points = book.n_devices if book.kind == "dft" else hadamard_order(book.n_devices)
     _check_indices("rows", book.rows, book.pilot_length, points)
 
 
@@ -286,7 +341,7 @@ def _make_dft(rng, n_devices, pilot_length):
 
 def _make_hadamard(rng, n_devices, pilot_length):
     # Row 0 and the rows 1, 2, 4, … tell any two columns apart, up to a factor; the rest is random.
-    order = _hadamard_order(n_devices)
+    order = hadamard_order(n_devices)
     needed = np.array([0, *(1 << bit for bit in range(order.bit_length() - 1))])
     if not needed.size <= pilot_length <= order:
         raise ValueError(
@@ -309,32 +364,22 @@ def _make_zadoff_chu(rng, n_devices, pilot_length):
     return {"roots": np.sort(rng.permutation(roots)[:needed]), "shifts": np.arange(pilot_length)}
 
 
-def _dense_dft(book):
-    phase = np.outer(book.rows, np.arange(book.n_devices)) % book.n_devices
-    return np.exp(-2j * np.pi * phase / book.n_devices) / np.sqrt(book.pilot_length)
+def _rows(name, array, count):
+    array = np.asarray(array)
+    if array.ndim < 1 or len(array) != count or array.dtype.kind not in "fc":
+        raise ValueError(
+            f"{name}: expected floating-point rows ({count}, …), got shape {array.shape} of {array.dtype}"
+        )
+    return array
 
 
-def _dense_hadamard(book):
-    bits = np.bitwise_and.outer(np.asarray(book.rows, dtype=np.int64), np.arange(book.n_devices))
-    parity = np.zeros(bits.shape, dtype=np.int64)
-    while bits.any():
-        parity ^= bits & 1
-        bits >>= 1
-    return (1 - 2 * parity) / np.sqrt(book.pilot_length)
-
-
-def _dense_zadoff_chu(book):
-    length = book.pilot_length
-    symbol = np.arange(length)
-    exponent = np.outer(book.roots, symbol * (symbol + length % 2)) % (2 * length)
-    sequences = np.exp(-1j * np.pi * exponent / length) / np.sqrt(length)
-    device = np.arange(book.n_devices)
-    shift = np.asarray(book.shifts)[device % len(book.shifts)]
-    return sequences[device // len(book.shifts), (symbol[:, None] + shift) % length]
-
-
-def _hadamard_order(n_devices):
-    return 1 << max(n_devices - 1, 0).bit_length()
+def _indices(index, n_devices):
+    index = np.asarray(index)
+    if index.ndim != 1 or index.dtype.kind not in "iu" or np.any((index < 0) | (index >= n_devices)):
+        raise ValueError(
+            f"index: expected integers from 0 to {n_devices - 1} in one row, got {index.dtype} {index.shape}"
+        )
+    return index.astype(np.int64)
 
 
 def _largest_off_diagonal(unit, block):
@@ -350,13 +395,10 @@ _MAKE = {
     "hadamard": _make_hadamard,
     "zadoff_chu": _make_zadoff_chu,
 }
-_DENSE = {
-    "gaussian": lambda book: book.pilots,
-    "qpsk": lambda book: book.pilots,
-    "custom": lambda book: book.pilots,
-    "dft": _dense_dft,
-    "hadamard": _dense_hadamard,
-    "zadoff_chu": _dense_zadoff_chu,
+_STRUCTURES = {
+    "dft": lambda book: DftPilots(book.rows, book.n_devices),
+    "hadamard": lambda book: HadamardPilots(book.rows, book.n_devices),
+    "zadoff_chu": lambda book: ZadoffChuPilots(book.roots, book.shifts, book.pilot_length, book.n_devices),
 }
 _CHECKS = {
     "gaussian": _check_dense,
