@@ -30,7 +30,7 @@ class Decision(NamedTuple):
     """What is decided about a batch of B frames.
 
     activity : (B, N) bool.
-    channel : (B, N, M) complex, refitted on the active devices, zero elsewhere.
+    channel : (B, N, M) complex, of the active devices, zero elsewhere.
     score : (B, N) float, −log10 of the device's p-value.
     threshold : float, −log10 of the wanted false-alarm probability; active means score ≥ threshold.
     noise_var : (B,) float, noise variance per received sample: the given one or, without, estimated.
@@ -66,7 +66,8 @@ def decide(estimate, received, pilots, false_alarm=1e-3, noise_var=None, max_rou
     -------
     Decision
         The channel is the LMMSE estimate on the decided support, all of whose devices are given
-        the same mean power, estimated from the frame.
+        the same mean power, estimated from the frame; or the estimate's own, on this support, if
+        it is a posterior mean.
     """
     pilots = as_pilot_book(pilots)
     if not 0 < false_alarm < 1:
@@ -85,6 +86,8 @@ def decide(estimate, received, pilots, false_alarm=1e-3, noise_var=None, max_rou
     activity, channel, score, noise_var, snr_db = (
         np.concatenate(field) for field in zip(*parts, strict=True)
     )
+    if estimate.posterior_mean:
+        channel = np.where(activity[:, :, None], estimate.channel, 0)
     dtype = np.result_type(np.asarray(received), np.complex64)
     return Decision(activity, channel.astype(dtype), score, threshold, noise_var, snr_db)
 

@@ -85,7 +85,7 @@ def test_reports_equal_those_without_gnu_radio(record, receive, tmp_path, book, 
     record()
     receive("--false-alarm", 1e-2)
     frames = simulate(scenario, N_SLOTS, seed=2).received
-    solver = FrameSolver(book, make_estimator("pc_admm", book), "pc_admm", false_alarm=1e-2)
+    solver = FrameSolver(book, make_estimator("unrolled", book), "unrolled", false_alarm=1e-2)
     offline, error = solver.solve(frames, [(k, (0, 0.0)) for k in range(N_SLOTS)])
     assert error is None
     for report, expected in zip(reports_of(tmp_path), offline, strict=True):

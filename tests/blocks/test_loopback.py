@@ -18,7 +18,7 @@ from gr_jadce.metrics import false_alarm_probability, miss_probability, nmse_db
 
 BOOK = make_pilots("gaussian", 60, 30, seed=1)
 T = 46
-ESTIMATOR = make_estimator("pc_admm", BOOK)
+ESTIMATOR = make_estimator("unrolled", BOOK)  # as in the block
 
 
 def slow_estimator(received, noise_var=None):

@@ -69,7 +69,7 @@ def test_the_flowgraph_finds_what_is_found_offline(n_antennas, max_batch, on_ove
         receiver(BOOK, n_antennas, on_overload=on_overload, max_batch=max_batch, noise_var=0.03), frames
     )
     stamps = [(number, (0, 0.0)) for number in range(40)]
-    solver = FrameSolver(BOOK, make_estimator("pc_admm", BOOK), "pc_admm", noise_var=0.03)
+    solver = FrameSolver(BOOK, make_estimator("unrolled", BOOK), "unrolled", noise_var=0.03)
     offline = {report.frame_id: report for report in solver.solve(frames, stamps)[0]}
     if on_overload == "block":
         assert [report.frame_id for report in sink.reports] == list(range(40))
@@ -79,7 +79,7 @@ def test_the_flowgraph_finds_what_is_found_offline(n_antennas, max_batch, on_ove
         assert np.array_equal(report.device, expected.device)
         np.testing.assert_allclose(report.channel, expected.channel, rtol=1e-5, atol=1e-7)
         np.testing.assert_allclose(report.score, expected.score, rtol=1e-5)
-        assert (report.status, report.estimator) == ("ok", "pc_admm")
+        assert (report.status, report.estimator) == ("ok", "unrolled")
 
 
 @pytest.mark.parametrize("max_batch", [1, 3, 256])
@@ -413,7 +413,7 @@ def test_a_refused_setting_changes_nothing():
     with pytest.raises(ValueError, match="pc_admm"):
         block.set_estimator("pc_admm", {"colour": "red"})
     status = block.status_dict()
-    assert (status["estimator"], status["false_alarm"]) == ("pc_admm", 1e-3)
+    assert (status["estimator"], status["false_alarm"]) == ("unrolled", 1e-3)
 
 
 def test_it_survives_garbage_collection():

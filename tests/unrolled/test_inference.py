@@ -154,6 +154,17 @@ def test_decisions_keep_the_wanted_false_alarm_probability(uplink):
     assert 0.006 < share < 0.014
 
 
+def test_decided_devices_keep_the_rows_of_the_posterior_mean(uplink):
+    scenario, (received, channel, _, noise_var) = uplink
+    pilots = scenario.pilots
+    estimate = unrolled(pilots)(received, noise_var)
+    kept = decide(estimate, received, pilots, 1e-2, noise_var)
+    refitted = decide(estimate._replace(posterior_mean=False), received, pilots, 1e-2, noise_var)
+    np.testing.assert_array_equal(kept.channel[kept.activity], estimate.channel[kept.activity])
+    assert not kept.channel[~kept.activity].any()
+    assert nmse_db(kept.channel, channel) < nmse_db(refitted.channel, channel)
+
+
 def test_one_frame_may_come_without_a_batch_axis(uplink):
     scenario, (received, *_) = uplink
     network = unrolled(scenario.pilots)

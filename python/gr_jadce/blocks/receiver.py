@@ -42,7 +42,7 @@ class receiver(gr.sync_block):
     n_antennas : int
         M.
     estimator : str or callable
-        A name in `gr_jadce.estimators.ESTIMATORS`, or any estimator.
+        A name in `gr_jadce.estimators.ESTIMATORS`, or any estimator. Default: the network.
     estimator_options : dict, optional
         Options of a named estimator.
     false_alarm : float
@@ -72,7 +72,7 @@ class receiver(gr.sync_block):
         self,
         pilots,
         n_antennas,
-        estimator="pc_admm",
+        estimator="unrolled",
         estimator_options=None,
         false_alarm=1e-3,
         noise_var=0.0,

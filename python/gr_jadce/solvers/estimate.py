@@ -13,12 +13,14 @@ class Estimate(NamedTuple):
     score : (B, N) float, larger means more likely active; comparable within a frame.
     n_iter : (B,) int, iterations (or layers) used.
     gap : (B,) float, relative duality gap reached; NaN where the estimator has none.
+    posterior_mean : bool, the channel approximates the posterior mean: refitting it would make it worse.
     """
 
     channel: np.ndarray
     score: np.ndarray
     n_iter: np.ndarray
     gap: np.ndarray
+    posterior_mean: bool = False
 
 
 def check_received(received, pilot_length) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from ..npz import read_npz
 from ..pilots import as_pilot_book
 from ..solvers.estimate import Estimate, check_received, per_frame
-from ..solvers.group_lasso import apply
+from ..solvers.group_lasso import Operator, adjoint, apply
 from .layers import SHAPES, Book, Frames, layer, start
 
 FORMAT_VERSION = 1
@@ -117,7 +117,8 @@ class Unrolled:
         channel, score, n_iter = self._run(frames)
         channel = np.moveaxis(channel, 0, 1) * (scale / np.sqrt(self._pilot_energy))[:, None, None]
         dtype = np.result_type(received, np.complex64)
-        return Estimate(channel.astype(dtype), score.T, n_iter, np.full(len(received), np.nan))
+        nothing = np.full(len(received), np.nan)
+        return Estimate(channel.astype(dtype), score.T, n_iter, nothing, posterior_mean=True)
 
     def _normalise(self, received, noise_var):
         """Rotated frames of unit energy a device, and the amplitude (B,) that was divided out."""
@@ -128,7 +129,8 @@ class Unrolled:
         noise = np.ones(B) if noise_var is None else per_frame("noise_var", noise_var, B)
         noise = np.clip(noise / scale**2, 1e-7, 2 * N / L)  # a frame's energy is N/L a sample
         unit = (received / scale[:, None, None]).astype(np.complex64)
-        Y = apply(self._rotation.conj().T, np.moveaxis(unit, 0, 1))
+        Y = np.ascontiguousarray(np.moveaxis(unit, 0, 1))
+        Y = Y if self._rotation is None else apply(self._rotation.conj().T, Y)
         return Frames(Y, noise.astype(np.float32), known), scale
 
     def _run(self, frames):
@@ -174,7 +176,8 @@ def unrolled(pilots, weights=None, n_layers="auto", noise_var=None, tol=2e-3) ->
     -------
     estimator : callable
         ``estimator(received, noise_var=None)`` with received (B, L, M) or (L, M) → `Estimate`, its
-        score the posterior log-odds of activity, its gap NaN. Single precision.
+        score the posterior log-odds of activity, its channel close to the posterior mean, its gap NaN.
+        Single precision.
     """
     if not isinstance(weights, Weights):
         weights = load_weights(DEFAULT_WEIGHTS if weights is None else weights)
@@ -190,12 +193,29 @@ def unrolled(pilots, weights=None, n_layers="auto", noise_var=None, tol=2e-3) ->
 
 
 def rotate(pilots):
-    """Eigenvectors Q (L, L) of AAᴴ, the `Book` in these coordinates, and mean ‖a_n‖²: complex64, float32."""
+    """Eigenvectors Q (L, L) of AAᴴ, the `Book` in these coordinates, and mean ‖a_n‖²: complex64, float32.
+
+    Q is None where it is the identity; the book of fast pilots has an `Operator`.
+    """
     s, Q = pilots.gram_eigen
-    energy = float(np.sum(np.abs(pilots.matrix) ** 2, dtype=float) / pilots.n_devices)
-    B = (Q.conj().T @ pilots.matrix / np.sqrt(energy)).astype(np.complex64)
+    energy = pilots.energy / pilots.n_devices
     s = np.maximum(s / energy, 0).astype(np.float32)[:, None]
-    return Q.astype(np.complex64), Book(B, np.ascontiguousarray(B.conj().T), s), energy
+    single = None if Q is None else Q.astype(np.complex64)
+    if pilots.is_fast:
+        B = _operator(pilots, single)
+        return single, Book(B, adjoint(B), s), energy
+    B = pilots.matrix if Q is None else Q.conj().T @ pilots.matrix
+    B = (B / np.sqrt(energy)).astype(np.complex64)
+    return single, Book(B, np.ascontiguousarray(B.conj().T), s), energy
+
+
+def _operator(pilots, Q):
+    """QᴴA of fast pilots, whose norm is 1."""
+    shape = (pilots.pilot_length, pilots.n_devices)
+    if Q is None:
+        return Operator(shape, pilots.forward, pilots.adjoint)
+    turn = Q.conj().T.copy()
+    return Operator(shape, lambda X: apply(turn, pilots.forward(X)), lambda Y: pilots.adjoint(apply(Q, Y)))
 
 
 def _order(n_layers):
