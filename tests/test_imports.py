@@ -30,6 +30,8 @@ MAY_IMPORT = {
     "estimators": {"solvers", "unrolled.inference"},
     "reporting": {"detection", "messages", "pilots"},
     "truth": {"messages"},
+    "waveform": {"framing"},
+    "asynchrony": {"detection", "framing", "pilots", "solvers", "waveform"},
     "evaluation": {"detection", "metrics", "uplink"},
     "tally": {"metrics"},
     "sweep": {"detection", "estimators", "pilots", "solvers", "tally", "uplink"},

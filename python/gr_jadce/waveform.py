@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The waveform of a pilot on the air: a cyclic prefix, root-raised-cosine pulses, samples."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .framing import check_integer
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """How pilot symbols become samples, and where a slot's pilot is behind the matched filter.
+
+    A burst starts with its slot. Its first symbol is that of the cyclic prefix, if there is one,
+    and peaks `span` symbols after the start.
+
+    Parameters
+    ----------
+    samples_per_symbol : int
+        At least 2.
+    roll_off : float
+        Excess bandwidth of the root-raised-cosine pulse, above 0 and at most 1.
+    span : int
+        Symbols from the peak of a pulse to either end.
+    cyclic_prefix : int
+        Last symbols of the pilot that are sent before it, so that a delay of up to as many
+        symbols shifts the pilot cyclically.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    """
+
+    samples_per_symbol: int = 4
+    roll_off: float = 0.25
+    span: int = 8
+    cyclic_prefix: int = 0
+
+    def __post_init__(self):
+        check_integer("samples_per_symbol", self.samples_per_symbol, 2, 2**10)
+        if not 0 < self.roll_off <= 1:
+            raise ValueError(f"roll_off: expected a number above 0, at most 1, got {self.roll_off!r}")
+        check_integer("span", self.span, 1, 2**10)
+        check_integer("cyclic_prefix", self.cyclic_prefix, 0, 2**20)
+
+    @cached_property
+    def taps(self) -> np.ndarray:
+        """The pulse, and so the matched filter: 2·span·samples_per_symbol + 1 taps of unit energy,
+        but for what `span` cuts off."""
+        half = self.span * self.samples_per_symbol
+        return self._pulse(np.arange(-half, half + 1) / self.samples_per_symbol)
+
+    @property
+    def offset(self) -> int:
+        """Samples from the start of a slot to the pilot's first symbol, behind the matched filter."""
+        return (2 * self.span + self.cyclic_prefix) * self.samples_per_symbol
+
+    def n_samples(self, pilot_length) -> int:
+        """Samples of a burst."""
+        return (self.cyclic_prefix + pilot_length - 1 + 2 * self.span) * self.samples_per_symbol + 1
+
+    def bursts(self, pilots, delay=0.0) -> np.ndarray:
+        """Bursts of pilots (L, K), each late by its delay (K,) in symbols: (n_samples + late, K).
+
+        The samples of all bursts begin with the slot. The array is as long as the latest delay
+        asks for. A negative delay loses what would come before the slot.
+        """
+        delay = np.broadcast_to(delay, pilots.shape[1])
+        late = int(np.ceil(max(delay.max(initial=0), 0) * self.samples_per_symbol))
+        if self.cyclic_prefix > len(pilots):
+            raise ValueError(
+                f"cyclic_prefix: expected at most the pilot length {len(pilots)}, got {self.cyclic_prefix}"
+            )
+        symbols = np.concatenate([pilots[len(pilots) - self.cyclic_prefix :], pilots])
+        time = np.arange(self.n_samples(len(pilots)) + late) / self.samples_per_symbol - self.span
+        peak = np.arange(len(symbols))
+        shaped = [
+            self._pulse(time[:, None] - peak - late_by) @ column
+            for late_by, column in zip(delay, symbols.T, strict=True)
+        ]
+        return np.stack(shaped, axis=1) if shaped else np.zeros((len(time), 0), symbols.dtype)
+
+    def _pulse(self, time):
+        near = np.abs(time) <= self.span
+        scale = np.sqrt(self.samples_per_symbol)  # samples of unit energy, but for what `span` cuts off
+        return np.where(near, root_raised_cosine(time, self.roll_off), 0) / scale
+
+
+def root_raised_cosine(time, roll_off) -> np.ndarray:
+    """The root-raised-cosine pulse of unit energy at times in symbols."""
+    time = np.asarray(time, float)
+    x = 4 * roll_off * time
+    singular = np.isclose(np.abs(x), 1, rtol=0, atol=1e-7)
+    safe, x = np.where(time == 0, 1, time), np.where(singular | (time == 0), 0, x)
+    angle = np.pi * safe
+    value = np.sin(angle * (1 - roll_off)) + x * np.cos(angle * (1 + roll_off))
+    value = value / (angle * (1 - x**2))
+    edge = np.pi / (4 * roll_off)
+    at_edge = (1 + 2 / np.pi) * np.sin(edge) + (1 - 2 / np.pi) * np.cos(edge)
+    value = np.where(singular, roll_off / np.sqrt(2) * at_edge, value)
+    return np.where(time == 0, 1 + roll_off * (4 / np.pi - 1), value)
+
+
+def raised_cosine(time, roll_off) -> np.ndarray:
+    """The pulse behind the matched filter, 1 at its peak, at times in symbols."""
+    time = np.asarray(time, float)
+    x = 2 * roll_off * time
+    singular = np.isclose(np.abs(x), 1, rtol=0, atol=1e-7)
+    bend = np.cos(np.pi * roll_off * time) / np.where(singular, 1, 1 - x**2)
+    return np.sinc(time) * np.where(singular, np.pi / 4, bend)
