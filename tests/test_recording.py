@@ -6,7 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from gr_jadce.recording import RecordingWriter, read_recording, recording_paths, time_after
+from gr_jadce.recording import read_recording, time_after
+from gr_jadce.recording_writer import RecordingWriter
+from gr_jadce.sigmf_fields import recording_paths
 
 RATE = 1e6
 
@@ -72,6 +74,15 @@ def test_int16_has_a_full_scale_of_one_and_clips_and_counts(name):
     assert read_recording(name).read()[0, 0] == 0.5 - 1j
 
 
+def test_int16_counts_what_is_no_number_as_clipped(name):
+    samples = np.array([[np.nan + 0.5j], [np.inf - 0.5j], [0.25]], np.complex64)
+    with RecordingWriter(name, 1, RATE, datatype="ci16_le") as writer:
+        writer.write(samples)
+        assert writer.clipped == 2
+    stored = np.fromfile(recording_paths(name)[1], "<i2").reshape(-1, 2).tolist()
+    assert stored == [[0, 16384], [32767, -16384], [8192, 0]]
+
+
 def test_a_jump_in_time_starts_a_segment_with_its_exact_time(name):
     blocks = np.split(some_samples(300, 2), [100, 200])
     late = (1_700_000_000, 0.1 + 0.2)
@@ -122,10 +133,60 @@ def test_an_empty_recording_can_be_read(name):
 def test_a_recording_that_was_cut_short_can_be_read(name):
     writer = RecordingWriter(name, 1, RATE)
     writer.write(some_samples(10_000, 1), (3, 0.0))
-    writer._data.flush()
+    writer.write(some_samples(10, 1), (4, 0.0))
     recording = read_recording(name)
-    assert (recording.n_samples, recording.segments[0].rx_time) == (10_000, (3, 0.0))
+    assert [(s.stop, s.rx_time) for s in recording.segments] == [(10_000, (3, 0.0)), (10_010, (4, 0.0))]
+    with open(recording_paths(name)[1], "r+b") as file:
+        file.truncate(8 * 10_000)  # what a crash before the last write leaves
+    assert [s.rx_time for s in read_recording(name).segments] == [(3, 0.0)]
+    with open(recording_paths(name)[1], "r+b") as file:
+        file.truncate(8 * 5_000 + 3)
+    assert read_recording(name).n_samples == 5_000
     writer.close()
+
+
+def test_skipped_samples_are_a_gap_of_their_length(name):
+    samples = some_samples(30, 1)
+    with RecordingWriter(name, 1, RATE) as writer:
+        writer.write(samples[:10], (3, 0.0))
+        writer.skip(5)
+        writer.skip(7)
+        writer.write(samples[10:20])
+        writer.skip(100, (8, 0.5))
+        writer.write(samples[20:])
+    recording = read_recording(name)
+    assert [s.start for s in recording.segments] == [0, 10, 20]
+    assert [s.rx_time for s in recording.segments] == [(3, 0.0), (3, 22e-6), (8, 0.5001)]
+    np.testing.assert_array_equal(recording.read(), samples)
+
+
+def test_a_new_frequency_starts_a_segment(name):
+    with RecordingWriter(name, 1, RATE, frequency=1e9) as writer:
+        for frequency in (2e9, 2e9, None, 3e9):
+            writer.write(some_samples(10, 1), frequency=frequency)
+    segments = read_recording(name).segments
+    assert [(s.start, s.frequency) for s in segments] == [(0, 2e9), (30, 3e9)]
+    assert [s.rx_time for s in segments] == [(0, 0.0), (0, 3e-5)]
+
+
+def test_the_rate_can_change_before_the_first_sample_only(name):
+    with RecordingWriter(name, 1, RATE) as writer:
+        writer.write(some_samples(10, 1), (1, 0.0), sample_rate=2 * RATE)
+        writer.write(some_samples(10, 1), sample_rate=2 * RATE)
+        with pytest.raises(ValueError, match=r"sample_rate: expected 2000000\.0, as before"):
+            writer.write(some_samples(10, 1), sample_rate=RATE)
+    assert (read_recording(name).sample_rate, read_recording(name).n_samples) == (2 * RATE, 20)
+
+
+def test_a_closed_recording_can_be_gone_on_with(name):
+    writer = RecordingWriter(name, 1, RATE)
+    writer.write(some_samples(10, 1), (1, 0.0))
+    writer.close()
+    writer.reopen()
+    writer.write(some_samples(10, 1), (2, 0.0))
+    assert read_recording(name).n_samples == 20
+    writer.close()
+    assert [s.rx_time for s in read_recording(name).segments] == [(1, 0.0), (2, 0.0)]
 
 
 def test_reading_does_not_load_the_file(name):
@@ -307,8 +368,6 @@ def test_the_writer_refuses_wrong_samples(name):
     with RecordingWriter(name, 2, RATE, datatype="ci16_le") as writer:
         with pytest.raises(ValueError, match=r"expected shape \(n, 2\), got \(3,\)"):
             writer.write(np.zeros(3, np.complex64))
-        with pytest.raises(ValueError, match="finite"):
-            writer.write(np.full((3, 2), np.nan, np.complex64))
         with pytest.raises(ValueError, match="rx_time"):
             writer.write(np.zeros((3, 2), np.complex64), (1, 1.0))
     assert read_recording(name).n_samples == 0

@@ -8,11 +8,19 @@ from math import gcd
 import numpy as np
 
 from .npz import read_npz
-from .structured import DftPilots, HadamardPilots, MatrixPilots, ZadoffChuPilots, hadamard_order
+from .structured import (
+    DftPilots,
+    HadamardPilots,
+    MatrixPilots,
+    ZadoffChuPilots,
+    eigenvalue_range,
+    hadamard_order,
+)
 
 PILOT_KINDS = ("gaussian", "qpsk", "dft", "hadamard", "zadoff_chu")
 _MOST_ENTRIES = 2**27  # of a matrix: 1 GiB
 _MOST_DEVICES = 2**24  # and symbols a pilot, of a structured book, which stores no matrix
+_LONGEST_EIGEN = 2**12  # pilots for which A Aᴴ is decomposed: minutes, and 1 GiB with its work space
 # Sizes L·N from which transforms were faster than matrix products, for one column and for many.
 _FAST_FROM = {"dft": 2**16, "zadoff_chu": 2**18, "hadamard": 2**19}
 # What a book of each kind stores; "custom" is any matrix of the user's own.
@@ -116,15 +124,29 @@ class PilotBook:
         return self._products.gram(_indices(left, self.n_devices), _indices(right, self.n_devices))
 
     @cached_property
-    def gram_eigen(self) -> tuple[np.ndarray, np.ndarray]:
+    def gram_eigen(self) -> tuple[np.ndarray, np.ndarray | None]:
         """Eigenvalues (L,) float64, ascending, and eigenvectors (L, L) of A Aᴴ, computed once.
 
-        The eigenvectors of a tight frame are the identity.
+        The eigenvectors of a tight frame are None: the identity. ValueError if L is too large.
         """
         if self.tight_bound is not None:
-            return np.full(self.pilot_length, self.tight_bound), np.eye(self.pilot_length)
-        matrix = self.matrix.astype(np.complex128)
-        return np.linalg.eigh(matrix @ matrix.conj().T)
+            return np.full(self.pilot_length, self.tight_bound), None
+        if self.pilot_length > _LONGEST_EIGEN:
+            raise ValueError(
+                f"pilot_length: expected at most {_LONGEST_EIGEN} where A Aᴴ is not a multiple of the "
+                f"identity, got {self.pilot_length}; dft books, hadamard books of 2^k devices and "
+                f"zadoff_chu books with all shifts of each root may be longer"
+            )
+        return np.linalg.eigh(self._gram())
+
+    def _gram(self):
+        """A Aᴴ, a part at a time where A is no matrix."""
+        if not self.is_fast:
+            matrix = self.matrix.astype(np.complex128)
+            return matrix @ matrix.conj().T
+        units = np.eye(self.pilot_length, dtype=np.complex128)
+        parts = np.array_split(units, -(-self.pilot_length // 64), axis=1)
+        return np.concatenate([self.forward(self.adjoint(part)) for part in parts], axis=1)
 
     @cached_property
     def energy(self) -> float:
@@ -143,6 +165,8 @@ class PilotBook:
     @property
     def frame_bounds(self) -> tuple[float, float]:
         """Smallest and largest eigenvalue of A Aᴴ; both are N/L for a tight frame."""
+        if self.is_fast and self.tight_bound is None:
+            return eigenvalue_range(self._structure, self.pilot_length)
         eigenvalues = self.gram_eigen[0]
         return float(eigenvalues[0]), float(eigenvalues[-1])
 
@@ -153,6 +177,10 @@ class PilotBook:
             return 0.0  # all symbols have the same magnitude
         power = np.abs(self.matrix) ** 2
         return float(10 * np.log10(np.max(power.max(axis=0) / power.mean(axis=0))))
+
+    def tight_extension(self):
+        """For a structured book: pilots with A Aᴴ = c I that contain these (see `structured`), and where."""
+        return self._structure.tight_extension()
 
     @cached_property
     def _structure(self):

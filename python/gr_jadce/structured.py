@@ -7,7 +7,8 @@ class has
 * ``forward(X)``, (N, …) → A X (L, …), and ``adjoint(Y)``, (L, …) → AᴴY (N, …);
 * ``columns(index)`` → (L, K) complex128, the pilots of some devices, and ``gram(left, right)`` →
   (K, K') complex128, their inner products;
-* ``tight_bound``, c where A Aᴴ = c I, else None;
+* ``tight_bound``, c where A Aᴴ = c I, else None, and ``tight_extension()``, pilots with more devices
+  for which there is one, and where in them these are, a (N,) int array;
 * ``coherence()``, the largest |inner product| of two pilots, which all have unit norm.
 """
 
@@ -15,6 +16,7 @@ from functools import cached_property
 
 import numpy as np
 from scipy import fft
+from scipy.sparse.linalg import LinearOperator, eigsh
 
 
 class MatrixPilots:
@@ -62,6 +64,9 @@ class DftPilots:
         spread = _spread(self.n_devices, self.rows, Y) * _scale(Y, len(self.rows))
         return fft.ifft(spread, axis=0, norm="forward", overwrite_x=True)
 
+    def tight_extension(self):
+        return self, np.arange(self.n_devices)
+
     def columns(self, index):
         phase = np.outer(self.rows, index) % self.n_devices
         return np.exp(-2j * np.pi * phase / self.n_devices) / np.sqrt(len(self.rows))
@@ -94,6 +99,9 @@ class HadamardPilots:
         spread = _spread(self.order, self.rows, Y) * _scale(Y, len(self.rows))
         return hadamard_transform(spread)[: self.n_devices]
 
+    def tight_extension(self):
+        return HadamardPilots(self.rows, self.order), np.arange(self.n_devices)
+
     def columns(self, index):
         bits = np.bitwise_and.outer(self.rows, index)
         for shift in (32, 16, 8, 4, 2, 1):  # the parity of all bits ends in the lowest
@@ -119,7 +127,7 @@ class ZadoffChuPilots:
 
     def __init__(self, roots, shifts, length, n_devices):
         device, shifts = np.arange(n_devices), np.asarray(shifts, dtype=np.int64)
-        self.root, self.shift = device // len(shifts), shifts[device % len(shifts)]
+        self.n_devices, self.root, self.shift = n_devices, device // len(shifts), shifts[device % len(shifts)]
         self.roots = np.asarray(roots, dtype=np.int64)[: self.root[-1] + 1]
         self.length, self.places = length, self.root * length + self.shift
         complete = n_devices == len(self.roots) * length
@@ -140,6 +148,10 @@ class ZadoffChuPilots:
         spectra = self._spectra[spectrum.dtype.char][1][:, :, None] * spectrum
         X = fft.ifft(spectra, axis=1, overwrite_x=True).reshape(len(self.roots) * self.length, -1)
         return X[self.places].reshape(-1, *Y.shape[1:])
+
+    def tight_extension(self):
+        count = len(self.roots) * self.length
+        return ZadoffChuPilots(self.roots, np.arange(self.length), self.length, count), self.places
 
     def columns(self, index):
         symbol = np.arange(self.length)[:, None]
@@ -177,6 +189,16 @@ class ZadoffChuPilots:
         symbol = np.arange(self.length)
         exponent = np.outer(self.roots, symbol * (symbol + self.length % 2)) % (2 * self.length)
         return np.exp(-1j * np.pi * exponent / self.length) / np.sqrt(self.length)
+
+
+def eigenvalue_range(pilots, pilot_length):
+    """Smallest and largest eigenvalue of A Aᴴ, by the Lanczos method, to four digits."""
+    operator = LinearOperator(
+        (pilot_length, pilot_length), lambda y: pilots.forward(pilots.adjoint(y.ravel())), dtype=np.complex128
+    )
+    start = np.random.default_rng(0).standard_normal(pilot_length) + 0j  # the same answer each time
+    low, high = eigsh(operator, 2, which="BE", v0=start, tol=1e-5, return_eigenvectors=False)
+    return float(low), float(high)
 
 
 def hadamard_order(n_devices):

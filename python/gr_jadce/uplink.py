@@ -75,8 +75,7 @@ class Scenario:
     def noise_var(self) -> float:
         """Noise variance per received sample that gives `snr_db` (at least one device assumed)."""
         activity = self.mean_activity or 1 / self.pilots.n_devices
-        pilot_energy = np.sum(np.abs(self.pilots.matrix) ** 2, dtype=float)
-        return float(activity * pilot_energy / self.pilots.pilot_length / 10 ** (self.snr_db / 10))
+        return float(activity * self.pilots.energy / self.pilots.pilot_length / 10 ** (self.snr_db / 10))
 
 
 class Uplink(NamedTuple):
@@ -118,8 +117,15 @@ def simulate(scenario: Scenario, n_frames: int, seed: int = 0, first_frame: int 
         activity[i, active] = True
         channel[i, active] = _draw_channel(rng, scenario, len(active))
         noise = complex_normal(rng, received.shape[1:]) * np.float32(np.sqrt(noise_var))
-        received[i] = scenario.pilots.matrix[:, active] @ channel[i, active] + noise
+        received[i] = _through(scenario.pilots, channel[i], active) + noise
     return Uplink(received, channel, activity, noise_var)
+
+
+def _through(pilots, channel, active):
+    """pilots @ channel, of whose rows only those `active` are not zero."""
+    if pilots.is_fast:
+        return pilots.forward(channel)
+    return pilots.matrix[:, active] @ channel[active]
 
 
 def complex_normal(rng, shape):

@@ -12,7 +12,8 @@ import pytest
 from gr_jadce import Scenario, simulate
 from gr_jadce.estimators import make_estimator
 from gr_jadce.messages import from_json
-from gr_jadce.recording import RecordingWriter, time_after
+from gr_jadce.recording import time_after
+from gr_jadce.recording_writer import RecordingWriter
 from gr_jadce.reporting import FrameSolver
 from gr_jadce.uplink import simulate_slots
 

@@ -5,6 +5,7 @@ from .activity_monitor import activity_monitor
 from .json_sink import json_sink
 from .pilot_framer import pilot_framer
 from .receiver import receiver
+from .recording_sink import recording_sink
 from .recording_source import recording_source
 from .scorer import scorer
 from .scores_to_stream import scores_to_stream
@@ -15,6 +16,7 @@ __all__ = [
     "json_sink",
     "pilot_framer",
     "receiver",
+    "recording_sink",
     "recording_source",
     "scorer",
     "scores_to_stream",

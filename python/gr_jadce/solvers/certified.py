@@ -5,27 +5,57 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..pilots import as_pilot_book
+from ..pilots import PilotBook, as_pilot_book
 from .estimate import Estimate, check_received, per_frame
-from .group_lasso import apply, duality_gap, lam_max, row_norms, sum_squares
+from .group_lasso import Operator, apply, duality_gap, lam_max, row_norms, sum_squares
 
 
 class Rotated(NamedTuple):
     """The pilots in coordinates in which A Aᴴ is diagonal.
 
     With A Aᴴ = Q diag(s) Qᴴ, B = QᴴA and Ỹ = QᴴY the problem is the same and B Bᴴ = diag(s).
+
+    A fast pilot book is not turned (Q is None) and B an `Operator`. Where its A Aᴴ is not diagonal,
+    `whole` has further pilots that make it so: devices that are never active. `places` says where the
+    real ones are in it.
     """
 
-    B: np.ndarray  # (L, N)
-    Q: np.ndarray  # (L, L)
-    s: np.ndarray  # (L,), ascending
+    book: PilotBook
+    B: np.ndarray | Operator  # (L, N)
+    Q: np.ndarray | None  # (L, L)
+    s: np.ndarray  # (L,) of `whole`, ascending; its largest bounds that of B
     pilot_energy: float  # mean ‖a_n‖²
+    whole: np.ndarray | Operator  # (L, N′)
+    places: np.ndarray | None  # (N,), None where whole is B
 
     @classmethod
     def of(cls, book):
         """The rotation of a pilot book; the eigen-decomposition is the book's, computed once."""
+        if book.is_fast:
+            return cls._fast(book)
         s, Q = book.gram_eigen
-        return cls(Q.conj().T @ book.matrix, Q, s, float(s.sum() / book.n_devices))
+        B = book.matrix.astype(np.complex128) if Q is None else Q.conj().T @ book.matrix
+        return cls(book, B, Q, s, float(s.sum() / book.n_devices), B, None)
+
+    @classmethod
+    def _fast(cls, book):
+        L, N = book.pilot_length, book.n_devices
+        B = whole = Operator((L, N), book.forward, book.adjoint)
+        bound, places = book.tight_bound, None
+        if bound is None:
+            more, places = book.tight_extension()
+            whole, bound = Operator((L, more.n_devices), more.forward, more.adjoint), more.tight_bound
+        return cls(book, B, None, np.full(L, bound), book.energy / N, whole, places)
+
+    @property
+    def matrix(self):
+        """B as a matrix; ValueError where that is too large."""
+        return self.book.matrix.astype(np.complex128) if isinstance(self.B, Operator) else self.B
+
+    def turn(self, received):
+        """Ỹ (L, B, M) of frames (B, L, M)."""
+        Y = np.moveaxis(received, 0, 1)
+        return np.ascontiguousarray(Y) if self.Q is None else apply(self.Q.conj().T, Y)
 
 
 class CertifiedSolver:
@@ -68,7 +98,7 @@ class CertifiedSolver:
     def __call__(self, received, noise_var=None) -> Estimate:
         received = check_received(received, self.pilots.pilot_length)
         reduced, back = _reduce_antennas(received.astype(np.complex128))
-        Y = apply(self._rotated.Q.conj().T, np.moveaxis(reduced, 0, 1))
+        Y = self._rotated.turn(reduced)
         lam = self._lam(Y, self.noise_var if noise_var is None else noise_var, received.shape[2])
         X, n_iter, gap = self.solve(Y, lam, self.tol)
         channel = np.moveaxis(X, 0, 1)
@@ -79,7 +109,7 @@ class CertifiedSolver:
     def estimate_noise_var(self, received):
         """σ² of every frame (B,), from the residual of the scaled LASSO."""
         reduced, _ = _reduce_antennas(received.astype(np.complex128))
-        Y = apply(self._rotated.Q.conj().T, np.moveaxis(reduced, 0, 1))
+        Y = self._rotated.turn(reduced)
         return self._blind_noise_var(Y, received.shape[2])
 
     def solve(self, Y, lam, tol):

@@ -10,14 +10,14 @@ from functools import partial
 import numpy as np
 
 from .certified import CertifiedSolver
-from .group_lasso import apply, row_shrink, sum_squares
+from .group_lasso import adjoint, apply, row_shrink, sum_squares
 
 
 class Ista:
     """X ← shrink_{λ/ℓ}( X + Aᴴ(Y − A X)/ℓ ), ℓ the largest eigenvalue of AᴴA."""
 
     def __init__(self, rotated):
-        self.B, self.lipschitz = rotated.B, rotated.s[-1]
+        self.B, self.adjoint, self.lipschitz = rotated.B, adjoint(rotated.B), rotated.s[-1]
 
     def start(self, Y, lam, lam_peak):
         return (np.zeros((self.B.shape[1], *Y.shape[1:]), np.complex128),)
@@ -27,7 +27,7 @@ class Ista:
 
     def descend(self, Y, lam, V):
         """One proximal gradient step from V."""
-        gradient = apply(self.B.conj().T, apply(self.B, V) - Y)
+        gradient = apply(self.adjoint, apply(self.B, V) - Y)
         return row_shrink(V - gradient / self.lipschitz, lam / self.lipschitz)
 
 
@@ -55,7 +55,7 @@ class Bcd:
     """One sweep: each row in turn is set to its minimiser, the others held; state (X, R = Y − A X)."""
 
     def __init__(self, rotated):
-        self.columns = rotated.B.T.copy()  # (N, L), a device's pilot in one piece
+        self.columns = rotated.matrix.T.copy()  # (N, L), a device's pilot in one piece
         self.energy = sum_squares(self.columns, axis=1)
 
     def start(self, Y, lam, lam_peak):
@@ -87,6 +87,7 @@ def fista(pilots, restart=True, max_iter=2000, check_every=10, **options) -> Cer
 def bcd(pilots, max_iter=200, check_every=2, **options) -> CertifiedSolver:
     """Make a block coordinate descent estimator (Qin, Scheinberg, Goldfarb, Math. Prog. Comp. 5, 2013).
 
-    An iteration is a sweep over all devices; for a pilot's own row the minimiser is a row shrink.
+    An iteration is a sweep over all devices; for a pilot's own row the minimiser is a row shrink. It
+    takes the pilots as a matrix, whatever their kind; ValueError where that is too large.
     """
     return CertifiedSolver("bcd", pilots, Bcd, max_iter=max_iter, check_every=check_every, **options)

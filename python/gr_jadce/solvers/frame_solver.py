@@ -16,6 +16,7 @@ class FrameSolver:
     ----------
     name : str
     pilots : PilotBook or (L, N) array
+        Used as a matrix, whatever its kind; ValueError where that is too large.
     algorithm : callable
         ``algorithm(A, Y, noise_var, **truth)`` with A (L, N), Y (L, B, M) and noise_var (B,) gives
         X (N, B, M), score (N, B) and n_iter (B,). All in double precision; real when both the
@@ -30,6 +31,7 @@ class FrameSolver:
             per_frame("noise_var", noise_var, 1)
         self.name, self.pilots, self.noise_var = name, as_pilot_book(pilots), noise_var
         self._algorithm, self._blind = algorithm, pc_admm(self.pilots)
+        _ = self.pilots.matrix  # too large: refused here, not at the first frame
 
     def __call__(self, received, noise_var=None, **truth) -> Estimate:
         received = check_received(received, self.pilots.pilot_length)

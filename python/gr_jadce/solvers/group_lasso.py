@@ -10,8 +10,29 @@ Shapes: A (L, N), Y (L, B, M), X (N, B, M), lam (B,); B independent problems at 
 import numpy as np
 
 
+class Operator:
+    """A product in place of a matrix (L, N): `forward` and `backward` are callables on rows (n, ...)."""
+
+    def __init__(self, shape, forward, backward):
+        self.shape, self.forward, self.backward = shape, forward, backward
+
+    @property
+    def adjoint(self):
+        return Operator(self.shape[::-1], self.backward, self.forward)
+
+
+def adjoint(matrix):
+    """The conjugate transpose of a matrix, or the adjoint of an `Operator`."""
+    return matrix.adjoint if isinstance(matrix, Operator) else matrix.conj().T
+
+
 def apply(matrix, rows):
-    """matrix @ rows for rows of shape (n, ...): one product for all frames and antennas."""
+    """matrix @ rows for rows of shape (n, ...): one product for all frames and antennas.
+
+    The matrix may be an `Operator`.
+    """
+    if isinstance(matrix, Operator):
+        return matrix.forward(rows)
     return (matrix @ rows.reshape(len(rows), -1)).reshape(len(matrix), *rows.shape[1:])
 
 
@@ -39,7 +60,7 @@ def objective(residual, rows, lam):
 
 def lam_max(matrix, received):
     """The smallest λ at which the solution is X = 0: max_n ‖a_nᴴ Y‖₂, for every frame (B,)."""
-    return row_norms(apply(matrix.conj().T, received)).max(axis=0)
+    return row_norms(apply(adjoint(matrix), received)).max(axis=0)
 
 
 def duality_gap(matrix, received, rows, lam):

@@ -17,7 +17,7 @@ from functools import partial
 import numpy as np
 
 from .certified import CertifiedSolver
-from .group_lasso import apply, row_shrink
+from .group_lasso import adjoint, apply, row_shrink
 
 
 def step(Z, U, predict, prox, r, C):
@@ -70,23 +70,32 @@ class PcAdmm:
     """The iteration for the group LASSO; state (Z~, Z, U, β), β constant by a fixed rule."""
 
     def __init__(self, rotated, r, C, beta_factor):
-        self.B, self.s, self.r, self.C = rotated.B, rotated.s, r, C
+        self.B, self.s, self.places, self.r, self.C = rotated.whole, rotated.s, rotated.places, r, C
+        self.adjoint, self.n_devices = adjoint(self.B), rotated.B.shape[1]
         self.beta_factor = beta_factor * rotated.pilot_energy
 
     def start(self, Y, lam, lam_peak):
         zero = np.zeros((self.B.shape[1], *Y.shape[1:]), np.complex128)
-        return zero, zero, zero, self.beta_factor * np.sqrt(lam / lam_peak)
+        return zero[: self.n_devices], zero, zero, self.beta_factor * np.sqrt(lam / lam_peak)
 
     def step(self, Y, lam, state):
         _, Z, U, beta = state
-        prox = partial(row_shrink, threshold=lam / beta)
+        prox = partial(self._prox, threshold=lam / beta)
         Z, U, Z_pred = step(Z, U, self._predict(Y, beta), prox, self.r, self.C)
-        return Z_pred, Z, U, beta
+        return Z_pred if self.places is None else Z_pred[self.places], Z, U, beta
+
+    def _prox(self, V, threshold):
+        """Shrinks the rows of real devices; those that complete the pilots are zero."""
+        if self.places is None:
+            return row_shrink(V, threshold)
+        Z_pred = np.zeros_like(V)
+        Z_pred[self.places] = row_shrink(V[self.places], threshold)
+        return Z_pred
 
     def _predict(self, Y, beta):
         """V ↦ (AᴴA + βI)⁻¹ (AᴴY + βV) = V + Aᴴ (AAᴴ + βI)⁻¹ (Y − A V), by Woodbury."""
         weight = 1 / (self.s[:, None] + beta)
-        return lambda V: V + apply(self.B.conj().T, weight[..., None] * (Y - apply(self.B, V)))
+        return lambda V: V + apply(self.adjoint, weight[..., None] * (Y - apply(self.B, V)))
 
 
 def pc_admm(pilots, r=0.9, C=None, beta_factor=3.2, **options) -> CertifiedSolver:

@@ -63,7 +63,10 @@ SHAPES = {name: () for name in SCALARS} | {
 
 
 class Book(NamedTuple):
-    """Pilots in rotated coordinates: B = QᴴA (L, N), its adjoint, and s (L, 1); mean ‖a_n‖² = 1."""
+    """Pilots in rotated coordinates: B = QᴴA (L, N), its adjoint, and s (L, 1); mean ‖a_n‖² = 1.
+
+    B and its adjoint are arrays, or each an `Operator` of `solvers.group_lasso`.
+    """
 
     B: Any
     adjoint: Any
