@@ -37,6 +37,11 @@ def receive(waveform, n_frames, seed, delays, max_offset, snr_db=15, n_active=8)
     return received, channel, delay, offset, noise_var
 
 
+def decide(delayed, estimator, received, false_alarm, noise_var=None):
+    estimate = make_estimator(estimator, delayed.book)(received, noise_var)
+    return delayed.decide(estimate, received, false_alarm, noise_var)
+
+
 def probabilities(decision, channel):
     active = np.abs(channel).any(axis=2)
     return np.mean(~decision.activity[active]), np.mean(decision.activity[~active])
@@ -46,7 +51,7 @@ def probabilities(decision, channel):
 def test_fractional_delays_and_carrier_offsets(estimator):
     received, channel, delay, _, noise_var = receive(Waveform(4), 100, 1, (-0.5, 0.5), 2e-4)
     delayed = Delayed(BOOK, Asynchrony(max_offset=2e-4))
-    decision = delayed.decide(make_estimator(estimator, delayed.book), received, 0.01)
+    decision = decide(delayed, estimator, received, 0.01)
     miss, false_alarm = probabilities(decision, channel)
     assert miss <= 0.01
     assert false_alarm <= 0.01
@@ -59,7 +64,7 @@ def test_fractional_delays_and_carrier_offsets(estimator):
 def test_delays_within_a_cyclic_prefix():
     received, channel, delay, _, _ = receive(Waveform(4, cyclic_prefix=9), 25, 2, (0, 8), 2e-4)
     delayed = Delayed(BOOK, Asynchrony(max_delay=8, max_offset=2e-4, cyclic=True))
-    decision = delayed.decide(make_estimator("unrolled", delayed.book), received, 0.01)
+    decision = decide(delayed, "unrolled", received, 0.01)
     miss, false_alarm = probabilities(decision, channel)
     assert miss <= 0.04
     assert false_alarm <= 0.01
@@ -70,7 +75,7 @@ def test_delays_within_a_cyclic_prefix():
 def test_carrier_offsets_are_found():
     received, channel, _, offset, _ = receive(Waveform(4), 40, 3, (-0.5, 0.5), 0.01, snr_db=20)
     delayed = Delayed(BOOK, Asynchrony(max_offset=0.01))
-    decision = delayed.decide(make_estimator("pc_admm", delayed.book), received, 0.01)
+    decision = decide(delayed, "pc_admm", received, 0.01)
     hit = decision.activity & (offset != 0)
     assert probabilities(decision, channel)[0] <= 0.02
     assert np.median(np.abs(decision.offset - offset)[hit]) < 1e-3
@@ -79,18 +84,17 @@ def test_carrier_offsets_are_found():
 def test_a_known_noise_variance_is_used():
     received, channel, _, _, noise_var = receive(Waveform(4), 40, 4, (-0.5, 0.5), 0.0)
     delayed = Delayed(BOOK, Asynchrony())
-    decision = delayed.decide(make_estimator("pc_admm", delayed.book), received, 0.01, noise_var)
+    decision = decide(delayed, "pc_admm", received, 0.01, noise_var)
     assert np.all(decision.noise_var == noise_var)
     assert probabilities(decision, channel)[0] <= 0.01
 
 
 def test_noise_and_silence_have_no_devices():
     delayed = Delayed(BOOK, Asynchrony(max_delay=1, cyclic=True))
-    estimator = make_estimator("pc_admm", delayed.book)
     noise = complex_normal(np.random.default_rng(5), (50, 32, N_ANTENNAS))
-    decision = delayed.decide(estimator, noise, 1e-3)
+    decision = decide(delayed, "pc_admm", noise, 1e-3)
     assert decision.activity.mean() < 3e-3
-    silent = delayed.decide(estimator, np.zeros((2, 32, 1), np.complex64), 1e-3)
+    silent = decide(delayed, "pc_admm", np.zeros((2, 32, 1), np.complex64), 1e-3)
     assert not silent.activity.any()
     assert not silent.channel.any()
 

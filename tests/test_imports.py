@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "detection": {"pilots", "solvers"},
     "unrolled": {"solvers", "npz", "pilots", "uplink", "metrics"},
     "estimators": {"solvers", "unrolled.inference"},
-    "reporting": {"detection", "messages", "pilots"},
+    "reporting": {"asynchrony", "detection", "messages", "pilots"},
     "truth": {"messages"},
     "waveform": {"framing"},
     "asynchrony": {"detection", "framing", "pilots", "solvers", "waveform"},

@@ -33,6 +33,9 @@ REPORTS = {
     "bad input": make_report(n_active=0, status="bad_input"),
     "names": make_report(n_active=12, device_id=tuple(f"sensor {n} “ü”" for n in range(12))),
     "no names": make_report(n_active=0, device_id=()),
+    "out of step": make_report(
+        n_active=3, delay=np.float32([0.25, -0.5, 7.1]), carrier_offset=np.float32([0, 1e-3, -2e-4])
+    ),
     "extremes": make_report(
         n_active=4,
         n_antennas=1,

@@ -126,19 +126,18 @@ class Delayed:
         ]
         return (columns * _turn(offset, columns.shape[1])).T
 
-    def decide(self, estimator, received, false_alarm=1e-3, noise_var=None) -> AsynchronousDecision:
+    def decide(self, estimate, received, false_alarm=1e-3, noise_var=None) -> AsynchronousDecision:
         """Find the active devices of frames (B, L, M), their delays, offsets and channels.
 
         Parameters
         ----------
-        estimator : callable
-            Of `book`.
+        estimate : Estimate
+            Of an estimator set up for `book`.
         received, false_alarm, noise_var
             As for `detection.decide`.
         """
         received = check_received(received, self.pilots.pilot_length)
         known = None if noise_var is None else per_frame("noise_var", noise_var, len(received))
-        estimate = estimator(received, noise_var=noise_var)
         coarse = decide(estimate, received, self.book, false_alarm / self.n_columns, noise_var)
         frames = [
             self._settle(frame, coarse, i, -np.log10(false_alarm), None if known is None else known[i])

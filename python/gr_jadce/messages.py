@@ -28,6 +28,8 @@ _SCALARS = {
     "solve_time": float,
     "frames_dropped": int,
 }
+# Numbers of each active device, in the activity PDU alone, that only some receivers tell.
+_OPTIONAL = ("delay", "carrier_offset")
 _EXPECTED = {
     int: "an integer from 0 to 2**64 - 1",
     float: "a number",
@@ -72,6 +74,9 @@ class Report:
         Frames dropped so far.
     device_id : tuple of K str, optional
         Names of the active devices, if the pilot book has names.
+    delay, carrier_offset : (K,) float32 array, optional
+        Delays of the active devices, symbols, and their carrier offsets, cycles a symbol, where
+        the receiver estimates them.
 
     Raises
     ------
@@ -96,6 +101,8 @@ class Report:
     solve_time: float
     frames_dropped: int = 0
     device_id: tuple[str, ...] | None = None
+    delay: np.ndarray | None = None
+    carrier_offset: np.ndarray | None = None
 
     def __post_init__(self):
         _check_sizes(self.n_devices, self.n_antennas)
@@ -105,6 +112,7 @@ class Report:
             ("device", np.uint32, (n_active,)),
             ("channel", np.complex64, (n_active, self.n_antennas)),
             ("score", np.float32, (n_active,)),
+            *((name, np.float32, (n_active,)) for name in _OPTIONAL if getattr(self, name) is not None),
         ):
             array = np.asarray(getattr(self, name), dtype=dtype)
             if array.shape != shape:
@@ -131,6 +139,9 @@ def to_pmts(report):
     for name, kind in _SCALARS.items():
         value = _pmt_kinds()[kind][0](kind(getattr(report, name)))
         activity_meta = pmt.dict_add(activity_meta, _symbol(name), value)
+    for name, values in _optional(report).items():
+        values = pmt.init_f32vector(n_active, values.tolist())
+        activity_meta = pmt.dict_add(activity_meta, _symbol(name), values)
     if report.device_id is not None:
         activity_meta = pmt.dict_add(activity_meta, _symbol("device_id"), pmt.to_pmt(list(report.device_id)))
     channel_meta = pmt.dict_add(shared, _symbol("device"), device)
@@ -154,6 +165,9 @@ def activity_from_pmt(pdu) -> dict:
     fields["device"] = _vector("device", pmt.u32vector_elements, vector, np.uint32)
     fields["score"] = _from_meta(meta, "score", pmt.f32vector_elements, "an f32vector")
     fields["device_id"] = _names_from_pmt(meta)
+    for name in _OPTIONAL:
+        if pmt.dict_has_key(meta, _symbol(name)):
+            fields[name] = _from_meta(meta, name, pmt.f32vector_elements, "an f32vector")
     return fields
 
 
@@ -288,7 +302,8 @@ def to_json(report) -> str:
     if report.device_id is not None:
         entry["device_id"] = list(report.device_id)
     rows = np.ascontiguousarray(report.channel).view(np.float32).reshape(*report.channel.shape, 2)
-    arrays = f'"score": {_json_numbers(report.score)}, "channel": {_json_numbers(rows)}'
+    arrays = {"score": report.score, "channel": rows, **_optional(report)}
+    arrays = ", ".join(f'"{name}": {_json_numbers(array)}' for name, array in arrays.items())
     return f"{json.dumps(entry)[:-1]}, {arrays}}}"
 
 
@@ -322,8 +337,13 @@ def from_json(line) -> Report:
         score=_array_from_entry(entry, "score", np.float32),
         channel=rows.reshape(shape).view(np.complex64)[..., 0],
         device_id=_names_from_entry(entry),
+        **{name: _array_from_entry(entry, name, np.float32) for name in _OPTIONAL if name in entry},
         **fields,
     )
+
+
+def _optional(report):
+    return {name: getattr(report, name) for name in _OPTIONAL if getattr(report, name) is not None}
 
 
 def _check_sizes(n_devices, n_antennas):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .asynchrony import Delayed
 from .detection import decide
 from .messages import Report
 from .pilots import PilotBook
@@ -24,6 +25,8 @@ class _Found(NamedTuple):
     noise_var: float
     snr_db: float
     n_iter: int
+    delay: np.ndarray | None = None
+    carrier_offset: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class FrameSolver:
     clip_level : float
         A frame with a real or imaginary part of at least this magnitude is reported "clipped";
         0 for no such level.
+    delayed : Delayed, optional
+        For devices out of step; `estimator` is then one for its larger book.
 
     Raises
     ------
@@ -57,6 +62,7 @@ class FrameSolver:
     false_alarm: float = 1e-3
     noise_var: float = 0.0
     clip_level: float = 0.0
+    delayed: Delayed | None = None
 
     def __post_init__(self):
         if not 0 < self.false_alarm < 1:
@@ -65,6 +71,11 @@ class FrameSolver:
             value = getattr(self, name)
             if not 0 <= value < np.inf:
                 raise ValueError(f"{name}: expected a finite number of at least 0, got {value!r}")
+
+    @property
+    def book(self) -> PilotBook:
+        """The pilot book that `estimator` is for."""
+        return self.pilots if self.delayed is None else self.delayed.book
 
     def solve(self, frames, stamps, frames_dropped=0) -> tuple[list[Report], Exception | None]:
         """One report a frame; nothing that is in a frame, and no estimator, makes it raise.
@@ -114,7 +125,10 @@ class FrameSolver:
     def _solve(self, frames):
         noise_var = self.noise_var or None
         estimate = self.estimator(frames, noise_var=noise_var)
-        decision = decide(estimate, frames, self.pilots, self.false_alarm, noise_var)
+        if self.delayed is None:
+            decision = decide(estimate, frames, self.pilots, self.false_alarm, noise_var)
+        else:
+            decision = self.delayed.decide(estimate, frames, self.false_alarm, noise_var)
         frame, device = np.nonzero(decision.activity)
         channel = decision.channel[frame, device].astype(np.complex64)
         score = decision.score[frame, device].astype(np.float32)
@@ -131,8 +145,14 @@ class FrameSolver:
             np.broadcast_to(estimate.n_iter, len(frames)).tolist(),
             strict=True,
         )
-        device = device.astype(np.uint32)
-        return [_Found(device[part], channel[part], score[part], *numbers) for part, *numbers in figures]
+        of_device = [device.astype(np.uint32), channel, score]
+        if self.delayed is None:
+            return [_Found(*(values[part] for values in of_device), *numbers) for part, *numbers in figures]
+        more = [values[frame, device].astype(np.float32) for values in (decision.delay, decision.offset)]
+        return [
+            _Found(*(values[part] for values in of_device), *numbers, *(values[part] for values in more))
+            for part, *numbers in figures
+        ]
 
     def _report(self, stamp, found, status, n_antennas, solve_time, frames_dropped):
         if found is None:

@@ -17,7 +17,8 @@ from gr_jadce.blocks import json_sink, pilot_framer, receiver, scorer, uplink_so
 from gr_jadce.estimators import make_estimator
 from gr_jadce.pilots import make_pilots
 from gr_jadce.reporting import FrameSolver
-from gr_jadce.uplink import Scenario, simulate
+from gr_jadce.uplink import Scenario, complex_normal, simulate
+from gr_jadce.waveform import Waveform
 
 BOOK = make_pilots("gaussian", n_devices=50, pilot_length=32, seed=3)
 LENGTH = 32
@@ -459,6 +460,24 @@ def test_frames_of_another_size_cannot_be_connected():
     flowgraph = gr.top_block()
     with pytest.raises(ValueError, match="itemsize"):
         flowgraph.connect(pilot_framer(LENGTH + 1, 1, 50), receiver(BOOK, 1))
+
+
+def test_devices_out_of_step_are_found_with_their_delays():
+    rng = np.random.default_rng(8)
+    book = make_pilots("qpsk", n_devices=40, pilot_length=32, seed=2)
+    active, late = np.array([3, 17, 31]), np.array([-0.3, 0.0, 0.45])
+    bursts = Waveform(4).bursts(book.matrix[:, active], late + 1)[:, None]  # one symbol late as a whole
+    samples = np.sum(bursts * complex_normal(rng, (2, 3)), axis=2)
+    samples = samples + 0.01 * complex_normal(rng, samples.shape)
+    filtered = np.stack([np.convolve(antenna, Waveform(4).taps) for antenna in samples.T])
+    frame = filtered[:, Waveform(4).offset + 4 :: 4][:, :32].T.astype(np.complex64)
+    block = receiver(book, 2, asynchrony={"max_delay": 0})
+    [report] = run(block, frame[None]).reports
+    assert report.device.tolist() == active.tolist()
+    assert report.delay == pytest.approx(late, abs=0.05)
+    assert report.carrier_offset == pytest.approx(0, abs=1e-3)
+    block.set_estimator("pc_admm")
+    assert block.status_dict()["estimator"] == "pc_admm"
 
 
 def test_names_of_devices_are_told(tmp_path):

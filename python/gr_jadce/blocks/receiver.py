@@ -11,6 +11,7 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
+from ..asynchrony import Asynchrony, Delayed
 from ..backlog import Backlog
 from ..estimators import make_estimator
 from ..framing import FrameTimeline, check_integer
@@ -59,6 +60,10 @@ class receiver(gr.sync_block):
     clip_level : float
         A frame in which a real or imaginary part reaches this magnitude is reported "clipped",
         and solved all the same; 0 for no such level.
+    asynchrony : Asynchrony or dict, optional
+        How far devices may be out of step (`asynchrony.Asynchrony`, or its arguments); the reports
+        then also tell their delays and carrier offsets. A callable estimator has to be one for the
+        book of `asynchrony.Delayed`. Default: all devices in step.
 
     Raises
     ------
@@ -80,6 +85,7 @@ class receiver(gr.sync_block):
         max_backlog=1024,
         max_batch=256,
         clip_level=0.0,
+        asynchrony=None,
     ):
         if on_overload not in ("block", "drop"):
             raise ValueError(f'on_overload: expected "block" or "drop", got {on_overload!r}')
@@ -88,8 +94,10 @@ class receiver(gr.sync_block):
         self._max_batch = check_integer("max_batch", max_batch, 1)
         self._backlog = Backlog(self._answer, check_integer("max_backlog", max_backlog, 1), self._max_batch)
         self._dropping = on_overload == "drop"
-        name, solve = _named_estimator(estimator, book, estimator_options)
-        self._solver = FrameSolver(book, solve, name, false_alarm, noise_var, clip_level)
+        asynchrony = Asynchrony(**asynchrony) if isinstance(asynchrony, dict) else asynchrony
+        delayed = None if asynchrony is None else Delayed(book, asynchrony)
+        name, solve = _named_estimator(estimator, delayed.book if delayed else book, estimator_options)
+        self._solver = FrameSolver(book, solve, name, false_alarm, noise_var, clip_level, delayed)
         self._solver_lock = threading.Lock()
         self._timeline = FrameTimeline()
         self._in = self._solved = self._bad = 0
@@ -114,7 +122,7 @@ class receiver(gr.sync_block):
 
     def set_estimator(self, name, options=None):
         """Set up another estimator, in the calling thread, for all frames from the next batch on."""
-        name, estimator = _named_estimator(name, self._solver.pilots, options)
+        name, estimator = _named_estimator(name, self._solver.book, options)
         self._change(name=name, estimator=estimator)
 
     def frames_in(self) -> int:
