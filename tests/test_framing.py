@@ -125,7 +125,7 @@ def test_of_an_oversampled_pilot_every_so_many_samples_are_kept(period, chunk):
     cutter.framer.set_time((0, 220 / RATE))
     cutter.feed(streams_at(range(220, 400), 2))
     starts = {k: period * k + 2 for k in range(400 // period)}
-    whole = {k: t for k, t in starts.items() if t + 13 <= 200 or t >= 220 and t + 13 <= 400}
+    whole = {k: t for k, t in starts.items() if t + 13 <= 200 or (t >= 220 and t + 13 <= 400)}
     assert list(cutter.frames) == list(whole)
     for k, start in whole.items():
         assert np.array_equal(cutter.frames[k], frame_at(start, 13, 2)[::3])

@@ -67,6 +67,35 @@ def reports_of(tmp_path):
     return [from_json(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
 
 
+def test_what_was_recorded_is_received_again(app, book, tmp_path):
+    simulation = ["--pilots", "book.npz", "--antennas", 2, "--slots", 50, "--slot-period", PERIOD]
+    options = ["--json", "live.jsonl", "--record", "up"]
+    process = app("jadce-receive", *simulation, "--simulate", *options)
+    assert process.returncode == 0, process.stderr
+    assert counts_of(process)["recorded"] == 50 * PERIOD
+    app("jadce-receive", *simulation, "--recording", "up.sigmf-meta", "--json", "out.jsonl")
+    live = [from_json(line) for line in (tmp_path / "live.jsonl").read_text().splitlines()]
+    replayed = reports_of(tmp_path)
+    assert len(live) == len(replayed) == 50
+    for one, other in zip(live, replayed, strict=True):
+        np.testing.assert_array_equal(one.device, other.device)
+
+
+def test_a_recording_that_could_not_be_written_is_an_error(app, book, tmp_path):
+    (tmp_path / "up.sigmf-data").symlink_to("/dev/full")
+    process = app("jadce-receive", "--pilots", "book.npz", "--simulate", "--slots", 50, "--record", "up")
+    assert process.returncode == 1
+    assert counts_of(process)["solved"] == 50
+    assert "samples were not recorded: [Errno 28] No space left" in process.stderr
+
+
+def test_a_recording_is_not_overwritten_by_its_replay(record, app):
+    record()
+    process = app("jadce-receive", "--pilots", "book.npz", "--slot-period", PERIOD,
+                  "--recording", "up.sigmf-meta", "--record", "up")  # fmt: skip
+    assert (process.returncode, "--record goes with" in process.stderr) == (2, True)
+
+
 def test_every_slot_of_a_recording_is_answered(record, receive, tmp_path):
     uplink = record()
     counts = counts_of(receive())

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from usrp_sim.radios import simulated_radios, why_not
 
+from gr_jadce.recording import read_recording
+
 pytestmark = pytest.mark.timeout(400)  # four simulators and a receiver on two cores
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = "/usr/bin/python3"
@@ -60,8 +62,8 @@ def simulate(folder, n_devices, pilot_length, n_antennas, snr_db):
     return Uplink(book, folder / "uplink.sigmf-meta", truth, iq_files)
 
 
-def receive_recording(uplink, folder):
-    app("jadce-receive", "--pilots", uplink.book, "--recording", uplink.recording,
+def receive_recording(uplink, folder, recording=None):
+    app("jadce-receive", "--pilots", uplink.book, "--recording", recording or uplink.recording,
         "--slot-period", SLOT_PERIOD, "--json", folder / "recording.jsonl")  # fmt: skip
     return read_reports(folder / "recording.jsonl")
 
@@ -133,6 +135,11 @@ def one_antenna(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def two_antennas(tmp_path_factory):
+    return simulate(tmp_path_factory.mktemp("two"), n_devices=100, pilot_length=40, n_antennas=2, snr_db=20)
+
+
+@pytest.fixture(scope="module")
 def four_antennas(tmp_path_factory):
     return simulate(tmp_path_factory.mktemp("four"), n_devices=200, pilot_length=64, n_antennas=4, snr_db=15)
 
@@ -155,6 +162,45 @@ def test_a_given_number_of_slots(start_radios, one_antenna, tmp_path):
     ended = app("jadce-receive", *usrp_arguments(one_antenna, radios, tmp_path), "--slots", 20)
     assert list(read_reports(tmp_path / "usrp.jsonl")) == list(range(20))
     assert f"samples={20 * SLOT_PERIOD} " in ended.stderr
+
+
+@pytest.mark.parametrize("lost", [None, (21 * SLOT_PERIOD + 30, SLOT_PERIOD + 4000)])
+def test_two_usrps_live_recorded_and_replayed(lost, start_radios, two_antennas, tmp_path):
+    radios = start_radios(two_antennas.iq_files, lost and {1: f"{lost[0]}:{lost[1]}"})
+    ended = app("jadce-receive", *usrp_arguments(two_antennas, radios, tmp_path), "--slots", N_SLOTS,
+                "--record", tmp_path / "record")  # fmt: skip
+    assert f"recorded={N_SLOTS * SLOT_PERIOD} unrecorded=0" in ended.stderr
+    live = read_reports(tmp_path / "usrp.jsonl")
+    replayed = receive_recording(two_antennas, tmp_path, tmp_path / "record.sigmf-meta")
+    first = next(iter(live))
+    assert sorted(set(range(first, first + N_SLOTS)) - set(live)) == ([21, 22] if lost else [])
+    assert error_rate(live, two_antennas.truth) < 0.01
+    assert list(live) == list(replayed)
+    for frame_id, report in live.items():
+        assert_same_report(report, replayed[frame_id])
+    assert_recorded(read_recording(tmp_path / "record"), two_antennas, lost)
+
+
+def assert_same_report(report, other):
+    for name in ("device", "status", "rx_time", "n_devices", "n_antennas"):
+        assert report[name] == other[name]
+    atol = 1e-5 * np.abs(report["channel"]).max(initial=0.0)
+    np.testing.assert_allclose(report["channel"], other["channel"], rtol=0, atol=atol)
+
+
+def assert_recorded(recording, uplink, lost):
+    """The samples are those of the radios, each at its time."""
+    sent = np.stack([np.fromfile(file, "<i2").reshape(-1, 2) for file in uplink.iq_files], axis=1) / 32767
+    start = recording.segments[0].rx_time
+    assert len(recording.segments) == (2 if lost else 1)
+    for segment in recording.segments:
+        seconds, fraction = segment.rx_time
+        first = round((seconds - start[0] + fraction - start[1]) * RATE)
+        parts = sent[first : first + segment.stop - segment.start]
+        np.testing.assert_allclose(
+            recording.read(segment.start, segment.stop), parts[..., 0] + 1j * parts[..., 1], atol=1e-6
+        )
+        assert segment.frequency == pytest.approx(2.45e9, abs=1e3)
 
 
 def test_four_usrps(start_radios, four_antennas, four_expected, tmp_path):
