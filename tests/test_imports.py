@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "background_writer": set(),
     "scoring": {"metrics"},
     "monitoring": {"scoring"},
-    "uplink": {"pilots"},
+    "uplink": {"pilots", "waveform"},
     "solvers": {"pilots"},
     "detection": {"pilots", "solvers"},
     "unrolled": {"solvers", "npz", "pilots", "uplink", "metrics"},

@@ -24,13 +24,12 @@ from .detection import decide, log10_p_known, log10_p_unknown
 from .framing import check_integer
 from .pilots import as_pilot_book
 from .solvers.estimate import check_received, per_frame
-from .waveform import raised_cosine
+from .waveform import late, turn
 
 _HELD = 0.98  # share of a cell's energy that its operators hold at least
 _GRID = 16  # delays tried in a symbol
 _OFFSETS = 5  # offsets tried in a cell
 _ROUNDS = 3  # of refinement
-_REACH = 12  # symbols to where the pulse has died away
 _TINY = np.finfo(float).tiny
 
 
@@ -112,7 +111,9 @@ class Delayed:
         columns = np.moveaxis(operators @ self.pilots.matrix, 0, 2)  # (L, N, G)
         self.book = as_pilot_book(columns.reshape(length, n_devices * self.n_columns))
         self._delays = np.arange(-_GRID // 2, (asynchrony.max_delay + 0.5) * _GRID + 1) / _GRID
-        self._late = _late(self._delays, asynchrony, length) @ self.pilots.matrix  # (J, L, N)
+        self._late = (
+            late(self._delays, length, asynchrony.roll_off, asynchrony.cyclic) @ self.pilots.matrix
+        )  # (J, L, N)
         self._offsets = np.concatenate([offsets for _, offsets in _cells(asynchrony, length)])
         self._offsets = np.unique(self._offsets.round(12))
 
@@ -124,7 +125,7 @@ class Delayed:
         columns = (1 - share[:, None]) * self._late[before, :, device] + share[:, None] * self._late[
             before + 1, :, device
         ]
-        return (columns * _turn(offset, columns.shape[1])).T
+        return (columns * turn(offset, columns.shape[1])).T
 
     def decide(self, estimate, received, false_alarm=1e-3, noise_var=None) -> AsynchronousDecision:
         """Find the active devices of frames (B, L, M), their delays, offsets and channels.
@@ -195,7 +196,7 @@ class Delayed:
     def _best(self, device, own):
         """The delay and offset at which a device's pilot explains most of `own` (L, M)."""
         late = self._late[:, :, device]  # (J, L)
-        turned = _turn(-self._offsets, len(own))[:, :, None] * own  # (F, L, M)
+        turned = turn(-self._offsets, len(own))[:, :, None] * own  # (F, L, M)
         energy = np.sum(np.abs(late.conj() @ turned) ** 2, axis=2).T  # (J, F)
         energy = energy / np.maximum(np.sum(np.abs(late) ** 2, axis=1), _TINY)[:, None]
         j, f = np.unravel_index(energy.argmax(), energy.shape)
@@ -264,26 +265,12 @@ def _cells(asynchrony, length):
 
 def _operators(delays, offsets, asynchrony, length):
     """The operators (D, L, L) that hold most of a cell's energy, each scaled to keep a pilot's."""
-    late = _late(delays, asynchrony, length)
-    tried = (_turn(offsets, length)[:, None, :, None] * late).reshape(-1, length * length)
+    operators = late(delays, length, asynchrony.roll_off, asynchrony.cyclic)
+    tried = (turn(offsets, length)[:, None, :, None] * operators).reshape(-1, length * length)
     values, vectors = np.linalg.eigh(tried.conj() @ tried.T)
     order = 1 + np.searchsorted(np.cumsum(values[::-1]) / values.sum(), _HELD)
     main = vectors[:, ::-1][:, :order] / np.sqrt(values[::-1][:order])
     return np.sqrt(length) * (main.T @ tried).reshape(order, length, length)
-
-
-def _late(delays, asynchrony, length):
-    """Operators (J, L, L) that delay a pilot behind the matched filter."""
-    lag = np.arange(length)[:, None] - np.arange(length) - np.asarray(delays)[:, None, None]
-    if not asynchrony.cyclic:
-        return raised_cosine(lag, asynchrony.roll_off)
-    wraps = -(-(_REACH + asynchrony.max_delay) // length)
-    return sum(raised_cosine(lag + w * length, asynchrony.roll_off) for w in range(-wraps, wraps + 1))
-
-
-def _turn(offset, length):
-    """e^{2πiνl} (…, L) of offsets in cycles a symbol."""
-    return np.exp(2j * np.pi * np.asarray(offset)[..., None] * np.arange(length))
 
 
 def _peak(places, values, at):

@@ -31,6 +31,12 @@ SCENARIO = {
     "n_active": None,
     "snr_db": 10.0,
     "power_spread_db": 0.0,
+    "rician_k_db": None,
+    "antenna_correlation": 0.0,
+    "max_delay": 0.0,
+    "cyclic_prefix": 0,
+    "max_offset": 0.0,
+    "phase_noise": 0.0,
 }
 OPTIONS = ("max_iter", "n_layers", "tol", "lam_factor")  # of estimators, that can be swept too
 KNOWN = ("noise_var", "activity_rate")

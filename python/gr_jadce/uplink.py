@@ -7,10 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from .pilots import PilotBook, as_pilot_book
+from .waveform import late, turn
 
 _MOST_ANTENNAS = 2**16  # as in a report
 _MOST_DB = 300  # float32 can hold these powers
 MOST_SEED = 2**64 - 1
+ROLL_OFF = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +35,23 @@ class Scenario:
     power_spread_db : float
         Each active device's mean power in a frame is drawn uniformly within ± this many dB,
         with a mean over devices of 1. Channels are i.i.d. CN(0, power) over antennas
-        (Rayleigh block fading).
+        (Rayleigh block fading), unless one of the next two says otherwise.
+    rician_k_db : float, optional
+        Power of a line-of-sight path over that of the scattered ones, dB: a plane wave from a
+        random direction on a linear array with half a wavelength between antennas.
+    antenna_correlation : float
+        ρ in [0, 1): correlation ρ^|i−j| of the scattered paths at antennas i and j.
+    max_delay : float
+        Devices are late by up to so many symbols, uniformly: within ± max_delay or, if there is a
+        cyclic prefix, from 0 to max_delay. Behind the matched filter of a root-raised-cosine
+        pulse of roll-off 0.25.
+    cyclic_prefix : int
+        Symbols; at least `max_delay` where not 0.
+    max_offset : float
+        Carrier offsets, uniform within ± so many cycles a symbol.
+    phase_noise : float
+        Standard deviation, radians, of the step from symbol to symbol of every device's phase
+        (a random walk from the pilot's first symbol on).
 
     Raises
     ------
@@ -47,6 +65,12 @@ class Scenario:
     n_active: int | None = None
     snr_db: float = 10.0
     power_spread_db: float = 0.0
+    rician_k_db: float | None = None
+    antenna_correlation: float = 0.0
+    max_delay: float = 0.0
+    cyclic_prefix: int = 0
+    max_offset: float = 0.0
+    phase_noise: float = 0.0
 
     def __post_init__(self):
         object.__setattr__(self, "pilots", as_pilot_book(self.pilots))
@@ -65,6 +89,28 @@ class Scenario:
             raise ValueError(f"snr_db: expected -{_MOST_DB} to {_MOST_DB} dB, got {self.snr_db!r}")
         if not 0 <= self.power_spread_db <= _MOST_DB:
             raise ValueError(f"power_spread_db: expected 0 to {_MOST_DB} dB, got {self.power_spread_db!r}")
+        self._check_propagation()
+
+    def _check_propagation(self):
+        k_db, length = self.rician_k_db, self.pilots.pilot_length
+        if k_db is not None and not -_MOST_DB <= k_db <= _MOST_DB:
+            raise ValueError(f"rician_k_db: expected -{_MOST_DB} to {_MOST_DB} dB, got {k_db!r}")
+        if not 0 <= self.antenna_correlation < 1:
+            raise ValueError(f"antenna_correlation: expected 0 to below 1, got {self.antenna_correlation!r}")
+        if not (0 <= self.cyclic_prefix <= length and self.cyclic_prefix == int(self.cyclic_prefix)):
+            raise ValueError(f"cyclic_prefix: expected 0 to {length} symbols, got {self.cyclic_prefix!r}")
+        if not 0 <= self.max_delay <= (self.cyclic_prefix or length):
+            most = self.cyclic_prefix or length
+            raise ValueError(f"max_delay: expected 0 to {most} symbols, got {self.max_delay!r}")
+        if not 0 <= self.max_offset <= 0.5:
+            raise ValueError(f"max_offset: expected 0 to 0.5 cycles a symbol, got {self.max_offset!r}")
+        if not 0 <= self.phase_noise <= np.pi:
+            raise ValueError(f"phase_noise: expected 0 to π radians, got {self.phase_noise!r}")
+
+    @property
+    def in_step(self) -> bool:
+        """No device is late, nor its carrier off."""
+        return not (self.max_delay or self.max_offset or self.phase_noise)
 
     @property
     def mean_activity(self) -> float:
@@ -79,7 +125,10 @@ class Scenario:
 
 
 class Uplink(NamedTuple):
-    """Simulated frames: received (B, L, M), channel (B, N, M), activity (B, N), noise variance."""
+    """Simulated frames: received (B, L, M), channel (B, N, M), activity (B, N), noise variance.
+
+    The channel is that at the pilot's first symbol.
+    """
 
     received: np.ndarray
     channel: np.ndarray
@@ -117,7 +166,11 @@ def simulate(scenario: Scenario, n_frames: int, seed: int = 0, first_frame: int 
         activity[i, active] = True
         channel[i, active] = _draw_channel(rng, scenario, len(active))
         noise = complex_normal(rng, received.shape[1:]) * np.float32(np.sqrt(noise_var))
-        received[i] = _through(scenario.pilots, channel[i], active) + noise
+        if scenario.in_step:
+            received[i] = _through(scenario.pilots, channel[i], active) + noise
+        else:
+            steps = draw_steps(rng, scenario, len(active), shape[0])
+            received[i] = _out_of_step(scenario, active, *steps) @ channel[i, active] + noise
     return Uplink(received, channel, activity, noise_var)
 
 
@@ -126,6 +179,22 @@ def _through(pilots, channel, active):
     if pilots.is_fast:
         return pilots.forward(channel)
     return pilots.matrix[:, active] @ channel[active]
+
+
+def draw_steps(rng, scenario, n_active, n_symbols):
+    """How far out of step devices are: delay (K,), offset (K,), and phase noise (K, n_symbols), radians."""
+    delay = rng.uniform(0 if scenario.cyclic_prefix else -1, 1, n_active) * scenario.max_delay
+    offset = rng.uniform(-1, 1, n_active) * scenario.max_offset
+    walk = rng.standard_normal((n_active, n_symbols)) * scenario.phase_noise
+    return delay, offset, np.cumsum(walk, axis=1) - walk[:, :1]
+
+
+def _out_of_step(scenario, active, delay, offset, phase):
+    """The pilots (L, K) of active devices as they arrive."""
+    pilots = scenario.pilots.columns(active)
+    operators = late(delay, len(pilots), ROLL_OFF, bool(scenario.cyclic_prefix))
+    delayed = np.einsum("klj,jk->lk", operators, pilots)
+    return (delayed * (turn(offset, len(pilots)) * np.exp(1j * phase)).T).astype(np.complex64)
 
 
 def complex_normal(rng, shape):
@@ -145,7 +214,24 @@ def _draw_channel(rng, scenario, n_active):
     spread = scenario.power_spread_db
     power = 10 ** (rng.uniform(-spread, spread, n_active) / 10) / _mean_power(spread)
     fading = complex_normal(rng, (n_active, scenario.n_antennas))
+    if scenario.antenna_correlation:
+        fading = fading @ _correlating(scenario.antenna_correlation, scenario.n_antennas)
+    if scenario.rician_k_db is not None:
+        fading = _with_line_of_sight(rng, fading, 10 ** (scenario.rician_k_db / 10))
     return fading * np.sqrt(power, dtype=np.float32)[:, None]
+
+
+def _correlating(correlation, n_antennas):
+    """The matrix that gives independent unit powers the correlation ρ^|i−j|."""
+    distance = np.abs(np.subtract.outer(np.arange(n_antennas), np.arange(n_antennas)))
+    return np.linalg.cholesky(float(correlation) ** distance).T.astype(np.float32)
+
+
+def _with_line_of_sight(rng, fading, factor):
+    sine, phase = np.sin(rng.uniform(-np.pi, np.pi, len(fading))), rng.uniform(-np.pi, np.pi, len(fading))
+    wave = np.exp(1j * (np.pi * np.outer(sine, np.arange(fading.shape[1])) + phase[:, None]))
+    share = factor / (1 + factor)
+    return (np.sqrt(share) * wave + np.sqrt(1 - share) * fading).astype(np.complex64)
 
 
 def _mean_power(spread_db):

@@ -8,6 +8,8 @@ import numpy as np
 
 from .framing import check_integer
 
+_REACH = 12  # symbols to where a raised cosine has died away
+
 
 @dataclass(frozen=True)
 class Waveform:
@@ -111,3 +113,21 @@ def raised_cosine(time, roll_off) -> np.ndarray:
     singular = np.isclose(np.abs(x), 1, rtol=0, atol=1e-7)
     bend = np.cos(np.pi * roll_off * time) / np.where(singular, 1, 1 - x**2)
     return np.sinc(time) * np.where(singular, np.pi / 4, bend)
+
+
+def late(delay, length, roll_off, cyclic=False) -> np.ndarray:
+    """Operators (K, L, L) that delay a pilot by (K,) symbols, behind the matched filter.
+
+    `cyclic`: the pilot has a cyclic prefix at least as long as the delay.
+    """
+    delay = np.asarray(delay, float)
+    lag = np.arange(length)[:, None] - np.arange(length) - delay[:, None, None]
+    if not cyclic:
+        return raised_cosine(lag, roll_off)
+    wraps = -(-int(_REACH + np.abs(delay).max(initial=0)) // length)
+    return sum(raised_cosine(lag + w * length, roll_off) for w in range(-wraps, wraps + 1))
+
+
+def turn(offset, length) -> np.ndarray:
+    """The carrier e^{2πiνl} (…, L) of offsets ν in cycles a symbol, 1 at the first symbol."""
+    return np.exp(2j * np.pi * np.asarray(offset)[..., None] * np.arange(length))
