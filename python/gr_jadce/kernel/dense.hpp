@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Products with a dense complex matrix and its adjoint, for one frame of any number of antennas.
+//
+// Arrays of rows are planar: antenna by antenna the real parts of all rows, then the imaginary parts,
+// each padded with zeros to whole vectors.  Rows lie in the lanes of vectors, so that a frame alone
+// uses the machine as well as a batch does, and no frame's result can depend on another.
+#pragma once
+
+#include "simd.hpp"
+
+#include <algorithm>
+#include <complex>
+
+namespace jadce {
+
+template <class T, int C>
+struct Planes
+{
+    const T* plane[2 * C];
+    Planes(const T* x, int stride)
+    {
+        for (int i = 0; i < 2 * C; ++i) {
+            plane[i] = x + std::ptrdiff_t(i) * stride;
+        }
+    }
+};
+
+// Tiles in one pass, so that there are about as many accumulators as hide the latency of a sum.
+template <int C>
+constexpr int most_tiles = C == 1   ? 5
+                           : C == 2 ? 3
+                           : C == 3 ? 2
+                                    : 1;
+
+// A complex matrix (rows, columns) as tiles of rows: out = matrix · x, or with the tiles conjugated.
+template <class T>
+class Packed
+{
+public:
+    Packed() = default;
+
+    // element(row, column) gives the entries.  Column-major: the tiles of a column are neighbours,
+    // for products with some columns only; otherwise the columns of a tile are.
+    template <class Element>
+    Packed(int rows, int columns, bool column_major, Element element)
+        : rows_(rows), columns_(columns), tiles_(padded<T>(rows) / lanes<T>),
+          tile_step_(column_major ? pair : std::ptrdiff_t(pair) * columns),
+          column_step_(column_major ? std::ptrdiff_t(pair) * tiles_ : pair),
+          data_(std::size_t(pair) * tiles_ * columns)
+    {
+        for (int k = 0; k < columns; ++k) {
+            for (int row = 0; row < rows; ++row) {
+                T* tile = data_.data() + row / lanes<T> * tile_step_ + k * column_step_;
+                const std::complex<T> value = element(row, k);
+                tile[row % lanes<T>] = value.real();
+                tile[row % lanes<T> + lanes<T>] = value.imag();
+            }
+        }
+    }
+
+    // out = matrix · x for the columns listed, or all of them; x and out planar, of M antennas.
+    void multiply(const T* x, int x_stride, const int* list, int count, int M, T* out) const
+    {
+        dispatch<false>(x, x_stride, list, count, M, out);
+    }
+
+    // The same with every entry of the matrix conjugated.
+    void multiply_conjugate(const T* x, int x_stride, int M, T* out) const
+    {
+        dispatch<true>(x, x_stride, nullptr, columns_, M, out);
+    }
+
+    // out[k] = column kᴴ · y for the columns listed; the others of out stay.  Column-major only.
+    void dot(const T* y, const int* list, int count, int M, T* out, int out_stride) const
+    {
+        int c = 0;
+        for (; c + 4 <= M; c += 4) {
+            dot_columns<1, 4>(y, c, list, count, out, out_stride);
+        }
+        if (c + 2 <= M) {
+            dot_columns<2, 2>(y, c, list, count, out, out_stride);
+            c += 2;
+        }
+        if (c < M) {
+            dot_columns<4, 1>(y, c, list, count, out, out_stride);
+        }
+    }
+
+    int row_stride() const { return tiles_ * lanes<T>; }
+
+private:
+    static constexpr int pair = 2 * lanes<T>;
+
+    template <int I, int J> // in registers: an initialiser would go through memory
+    static void clear(Vec<T> (&re)[I][J], Vec<T> (&im)[I][J])
+    {
+        for (int i = 0; i < I; ++i) {
+            for (int j = 0; j < J; ++j) {
+                re[i][j] = im[i][j] = Vec<T>{};
+            }
+        }
+    }
+
+    template <bool conjugate>
+    void dispatch(const T* x, int x_stride, const int* list, int count, int M, T* out) const
+    {
+        int c = 0;
+        const auto part = [&](auto antennas) {
+            constexpr int C = decltype(antennas)::value;
+            tiles<C, conjugate>(x + std::ptrdiff_t(2 * c) * x_stride,
+                                x_stride,
+                                list,
+                                count,
+                                out + std::ptrdiff_t(2 * c) * row_stride());
+            c += C;
+        };
+        while (M - c > 4 || M - c == 4) {
+            M - c == 5 || M - c == 6 ? part(std::integral_constant<int, 3>())
+                                     : part(std::integral_constant<int, 4>());
+        }
+        if (M - c == 3) {
+            part(std::integral_constant<int, 3>());
+        } else if (M - c == 2) {
+            part(std::integral_constant<int, 2>());
+        } else if (M - c == 1) {
+            part(std::integral_constant<int, 1>());
+        }
+    }
+
+    template <int C, bool conjugate>
+    void tiles(const T* x, int x_stride, const int* list, int count, T* out) const
+    {
+        const Planes<T, C> planes(x, x_stride);
+        for (int tile = 0, left = (tiles_ + most_tiles<C> - 1) / most_tiles<C>; tile < tiles_; --left) {
+            const int width = (tiles_ - tile + left - 1) / left; // passes of even width
+            some_tiles<C, conjugate, most_tiles<C>>(width, tile, planes.plane, list, count, out);
+            tile += width;
+        }
+    }
+
+    template <int C, bool conjugate, int W>
+    void some_tiles(int width, int tile, const T* const* x, const int* list, int count, T* out) const
+    {
+        if constexpr (W > 1) {
+            if (width < W) {
+                return some_tiles<C, conjugate, W - 1>(width, tile, x, list, count, out);
+            }
+        }
+        Vec<T> re[C][W], im[C][W];
+        clear(re, im);
+        const T* data = data_.data() + tile * tile_step_;
+        for (int i = 0; i < count; ++i) {
+            const int k = list ? list[i] : i;
+            const T* column = data + k * column_step_;
+            for (int w = 0; w < W; ++w, column += tile_step_) {
+                const Vec<T> ar = vec(column), ai = vec(column + lanes<T>);
+                for (int c = 0; c < C; ++c) {
+                    const T xr = x[2 * c][k], xi = x[2 * c + 1][k];
+                    re[c][w] += ar * xr;
+                    im[c][w] += ar * xi;
+                    if (conjugate) {
+                        re[c][w] += ai * xi;
+                        im[c][w] -= ai * xr;
+                    } else {
+                        re[c][w] -= ai * xi;
+                        im[c][w] += ai * xr;
+                    }
+                }
+            }
+        }
+        for (int c = 0; c < C; ++c) {
+            for (int w = 0; w < W; ++w) {
+                T* place = out + std::ptrdiff_t(2 * c) * row_stride() + (tile + w) * lanes<T>;
+                vec(place) = re[c][w];
+                vec(place + row_stride()) = im[c][w];
+            }
+        }
+    }
+
+    // R columns at a time, C antennas from antenna c on.
+    template <int R, int C>
+    void dot_columns(const T* y, int c, const int* list, int count, T* out, int out_stride) const
+    {
+        y += std::ptrdiff_t(2 * c) * row_stride();
+        out += std::ptrdiff_t(2 * c) * out_stride;
+        int i = 0;
+        for (; i + R <= count; i += R) {
+            dot_some<R, C>(y, list + i, out, out_stride);
+        }
+        for (; i < count; ++i) {
+            dot_some<1, C>(y, list + i, out, out_stride);
+        }
+    }
+
+    template <int R, int C>
+    void dot_some(const T* y, const int* list, T* out, int out_stride) const
+    {
+        Vec<T> re[R][C], im[R][C];
+        clear(re, im);
+        const T* column[R];
+        for (int r = 0; r < R; ++r) {
+            column[r] = data_.data() + list[r] * column_step_;
+        }
+        for (int tile = 0; tile < tiles_; ++tile) {
+            const T* place = y + tile * lanes<T>;
+            for (int c = 0; c < C; ++c) {
+                const Vec<T> yr = vec(place + 2 * c * row_stride());
+                const Vec<T> yi = vec(place + (2 * c + 1) * row_stride());
+                for (int r = 0; r < R; ++r) {
+                    const Vec<T> ar = vec(column[r] + tile * pair);
+                    const Vec<T> ai = vec(column[r] + tile * pair + lanes<T>);
+                    re[r][c] += ar * yr;
+                    im[r][c] += ar * yi;
+                    re[r][c] += ai * yi;
+                    im[r][c] -= ai * yr;
+                }
+            }
+        }
+        const auto place = [&](int i) { // of the i-th (row, antenna): its real part
+            return out + std::ptrdiff_t(2 * (i % C)) * out_stride + list[i / C];
+        };
+        if constexpr (R * C % 2) {
+            *place(0) = sum<T>(re[0][0]);
+            *(place(0) + out_stride) = sum<T>(im[0][0]);
+        } else {
+            for (int i = 0; i < R * C; i += 2) {
+                const int j = i + 1;
+                sums<T>(re[i / C][i % C],
+                        im[i / C][i % C],
+                        re[j / C][j % C],
+                        im[j / C][j % C],
+                        {place(i), place(i) + out_stride, place(j), place(j) + out_stride});
+            }
+        }
+    }
+
+    int rows_ = 0, columns_ = 0, tiles_ = 0;
+    std::ptrdiff_t tile_step_ = 0, column_step_ = 0;
+    Array<T> data_;
+};
+
+} // namespace jadce

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Frames from and to their callers' layout, and threads over frames.
+#pragma once
+
+#include "simd.hpp"
+
+#include <atomic>
+#include <cmath>
+#include <complex>
+#include <thread>
+#include <vector>
+
+namespace jadce {
+
+// Calls work(frame, workspace) for every frame; each thread makes its own workspace, once.
+template <class Make, class Work>
+void for_each_frame(int frames, int threads, Make make_workspace, Work work)
+{
+    std::atomic<int> next{0};
+    const auto run = [&] {
+        auto workspace = make_workspace();
+        for (int frame; (frame = next++) < frames;) {
+            work(frame, workspace);
+        }
+    };
+    std::vector<std::thread> others;
+    for (int i = 1; i < std::min(threads, frames); ++i) {
+        others.emplace_back(run);
+    }
+    run();
+    for (auto& thread : others) {
+        thread.join();
+    }
+}
+
+// The power of two that brings the largest real or imaginary part into [1/2, 1); 1 for zeros.
+template <class Sample>
+double scale_of(const std::complex<Sample>* samples, std::size_t count)
+{
+    const Sample* values = reinterpret_cast<const Sample*>(samples);
+    Sample peak = 0;
+    for (std::size_t i = 0; i < 2 * count; ++i) {
+        const Sample size = std::abs(values[i]);
+        peak = peak < size ? size : peak;
+    }
+    int exponent = 0;
+    std::frexp(double(peak), &exponent);
+    return std::ldexp(1.0, std::min(-exponent, 1000));
+}
+
+// (rows, M) interleaved → planar, times a factor; only the rows, never the padding.
+template <class T, class Sample>
+void to_planar(const std::complex<Sample>* in, int rows, int M, double factor, T* out)
+{
+    const int stride = padded<T>(rows);
+    for (int row = 0; row < rows; ++row) {
+        for (int m = 0; m < M; ++m) {
+            out[std::ptrdiff_t(2 * m) * stride + row] = T(in[row * M + m].real() * factor);
+            out[std::ptrdiff_t(2 * m + 1) * stride + row] = T(in[row * M + m].imag() * factor);
+        }
+    }
+}
+
+template <class T, class Sample>
+void from_planar(const T* in, int rows, int M, double factor, std::complex<Sample>* out)
+{
+    const int stride = padded<T>(rows);
+    for (int row = 0; row < rows; ++row) {
+        for (int m = 0; m < M; ++m) {
+            out[std::ptrdiff_t(row) * M + m] = {
+                Sample(in[std::ptrdiff_t(2 * m) * stride + row] * factor),
+                Sample(in[std::ptrdiff_t(2 * m + 1) * stride + row] * factor)};
+        }
+    }
+}
+
+// Σ a b over planar arrays, in double whatever they are.
+template <class T>
+double inner(const T* a, const T* b, std::size_t size)
+{
+    constexpr int ways = 8;
+    double part[ways] = {};
+    for (std::size_t i = 0; i < size; i += ways) { // padding is zero, and a planar array has whole vectors
+        for (std::size_t j = 0; j < std::min<std::size_t>(ways, size - i); ++j) {
+            part[j] += double(a[i + j]) * double(b[i + j]);
+        }
+    }
+    return ((part[0] + part[4]) + (part[1] + part[5])) + ((part[2] + part[6]) + (part[3] + part[7]));
+}
+
+} // namespace jadce

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// gr_jadce._kernel.PcAdmm: batches of frames in, estimates out.
+#include "pc_admm.hpp"
+#include "pilots.hpp"
+
+#include <pybind11/complex.h>
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+namespace py = pybind11;
+
+namespace jadce {
+namespace {
+
+template <class T>
+using Contiguous = py::array_t<T, py::array::c_style | py::array::forcecast>;
+using Complex = std::complex<double>;
+
+// PC-ADMM in single precision, with double where single cannot certify the gap.
+template <template <class> class Pilots>
+class Solver
+{
+public:
+    template <class... Arguments>
+    explicit Solver(const PcAdmmOptions& options, Arguments&&... arguments)
+        : options_(options), single_(arguments...), twice_(arguments...)
+    {
+    }
+
+    // received (B, L, M); noise_var (B,), 0 where unknown → channel (B, N, M), score, n_iter, gap.
+    template <class Sample>
+    py::tuple solve(const Contiguous<std::complex<Sample>>& received,
+                    const Contiguous<double>& noise_var,
+                    int n_antennas,
+                    int threads) const
+    {
+        check(received, threads);
+        const int B = int(received.shape(0)), L = single_.length, M = int(received.shape(2));
+        const int N = single_.devices;
+        if (noise_var.ndim() != 1 || noise_var.shape(0) != B) {
+            throw py::value_error("noise_var: expected one number for each frame");
+        }
+        py::array_t<std::complex<Sample>> channel({B, N, M});
+        py::array_t<double> score({B, N}), gap(B);
+        py::array_t<std::int64_t> n_iter(B);
+        const auto* samples = received.data();
+        const double* noise = noise_var.data();
+        auto* out = channel.mutable_data();
+        double *scores = score.mutable_data(), *gaps = gap.mutable_data();
+        auto* iterations = n_iter.mutable_data();
+        const auto work = [&](int frame, auto& solver, auto& workspace) {
+            const std::size_t place = std::size_t(frame) * N;
+            const Certified found = solve_frame(solver,
+                                                workspace,
+                                                samples + std::size_t(frame) * L * M,
+                                                n_antennas,
+                                                noise[frame],
+                                                out + place * M,
+                                                scores + place);
+            gaps[frame] = found.gap;
+            iterations[frame] = found.n_iter;
+            return found.certain;
+        };
+        {
+            py::gil_scoped_release release;
+            run(B, M, threads, work);
+        }
+        return py::make_tuple(channel, score, n_iter, gap);
+    }
+
+    // σ² (B,) by the scaled LASSO.
+    template <class Sample>
+    py::array_t<double>
+    estimate_noise_var(const Contiguous<std::complex<Sample>>& received, int n_antennas, int threads) const
+    {
+        check(received, threads);
+        const int B = int(received.shape(0)), L = single_.length, M = int(received.shape(2));
+        py::array_t<double> noise_var(B);
+        const auto* samples = received.data();
+        double* out = noise_var.mutable_data();
+        const auto work = [&](int frame, auto& solver, auto& workspace) {
+            const double scale = load_frame(solver, workspace, samples + std::size_t(frame) * L * M);
+            out[frame] = solver.noise_var(workspace, solver.lam_max(workspace), n_antennas) / (scale * scale);
+            return true;
+        };
+        {
+            py::gil_scoped_release release;
+            run(B, M, threads, work);
+        }
+        return noise_var;
+    }
+
+private:
+    template <class T>
+    void check(const Contiguous<std::complex<T>>& received, int threads) const
+    {
+        if (received.ndim() != 3 || received.shape(1) != single_.length || received.shape(2) < 1) {
+            throw py::value_error("received: expected frames (B, L, M) of the pilots' length");
+        }
+        if (threads < 1) {
+            throw py::value_error("threads: expected at least 1");
+        }
+    }
+
+    // work(frame, solver, workspace) for every frame: in single precision if that may do, and then,
+    // where it returns false, in double.
+    template <class Work>
+    void run(int frames, int M, int threads, Work work) const
+    {
+        const PcAdmm<Pilots<float>> single(single_, options_);
+        const PcAdmm<Pilots<double>> twice(twice_, options_);
+        struct Both
+        {
+            std::unique_ptr<typename PcAdmm<Pilots<float>>::Workspace> single;
+            std::unique_ptr<typename PcAdmm<Pilots<double>>::Workspace> twice;
+        };
+        const bool may = options_.tol >= 1e-5;
+        for_each_frame(
+            frames,
+            threads,
+            [] { return Both(); },
+            [&](int frame, Both& both) {
+                if (may && !both.single) {
+                    both.single = std::make_unique<typename PcAdmm<Pilots<float>>::Workspace>(single_, M);
+                }
+                if (may && work(frame, single, *both.single)) {
+                    return;
+                }
+                if (!both.twice) {
+                    both.twice = std::make_unique<typename PcAdmm<Pilots<double>>::Workspace>(twice_, M);
+                }
+                work(frame, twice, *both.twice);
+            });
+    }
+
+    // Y, scaled by the power of two returned.
+    template <class Solve, class Workspace, class Sample>
+    double load_frame(const Solve& solver, Workspace& workspace, const std::complex<Sample>* samples) const
+    {
+        const int L = single_.length, M = workspace.M;
+        const double scale = scale_of(samples, std::size_t(L) * M);
+        to_planar(samples, L, M, scale, workspace.samples.data());
+        solver.load(workspace);
+        return scale;
+    }
+
+    template <class Solve, class Workspace, class Sample>
+    Certified solve_frame(const Solve& solver,
+                          Workspace& workspace,
+                          const std::complex<Sample>* samples,
+                          int n_antennas,
+                          double noise_var,
+                          std::complex<Sample>* channel,
+                          double* score) const
+    {
+        const double scale = load_frame(solver, workspace, samples);
+        const double lam_peak = solver.lam_max(workspace);
+        double lam = options_.lam_ratio * lam_peak;
+        if (!(options_.lam_ratio > 0)) {
+            noise_var *= scale * scale;
+            lam = solver.lam_for(
+                noise_var > 0 ? noise_var : solver.noise_var(workspace, lam_peak, n_antennas), n_antennas);
+        }
+        const Certified found = solver.solve(workspace, lam, lam_peak, options_.tol);
+        from_planar(workspace.Z.data(), single_.devices, workspace.M, 1 / scale, channel);
+        for (int n = 0; n < single_.devices; ++n) {
+            score[n] = double(workspace.norm[n]) / scale;
+        }
+        return found;
+    }
+
+    const PcAdmmOptions options_;
+    const Pilots<float> single_;
+    const Pilots<double> twice_;
+};
+
+using DenseSolver = Solver<DensePilots>;
+
+PcAdmmOptions options_from(const py::dict& dict)
+{
+    PcAdmmOptions options;
+    const auto take = [&](const char* name, auto& value) {
+        if (dict.contains(name)) {
+            value = dict[name].cast<std::decay_t<decltype(value)>>();
+        }
+    };
+    take("r", options.r);
+    take("c", options.c);
+    take("e", options.e);
+    take("beta_factor", options.beta_factor);
+    take("lam_ratio", options.lam_ratio);
+    take("lam_factor", options.lam_factor);
+    take("tol", options.tol);
+    take("max_iter", options.max_iter);
+    take("check_every", options.check_every);
+    take("screen", options.screen);
+    return options;
+}
+
+std::unique_ptr<DenseSolver> make_dense(const Contiguous<Complex>& B,
+                                        const Contiguous<Complex>& Q,
+                                        const Contiguous<double>& s,
+                                        double energy,
+                                        const py::dict& options)
+{
+    if (B.ndim() != 2 || B.size() == 0) {
+        throw py::value_error("B: expected a matrix (L, N)");
+    }
+    const py::ssize_t L = B.shape(0), N = B.shape(1);
+    if (Q.ndim() != 2 || Q.shape(0) != L || Q.shape(1) != L || s.ndim() != 1 || s.shape(0) != L) {
+        throw py::value_error("Q, s: expected (L, L) and (L,) with the L of B");
+    }
+    return std::make_unique<DenseSolver>(
+        options_from(options), int(L), int(N), B.data(), Q.data(), s.data(), energy);
+}
+
+template <class Class>
+void bind_solver(py::class_<Class>& bound)
+{
+    bound.def("solve",
+              &Class::template solve<float>,
+              py::arg("received").noconvert(),
+              py::arg("noise_var"),
+              py::arg("n_antennas"),
+              py::arg("threads"));
+    bound.def("solve",
+              &Class::template solve<double>,
+              py::arg("received"),
+              py::arg("noise_var"),
+              py::arg("n_antennas"),
+              py::arg("threads"));
+    bound.def("estimate_noise_var",
+              &Class::template estimate_noise_var<float>,
+              py::arg("received").noconvert(),
+              py::arg("n_antennas"),
+              py::arg("threads"));
+    bound.def("estimate_noise_var",
+              &Class::template estimate_noise_var<double>,
+              py::arg("received"),
+              py::arg("n_antennas"),
+              py::arg("threads"));
+}
+
+} // namespace
+
+void bind_pc_admm(py::module_& module)
+{
+    py::class_<DenseSolver> dense(module, "PcAdmm", "PC-ADMM for a dense pilot book in rotated coordinates.");
+    dense.def(py::init(&make_dense),
+              py::arg("B"),
+              py::arg("Q"),
+              py::arg("s"),
+              py::arg("energy"),
+              py::arg("options"));
+    bind_solver(dense);
+}
+
+} // namespace jadce

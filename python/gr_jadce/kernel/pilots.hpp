@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Pilots as the algorithms see them: B (L, N) in coordinates in which B Bᴴ = diag(s).
+//
+// Any class with the members of DensePilots will do.  Where B is a fast transform, `skips_rows` is
+// false, lists of devices are ignored and `adjoint_rows` is never called; the rotation is identity
+// for a tight frame.  Padding must stay zero.
+#pragma once
+
+#include "dense.hpp"
+
+namespace jadce {
+
+template <class T>
+class DensePilots
+{
+public:
+    using Scalar = T;
+    using Complex = std::complex<double>;
+    struct Scratch
+    { // what products need besides their arguments, one for each thread
+        Scratch(const DensePilots&, int /*antennas*/) {}
+    };
+    static constexpr bool skips_rows = true;
+
+    // B = QᴴA and Q, row-major, and the eigenvalues s of A Aᴴ; energy is the mean of ‖a_n‖².
+    DensePilots(int L, int N, const Complex* B, const Complex* Q, const double* s, double energy)
+        : length(L), devices(N), energy(energy), spectrum(padded<T>(L)),
+          columns_(L, N, true, [&](int l, int n) { return std::complex<T>(B[std::size_t(l) * N + n]); }),
+          adjoint_(N, L, false, [&](int n, int l) { return std::complex<T>(B[std::size_t(l) * N + n]); }),
+          rotation_(L, L, false, [&](int i, int l) { return std::complex<T>(Q[std::size_t(l) * L + i]); })
+    {
+        std::copy(s, s + L, spectrum.data());
+    }
+
+    // out = Qᴴ y.
+    void rotate(const T* y, int M, T* out, Scratch&) const
+    {
+        rotation_.multiply_conjugate(y, padded<T>(length), M, out);
+    }
+
+    // out = B x, of which only the listed rows of x are not zero.
+    void forward(const T* x, const int* list, int count, int M, T* out, Scratch&) const
+    {
+        columns_.multiply(x, padded<T>(devices), count < devices ? list : nullptr, count, M, out);
+    }
+
+    // out = Bᴴ y.
+    void adjoint(const T* y, int M, T* out, Scratch&) const
+    {
+        adjoint_.multiply_conjugate(y, padded<T>(length), M, out);
+    }
+
+    // The listed rows of out = Bᴴ y; the others stay as they are.
+    void adjoint_rows(const T* y, const int* list, int count, int M, T* out, Scratch&) const
+    {
+        columns_.dot(y, list, count, M, out, padded<T>(devices));
+    }
+
+    const int length, devices;
+    const double energy;
+    Array<T> spectrum; // padded with zeros
+
+private:
+    Packed<T> columns_, adjoint_, rotation_;
+};
+
+} // namespace jadce

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Vectors of the machine's width, and aligned arrays of them.  GCC's vector extensions: the same
+// source gives AVX-512, AVX, SSE or NEON code.
+#pragma once
+
+#include <cstddef>
+#include <cstdlib>
+#include <memory>
+#include <new>
+
+namespace jadce {
+
+#if defined(__AVX512F__)
+constexpr std::size_t vector_bytes = 64;
+#elif defined(__AVX__)
+constexpr std::size_t vector_bytes = 32;
+#else
+constexpr std::size_t vector_bytes = 16;
+#endif
+
+template <class T>
+constexpr int lanes = vector_bytes / sizeof(T);
+
+template <class T>
+struct VectorOf
+{
+    typedef T type __attribute__((vector_size(vector_bytes), may_alias));
+};
+
+template <class T>
+using Vec = typename VectorOf<T>::type;
+
+template <class T>
+inline Vec<T>& vec(T* address)
+{
+    return *reinterpret_cast<Vec<T>*>(address);
+}
+
+template <class T>
+inline const Vec<T>& vec(const T* address)
+{
+    return *reinterpret_cast<const Vec<T>*>(address);
+}
+
+template <class T>
+inline Vec<T> splat(T value)
+{
+    return value - Vec<T>{};
+}
+
+template <class T>
+inline T sum(Vec<T> v)
+{
+    T half[lanes<T>];
+    __builtin_memcpy(half, &v, sizeof v);
+    for (int width = lanes<T> / 2; width; width /= 2) {
+        for (int i = 0; i < width; ++i) {
+            half[i] += half[i + width];
+        }
+    }
+    return half[0];
+}
+
+// The sums of four vectors, to four places.
+template <class T>
+inline void sums(const Vec<T>& a, const Vec<T>& b, const Vec<T>& c, const Vec<T>& d, T* const (&place)[4])
+{
+#if defined(__AVX__) && !defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4) { // in halves of 128 bits, where shuffles are fast
+        typedef int Index __attribute__((vector_size(32)));
+        const Index even = {0, 2, 8, 10, 4, 6, 12, 14}, odd = {1, 3, 9, 11, 5, 7, 13, 15};
+        const Vec<T> ab = __builtin_shuffle(a, b, even) + __builtin_shuffle(a, b, odd);
+        const Vec<T> cd = __builtin_shuffle(c, d, even) + __builtin_shuffle(c, d, odd);
+        const Vec<T> all = __builtin_shuffle(ab, cd, even) + __builtin_shuffle(ab, cd, odd);
+        for (int i = 0; i < 4; ++i) {
+            *place[i] = all[i] + all[i + 4];
+        }
+        return;
+    }
+#endif
+    *place[0] = sum<T>(a);
+    *place[1] = sum<T>(b);
+    *place[2] = sum<T>(c);
+    *place[3] = sum<T>(d);
+}
+
+// `count` rounded up to whole vectors.
+template <class T>
+constexpr int padded(int count)
+{
+    return (count + lanes<T> - 1) / lanes<T> * lanes<T>;
+}
+
+// An array of zeros at a vector's alignment.
+template <class T>
+class Array
+{
+public:
+    Array() = default;
+    explicit Array(std::size_t size)
+        : size_(size), data_(static_cast<T*>(
+                           ::operator new(size * sizeof(T) + vector_bytes, std::align_val_t(vector_bytes))))
+    {
+        for (std::size_t i = 0; i < size; ++i) {
+            data_[i] = T();
+        }
+    }
+    T* data() { return data_.get(); }
+    const T* data() const { return data_.get(); }
+    std::size_t size() const { return size_; }
+    T& operator[](std::size_t i) { return data_[i]; }
+    const T& operator[](std::size_t i) const { return data_[i]; }
+
+private:
+    struct Free
+    {
+        void operator()(T* data) const { ::operator delete(data, std::align_val_t(vector_bytes)); }
+    };
+    std::size_t size_ = 0;
+    std::unique_ptr<T[], Free> data_;
+};
+
+} // namespace jadce
