@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "reporting": {"asynchrony", "detection", "messages", "pilots"},
     "truth": {"messages"},
     "waveform": {"framing"},
+    "bursts": {"uplink"},
     "asynchrony": {"detection", "framing", "pilots", "solvers", "waveform"},
     "evaluation": {"detection", "metrics", "uplink"},
     "tally": {"metrics"},
