@@ -2,15 +2,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Make all figures and tables of the documentation: `make figures`, or with --quick in half a minute.
 
-Sweeps are kept in build/figures and go on where they were interrupted; what is shown goes to
-benchmarks/figures/results, with the command, version and commit that made it.
+The sweep of every estimator is kept in build/figures and goes on where it was interrupted; the
+network's is begun anew with other weights, the others' when build/figures is removed. What is shown
+goes to benchmarks/figures/results, with the command, version and commit that made it.
 """
 
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: a process is one thread
@@ -19,6 +22,7 @@ import tables
 
 from gr_jadce import __version__, command_line, plots
 from gr_jadce.sweep import make_plan, sweep
+from gr_jadce.unrolled.inference import DEFAULT_WEIGHTS
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -27,7 +31,7 @@ PRIOR_AND_NOISE = ("noise_var", "activity_rate")
 NETWORK = {"unrolled PC-ADMM": ("unrolled", {})}
 BOUND = {"oracle MMSE": ("oracle_mmse", {})}
 PASSING = {"AMP": ("amp", {}), "VAMP": ("vamp", {"max_iter": 30, "damping": 0.8})}
-SBL = {"M-SBL": ("m_sbl", {}), "covariance ML": ("covariance_ml", {})}
+SBL = {"M-SBL": ("m_sbl", {}), "covariance ML": ("covariance_ml", {"max_iter": 5})}
 TIGHT = {"lam_ratio": 0.1, "tol": 1e-13}
 SINGLE = {"n_devices": 100, "pilot_length": 40, "n_antennas": 1}
 MULTIPLE = {"n_devices": 200, "pilot_length": 64, "n_antennas": 4}
@@ -48,7 +52,7 @@ SWEEPS = {
             MULTIPLE,
             PRIOR_AND_NOISE,
         ),
-        {"frames": 200},
+        {"frames": 1000},
         ("nmse", "miss"),
     ),
     "blind-receiver": (
@@ -93,20 +97,36 @@ def main():
 
 
 def run(name, args, origin):
+    """The sweep of that name: the estimators' own sweeps over the same frames, joined."""
+    parts = [run_part(name, label, args, origin) for label in SWEEPS[name][0][2]]
+    points = [
+        same[0] | {"estimators": {label: e for part in same for label, e in part["estimators"].items()}}
+        for same in zip(*(part["points"] for part in parts), strict=True)
+    ]
+    estimators = {label: e for part in parts for label, e in part["plan"]["estimators"].items()}
+    return parts[0] | {"plan": parts[0]["plan"] | {"estimators": estimators}, "points": points}
+
+
+def run_part(name, label, args, origin):
     (axis, values, estimators, scenario, *known), options, _ = SWEEPS[name]
     if args.quick:
         values, options = values[::3], options | {"frames": 12}
-    plan = make_plan(axis, values, estimators, scenario, *known, **options)
+    plan = make_plan(axis, values, {label: estimators[label]}, scenario, *known, **options)
     progress = command_line.Progress()
     result = sweep(
         plan,
-        args.work / f"{name}{'-quick' if args.quick else ''}.json",
+        args.work / f"{file_stem(name, label)}{'-quick' if args.quick else ''}.json",
         args.processes,
         origin=origin,
-        progress=lambda done, most: progress.show(done, f"{name}: {done} of {most} frames"),
+        progress=lambda done, most: progress.show(done, f"{name}, {label}: {done} of {most} frames"),
     )
     progress.clear()
     return result
+
+
+def file_stem(name, label):
+    weights = f"-{zlib.crc32(DEFAULT_WEIGHTS.read_bytes()):08x}" if label in NETWORK else ""
+    return f"{name}-{re.sub(r'[^A-Za-z0-9.]+', '-', label)}{weights}"
 
 
 def save_figures(name, result, args):

@@ -15,7 +15,7 @@ from .frame_solver import FrameSolver, least_squares
 from .group_lasso import apply, row_norms, sum_squares
 
 
-def somp(pilots, n_active=None, noise_pick=0.1, noise_var=None) -> FrameSolver:
+def somp(pilots, n_active=None, noise_pick=0.3, noise_var=None) -> FrameSolver:
     """Make a SOMP estimator.
 
     Parameters
