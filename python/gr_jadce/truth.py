@@ -12,8 +12,8 @@ def truth_report(scenario, uplink, index, frame_id, rx_time) -> Report:
     Parameters
     ----------
     scenario : Scenario
-    uplink : Uplink
-        Frames of that scenario.
+    uplink : Uplink or bursts.Truth
+        Frames of that scenario; a `Truth` also tells delays and carrier offsets.
     index : int
         Which of them.
     frame_id : int
@@ -22,6 +22,10 @@ def truth_report(scenario, uplink, index, frame_id, rx_time) -> Report:
     """
     device = np.flatnonzero(uplink.activity[index])
     names = scenario.pilots.device_id
+    told = {"delay": "delay", "carrier_offset": "offset"}
+    told = {
+        name: getattr(uplink, field)[index, device] for name, field in told.items() if hasattr(uplink, field)
+    }
     return Report(
         frame_id=frame_id,
         rx_time=rx_time,
@@ -38,4 +42,5 @@ def truth_report(scenario, uplink, index, frame_id, rx_time) -> Report:
         n_iter=0,
         solve_time=0.0,
         device_id=None if names is None else tuple(str(names[n]) for n in device),
+        **told,
     )

@@ -8,13 +8,15 @@ import time
 import numpy as np
 import pmt
 import pytest
-from gnuradio import blocks, gr
+from collector import collector
+from gnuradio import blocks, filter, gr
 from gnuradio.blocks import vector_sink_c
 
 from gr_jadce import Scenario, make_pilots, simulate
-from gr_jadce.blocks import json_sink, uplink_source
+from gr_jadce.blocks import json_sink, pilot_framer, receiver, scorer, uplink_source
 from gr_jadce.messages import from_json
 from gr_jadce.uplink import simulate_slots
+from gr_jadce.waveform import Waveform
 
 BOOK = make_pilots("gaussian", 30, 10, seed=1)
 T = 26
@@ -289,3 +291,58 @@ def test_a_source_that_is_let_go_still_works():
 def test_an_argument_out_of_range_is_refused_by_its_name(name, value):
     with pytest.raises(ValueError, match=f"^{name}: expected"):
         uplink_source(BOOK, **{name: value})
+
+
+def test_bursts_out_of_step_are_received_with_their_delays():
+    book = make_pilots("qpsk", 64, 32, seed=3)
+    waveform = Waveform(4)
+    source = uplink_source(
+        book,
+        n_antennas=4,
+        n_active=8,
+        snr_db=15,
+        n_slots=60,
+        waveform={"samples_per_symbol": 4},
+        propagation={"max_delay": 0.5, "max_offset": 2e-4},
+    )
+    framer = pilot_framer(
+        32, 4, waveform.n_samples(32) + 2 + 16, offset=waveform.offset, samples_per_symbol=4
+    )
+    block = receiver(book, 4, false_alarm=5e-3, asynchrony={"max_offset": 2e-4})
+    flowgraph, score, sink = gr.top_block(), scorer(), collector()
+    filters = [filter.fir_filter_ccf(1, waveform.taps.tolist()) for _ in range(4)]
+    for antenna, matched in enumerate(filters):
+        flowgraph.connect((source, antenna), matched, (framer, antenna))
+    flowgraph.connect(framer, block)
+    sink.listen_to(flowgraph, block)
+    for port in ("activity", "channel"):
+        flowgraph.msg_connect((source, port), (score, "in"))
+    for port in ("activity", "channel", "status"):
+        flowgraph.msg_connect((block, port), (score, "in"))
+    flowgraph.run()
+    assert score.matched() == 60
+    assert score.miss_probability() <= 0.02
+    assert score.false_alarm_probability() <= 0.01
+    assert score.nmse_db() < -15
+    assert all(len(report.delay) == len(report.device) for report in sink.reports)
+
+
+def test_a_converter_limits_and_rounds_the_samples():
+    samples = run(uplink_source(BOOK, n_slots=20, full_scale=0.25, n_bits=3))[0]
+    parts = np.unique(samples.view(np.float32))
+    assert np.array_equal(parts, np.arange(-4, 4) / 16)
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"propagation": {"max_delay": 0.5}}, "waveform"),
+        ({"waveform": {"samples_per_symbol": 1}}, "samples_per_symbol"),
+        ({"waveform": {}, "slot_period": 50}, "slot_period"),
+        ({"n_bits": 8}, "full_scale"),
+        ({"full_scale": -1.0}, "full_scale"),
+    ],
+)
+def test_a_waveform_that_cannot_be_is_refused(options, name):
+    with pytest.raises(ValueError, match=f"^{name}: expected"):
+        uplink_source(BOOK, **options)

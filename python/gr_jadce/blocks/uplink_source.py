@@ -11,11 +11,13 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
+from ..bursts import burst_length, digitise, simulate_bursts
 from ..framing import check_integer
 from ..messages import to_pmts
 from ..pilots import load_pilots
 from ..truth import truth_report
 from ..uplink import MOST_SEED, Scenario, simulate_slots
+from ..waveform import Waveform
 from .lifetime import keep_alive
 
 _ACTIVITY, _CHANNEL = pmt.intern("activity"), pmt.intern("channel")
@@ -31,10 +33,10 @@ class uplink_source(gr.sync_block):
     """Simulate devices that transmit their pilots in slots, as M antennas receive them.
 
     Slot k is the samples kT to (k+1)T - 1 of every output, its pilots the first L of them; the
-    rest is a guard of noise. The first sample, and the first one after a gap, carry the tags
-    rx_time, rx_rate and rx_freq on every output, as those of `uhd.usrp_source`. The truth of
-    slot k is published on the ports `activity` and `channel`, with frame_id k and estimator
-    "truth", before its samples are.
+    rest is a guard of noise. With a waveform, devices send shaped bursts instead (`bursts`). The
+    first sample, and the first one after a gap, carry the tags rx_time, rx_rate and rx_freq on
+    every output, as those of `uhd.usrp_source`. The truth of slot k is published on the ports
+    `activity` and `channel`, with frame_id k and estimator "truth", before its samples are.
 
     Parameters
     ----------
@@ -42,7 +44,7 @@ class uplink_source(gr.sync_block):
     n_antennas, activity_rate, n_active, snr_db, power_spread_db
         As in `uplink.Scenario`; n_active below 0 means that activity_rate counts.
     slot_period : int
-        T samples; 0 is L + 16.
+        T samples; 0 is L + 16, or a burst and 16.
     n_slots : int
         Slots until the end of the stream; 0 is endless.
     rate : float
@@ -56,6 +58,15 @@ class uplink_source(gr.sync_block):
     seed : int
     send_eof : bool
         End the message ports with pmt.PMT_EOF, for sinks that are given truth alone.
+    propagation : dict, optional
+        More arguments of `uplink.Scenario`: rician_k_db, antenna_correlation, max_delay,
+        max_offset, phase_noise. The last three need a waveform.
+    waveform : Waveform or dict, optional
+        Pulse shape, samples a symbol and cyclic prefix (`waveform.Waveform`, or its arguments).
+    full_scale : float
+        Clip real and imaginary parts of the samples to ± this magnitude; 0 for not.
+    n_bits : int
+        Bits of a converter of that full scale; 0 for any precision.
 
     Raises
     ------
@@ -79,13 +90,24 @@ class uplink_source(gr.sync_block):
         gaps=(),
         seed=0,
         send_eof=False,
+        propagation=None,
+        waveform=None,
+        full_scale=0.0,
+        n_bits=0,
     ):
         book = load_pilots(pilots) if isinstance(pilots, (str, os.PathLike)) else pilots
         n_active = None if n_active is None or n_active < 0 else n_active
-        self._scenario = Scenario(book, n_antennas, activity_rate, n_active, snr_db, power_spread_db)
+        self._waveform = waveform = Waveform(**waveform) if isinstance(waveform, dict) else waveform
+        propagation = dict(propagation or {}) | (
+            {"cyclic_prefix": waveform.cyclic_prefix} if waveform else {}
+        )
+        self._scenario = Scenario(
+            book, n_antennas, activity_rate, n_active, snr_db, power_spread_db, **propagation
+        )
         self._scenario_lock = Lock()
-        length = self._scenario.pilots.pilot_length
-        self._slot_period = check_integer("slot_period", slot_period or length + 16, length, _LONGEST_SLOT)
+        least = self._least_period()
+        self._slot_period = check_integer("slot_period", slot_period or least + 16, least, _LONGEST_SLOT)
+        self._converter = _checked_converter(full_scale, n_bits)
         self._n_slots = check_integer("n_slots", n_slots, 0) or float("inf")
         if not (np.isfinite(rate) and rate > 0):
             raise ValueError(f"rate: expected samples per second above 0, got {rate!r}")
@@ -135,6 +157,13 @@ class uplink_source(gr.sync_block):
             self._deliver(room, output_items)
         return room
 
+    def _least_period(self):
+        if self._waveform is not None:
+            return burst_length(self._scenario, self._waveform)
+        if not self._scenario.in_step:
+            raise ValueError("waveform: expected one for devices out of step, got none")
+        return self._scenario.pilots.pilot_length
+
     def _rewind(self):
         self._position = self._next_slot = 0
         self._samples = np.empty((0, self._scenario.n_antennas), dtype=np.complex64)
@@ -177,11 +206,14 @@ class uplink_source(gr.sync_block):
 
     def _simulate_slots(self, n_slots):
         scenario = self._scenario
-        self._samples, uplink = simulate_slots(
-            scenario, self._slot_period, n_slots, self._seed, self._next_slot
-        )
+        which = (self._slot_period, n_slots, self._seed, self._next_slot)
+        if self._waveform is None:
+            samples, truth = simulate_slots(scenario, *which)
+        else:
+            samples, truth = simulate_bursts(scenario, self._waveform, *which)
+        self._samples = digitise(samples, *self._converter) if self._converter else samples
         for i in range(n_slots):
-            self._publish_truth(self._next_slot + i, scenario, uplink, i)
+            self._publish_truth(self._next_slot + i, scenario, truth, i)
         self._next_slot += n_slots
 
     def _publish_truth(self, slot, scenario, uplink, index):
@@ -211,6 +243,16 @@ class uplink_source(gr.sync_block):
         elapsed = Fraction(self._start_time[1]) + sample / Fraction(self._rate)
         seconds = elapsed.numerator // elapsed.denominator
         return self._start_time[0] + seconds, float(elapsed - seconds)
+
+
+def _checked_converter(full_scale, n_bits):
+    """(full_scale, n_bits) if there is a converter, else None."""
+    check_integer("n_bits", n_bits, 0, 24)
+    if not (np.isfinite(full_scale) and full_scale >= 0):
+        raise ValueError(f"full_scale: expected a magnitude of at least 0, got {full_scale!r}")
+    if n_bits and not full_scale:
+        raise ValueError("full_scale: expected one above 0 for a converter of n_bits, got 0")
+    return (float(full_scale), n_bits) if full_scale else None
 
 
 def _checked_time(start_time):
