@@ -29,6 +29,7 @@ SHOWN = 30  # frames in the plot
 RATE = 1e6  # samples per second
 RADIO_SLOT_PERIOD = 10_000  # samples
 RADIO_SLOTS, SPARE_SLOTS = 60, 20  # the stream goes on for a while after the slots that count
+ESTIMATORS = {"unrolled": "", "pc_admm": "_pc_admm"}  # name → suffix of its files
 PATIENCE = 30.0  # seconds to receive them
 BLUE, RED, ORANGE, GREY = "#1f6fb4", "#d62728", "#ff7f0e", "#b8c4d0"
 
@@ -81,22 +82,32 @@ def default_folder():
 
 
 def loopback(case, n_slots, folder):
-    """Simulated uplink → framer → receiver → score and JSON, as fast as they go."""
+    """The network and PC-ADMM on the same simulated frames, one after the other."""
     introduce(case)
-    book, n_antennas = case.scenario.pilots, case.scenario.n_antennas
-    activity_rate, snr_db = case.scenario.activity_rate, case.scenario.snr_db
-    source = uplink_source(book, n_antennas, activity_rate, snr_db=snr_db, n_slots=n_slots, seed=SEED)
-    score, path = scorer(), folder / f"{case.name}.jsonl"
-    flowgraph, _, _ = receiving_flowgraph(source, case.scenario, book.pilot_length + 16, path, score)
+    paths = {name: folder / f"{case.name}{suffix}.jsonl" for name, suffix in ESTIMATORS.items()}
+    runs = [run_loopback(case.scenario, n_slots, path, name) for name, path in paths.items()]
+    summaries, speeds = zip(*runs, strict=True)
+    speed = f"{columns(*(f'{speed:.0f}' for speed in speeds))}   the whole flowgraph, {n_slots} frames"
+    path = paths["unrolled"]
+    print(f"   {'':24} {columns('network', 'PC-ADMM')}   on the same frames")
+    show(summaries, path, "frames per second", speed)
+    uplink = simulate(case.scenario, SHOWN, SEED)
+    return Outcome(case, summaries[0], read_reports(path)[:SHOWN], truth_of(case.scenario, uplink))
+
+
+def run_loopback(scenario, n_slots, path, estimator):
+    """Simulated uplink → framer → receiver → score and JSON, as fast as they go: score, frames a second."""
+    book, snr_db = scenario.pilots, scenario.snr_db
+    source = uplink_source(
+        book, scenario.n_antennas, scenario.activity_rate, snr_db=snr_db, n_slots=n_slots, seed=SEED
+    )
+    score, slot_period = scorer(), book.pilot_length + 16
+    flowgraph, _, _ = receiving_flowgraph(source, scenario, slot_period, path, score, estimator=estimator)
     for port in ("activity", "channel"):
         flowgraph.msg_connect(source, port, score, "in")
     began = time.monotonic()
     flowgraph.run()
-    seconds = time.monotonic() - began
-    speed = f"{n_slots / seconds:.0f}   the whole flowgraph, {n_slots} frames in {seconds:.1f} s"
-    show(score.summary(), path, "frames per second", speed)
-    uplink = simulate(case.scenario, SHOWN, SEED)
-    return Outcome(case, score.summary(), read_reports(path)[:SHOWN], truth_of(case.scenario, uplink))
+    return score.summary(), n_slots / (time.monotonic() - began)
 
 
 def receiving_flowgraph(source, scenario, slot_period, json_path, *sinks, **receiver_options):
@@ -138,7 +149,7 @@ def four_usrps(case, folder):
         raise RuntimeError(f"no slot was received from the simulated radios in {PATIENCE:g} s")
     summary = score_of(truth, reports)
     lost = f"{counts['slots_lost']} lost in gaps, {counts['frames_dropped']} dropped by overload"
-    show(summary, path, "slots answered", f"{len(reports)} of {RADIO_SLOTS}, as they come; {lost}")
+    show([summary], path, "slots answered", f"{len(reports)} of {RADIO_SLOTS}, as they come; {lost}")
     return Outcome(case, summary, reports[:SHOWN], truth[:SHOWN])
 
 
@@ -217,12 +228,24 @@ def introduce(case):
     )
 
 
-def show(summary, path, label, speed):
-    print(f"   miss probability         {summary['miss_probability']:.4f}   active, and not found")
-    print(f"   false-alarm probability  {summary['false_alarm_probability']:.4f}   not active, and reported")
-    print(f"   channel NMSE             {summary['nmse_db']:.1f} dB  error over power of all channels")
+def show(summaries, path, label, speed):
+    miss, false_alarm, nmse = (
+        columns(*(format(summary[name], form) for summary in summaries))
+        for name, form in (
+            ("miss_probability", ".4f"),
+            ("false_alarm_probability", ".4f"),
+            ("nmse_db", ".1f"),
+        )
+    )
+    print(f"   miss probability         {miss}   active, and not found")
+    print(f"   false-alarm probability  {false_alarm}   not active, and reported")
+    print(f"   channel NMSE             {nmse}   dB, error over power of all channels")
     print(f"   {label:24} {speed}")
     print(f"   reports as JSON lines    {shown(path)}\n", flush=True)
+
+
+def columns(*cells):
+    return "".join(f"{cell:>9}" for cell in cells)
 
 
 def shown(path):

@@ -22,6 +22,8 @@ def test_demo(tmp_path):
         assert f"not run: {why_not()}" in parts["3"]
     else:
         assert_good(parts["3"], miss=0.02, nmse_db=-12.0, frames=60)
+    for part, nmse_db in ((parts["1"], -18.0), (parts["2"], -12.0)):
+        assert float(re.search(r"channel NMSE +-[\d.]+ +(-[\d.]+)", part)[1]) < nmse_db  # of PC-ADMM
     assert f"{tmp_path / 'demo.png'}" in ended.stdout
     assert (tmp_path / "demo.png").read_bytes().startswith(b"\x89PNG")
 
