@@ -16,6 +16,6 @@ class collector(report_sink):
     def take_status(self, status):
         self.statuses.append(status)
 
-    def listen_to(self, flowgraph, receiver):
-        for port in ("activity", "channel", "status"):
+    def listen_to(self, flowgraph, receiver, ports=("activity", "channel", "status")):
+        for port in ports:
             flowgraph.msg_connect((receiver, port), (self, "in"))

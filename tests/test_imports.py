@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "truth": {"messages"},
     "waveform": {"framing"},
     "bursts": {"uplink"},
+    "transmission": {"framing", "pilots", "uplink"},
     "asynchrony": {"detection", "framing", "pilots", "solvers", "waveform"},
     "evaluation": {"detection", "metrics", "uplink"},
     "tally": {"metrics"},

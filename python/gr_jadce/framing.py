@@ -136,7 +136,7 @@ class Framer:
         self.offset = check_integer("offset", offset, 0, self.slot_period - 1)
         self.clock = SampleClock(rate)
         self.frames = self.gaps = self.slots_lost = self.partial_frames = self.samples = 0
-        self._slot_origin = _check_origin(slot_origin)
+        self._slot_origin = slot_origin if slot_origin == "first" else check_origin(slot_origin)
         self._stamp_every_frame = bool(stamp_every_frame)
         self._partial = np.empty((self._span, self.n_antennas), np.complex64)
         self._filled = 0  # samples in _partial
@@ -406,9 +406,8 @@ def check_integer(name, value, least, most=None) -> int:
     return int(value)
 
 
-def _check_origin(slot_origin):
-    if isinstance(slot_origin, str) and slot_origin == "first":
-        return slot_origin
+def check_origin(slot_origin) -> tuple[int, float]:
+    """A device time as (whole seconds, fraction), if it is one; else ValueError."""
     try:
         seconds, fraction = slot_origin
         good = seconds == int(seconds) >= 0 and 0 <= fraction < 1

@@ -10,6 +10,7 @@ from .recording_source import recording_source
 from .scorer import scorer
 from .scores_to_stream import scores_to_stream
 from .uplink_source import uplink_source
+from .uplink_transmitter import uplink_transmitter
 
 __all__ = [
     "activity_monitor",
@@ -21,4 +22,5 @@ __all__ = [
     "scorer",
     "scores_to_stream",
     "uplink_source",
+    "uplink_transmitter",
 ]

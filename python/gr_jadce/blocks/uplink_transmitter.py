@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Devices on the air: timed bursts on the slot grid, for `uhd.usrp_sink`, with their truth as messages."""
+
+import os
+from time import monotonic
+
+import numpy as np
+import pmt
+from gnuradio import gr
+
+from ..framing import SampleClock, check_integer, check_origin
+from ..messages import Report, to_pmts
+from ..pilots import as_pilot_book, load_pilots
+from ..transmission import Bursts, PeriodicActivity, RandomActivity, ScriptedActivity
+from ..waveform import Waveform
+from .lifetime import keep_alive
+
+_PORTS = [pmt.intern("activity"), pmt.intern("channel")]
+_MOST_IDLE = 0.1  # seconds of looking for a slot with a burst, so that the flowgraph can stop
+_TX_TIME, _TX_SOB, _TX_EOB = (pmt.intern(name) for name in ("tx_time", "tx_sob", "tx_eob"))
+
+
+class uplink_transmitter(gr.sync_block):
+    """Send the pilots of one or several devices in slots, as bursts with times.
+
+    Slot k starts ``slot_origin`` + k·slot_period samples, in device time. Where a device is
+    active, the slot's burst goes out with the tags ``tx_time`` and ``tx_sob`` on its first sample
+    and ``tx_eob`` on its last, as `uhd.usrp_sink` takes them; between bursts nothing goes out,
+    unless `continuous`. The truth of every slot is published on the ports ``activity`` and
+    ``channel`` before its burst: frame_id is the slot, the channel the amplitude sent.
+
+    Parameters
+    ----------
+    pilots : PilotBook, (L, N) array or path
+    devices : sequence of int
+        Devices of the book that this transmitter sends for; their sum goes out where several are
+        active.
+    slot_period : int
+        T samples, at least a burst.
+    slot_origin : (int, float)
+        Device time of slot 0: whole seconds and fraction.
+    first_slot, n_slots : int
+        The first slot sent, and how many; 0 is endless, or up to the last slot of a script.
+    rate : float
+        Samples per second.
+    waveform : Waveform or dict
+        `waveform.Waveform`, or its arguments.
+    activity : float, int or str
+        A probability; or a whole number above 1: once in so many slots; or the path of a script,
+        lines of JSON with frame_id and device.
+    backoff_db : float
+        Mean power of one device's burst below that of a full-scale carrier. A sum of bursts that
+        would clip all the same is scaled down and counted.
+    continuous : bool
+        Send zeros between bursts and no tags: for files and simulations.
+    seed : int
+        Of the random activity.
+    send_eof : bool
+        End the message ports with pmt.PMT_EOF, for sinks that are given truth alone.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range; the message names it.
+    OSError
+        If a file cannot be read.
+    """
+
+    def __init__(
+        self,
+        pilots,
+        devices,
+        slot_period,
+        slot_origin=(0, 0.0),
+        first_slot=0,
+        n_slots=0,
+        rate=1e6,
+        waveform=None,
+        activity=0.1,
+        backoff_db=12.0,
+        continuous=False,
+        seed=0,
+        send_eof=False,
+    ):
+        self._book = load_pilots(pilots) if isinstance(pilots, (str, os.PathLike)) else as_pilot_book(pilots)
+        waveform = Waveform(**(waveform or {})) if not isinstance(waveform, Waveform) else waveform
+        self._bursts = Bursts(self._book, waveform, devices, backoff_db)
+        self._period = check_integer("slot_period", slot_period, len(self._bursts), 2**32)
+        self._clock = SampleClock(rate)
+        self._origin = self._clock.position(*check_origin(slot_origin))
+        self._first = check_integer("first_slot", first_slot, 0)
+        self._activity = _activity(activity, seed, self._book.n_devices)
+        end = getattr(self._activity, "n_slots", float("inf"))
+        self._last = self._first + check_integer("n_slots", n_slots, 0) if n_slots else end
+        self._continuous, self._send_eof = bool(continuous), bool(send_eof)
+        gr.sync_block.__init__(self, "JADCE uplink transmitter", in_sig=None, out_sig=[np.complex64])
+        for port in _PORTS:
+            self.message_port_register_out(port)
+        self._slot, self._pending, self._scaled = self._first, np.empty(0, np.complex64), 0
+        keep_alive(self)
+
+    def slots(self) -> int:
+        """Slots accounted for so far, with a burst or without."""
+        return self._slot - self._first
+
+    def scaled(self) -> int:
+        """Slots so far whose sum of bursts had to be scaled down so as not to clip."""
+        return self._scaled
+
+    def stop(self):
+        if self._send_eof:
+            for port in _PORTS:
+                self.message_port_pub(port, pmt.PMT_EOF)
+        return True
+
+    def work(self, input_items, output_items):
+        """Give out the burst under way, or the next."""
+        out, began = output_items[0], monotonic()
+        while not len(self._pending):
+            if self._slot >= self._last:
+                return -1
+            if monotonic() - began > _MOST_IDLE:
+                return 0
+            self._begin_slot()
+        count = min(len(out), len(self._pending))
+        out[:count], self._pending = self._pending[:count], self._pending[count:]
+        if not len(self._pending) and not self._continuous:
+            self.add_item_tag(0, self.nitems_written(0) + count - 1, _TX_EOB, pmt.PMT_T)
+        return count
+
+    def _begin_slot(self):
+        active = self._activity.active(self._slot, self._bursts.devices)
+        burst, share = self._bursts.of(active)
+        self._scaled += share < 1
+        time = self._clock.time(self._origin + self._slot * self._period)
+        self._publish_truth(active, share, time)
+        if self._continuous:
+            self._pending = np.zeros(self._period, np.complex64)
+            self._pending[: len(burst)] = burst
+        elif len(active):
+            self._pending = burst
+            self._tag_start(time)
+        self._slot += 1
+
+    def _tag_start(self, time):
+        first = self.nitems_written(0)
+        self.add_item_tag(0, first, _TX_SOB, pmt.PMT_T)
+        time = pmt.make_tuple(pmt.from_uint64(time[0]), pmt.from_double(time[1]))
+        self.add_item_tag(0, first, _TX_TIME, time)
+
+    def _publish_truth(self, active, share, time):
+        names = self._book.device_id
+        truth = Report(
+            frame_id=self._slot,
+            rx_time=time,
+            n_devices=self._book.n_devices,
+            n_antennas=1,
+            device=active,
+            channel=(share * self._bursts.gains(active))[:, None],
+            score=np.zeros(len(active)),
+            threshold=0.0,
+            noise_var=float("nan"),
+            snr_db=float("nan"),
+            status="ok",
+            estimator="truth",
+            n_iter=0,
+            solve_time=0.0,
+            device_id=None if names is None else tuple(str(names[n]) for n in active),
+        )
+        for port, message in zip(_PORTS, to_pmts(truth), strict=True):
+            self.message_port_pub(port, message)
+
+
+def _activity(activity, seed, n_devices):
+    if isinstance(activity, (str, os.PathLike)):
+        with open(activity, encoding="utf-8") as lines:
+            return ScriptedActivity(lines, n_devices)
+    if isinstance(activity, int) and activity > 1:
+        return PeriodicActivity(activity)
+    return RandomActivity(activity, seed)
