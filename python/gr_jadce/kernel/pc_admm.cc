@@ -16,7 +16,7 @@ template <class T>
 using Contiguous = py::array_t<T, py::array::c_style | py::array::forcecast>;
 using Complex = std::complex<double>;
 
-// PC-ADMM in single precision, with double where single cannot certify the gap.
+// PC-ADMM in the frames' precision, and in double where single cannot certify the gap.
 template <template <class> class Pilots>
 class Solver
 {
@@ -63,7 +63,7 @@ public:
         };
         {
             py::gil_scoped_release release;
-            run(B, M, threads, work);
+            run<Sample>(B, M, threads, work);
         }
         return py::make_tuple(channel, score, n_iter, gap);
     }
@@ -85,7 +85,7 @@ public:
         };
         {
             py::gil_scoped_release release;
-            run(B, M, threads, work);
+            run<Sample>(B, M, threads, work);
         }
         return noise_var;
     }
@@ -102,9 +102,9 @@ private:
         }
     }
 
-    // work(frame, solver, workspace) for every frame: in single precision if that may do, and then,
-    // where it returns false, in double.
-    template <class Work>
+    // work(frame, solver, workspace) for every frame: in single precision if that may do, and in
+    // double where it then returns false.
+    template <class Sample, class Work>
     void run(int frames, int M, int threads, Work work) const
     {
         const PcAdmm<Pilots<float>> single(single_, options_);
@@ -114,7 +114,7 @@ private:
             std::unique_ptr<typename PcAdmm<Pilots<float>>::Workspace> single;
             std::unique_ptr<typename PcAdmm<Pilots<double>>::Workspace> twice;
         };
-        const bool may = options_.tol >= 1e-5;
+        const bool may = sizeof(Sample) == sizeof(float) && options_.tol >= 1e-5;
         for_each_frame(
             frames,
             threads,

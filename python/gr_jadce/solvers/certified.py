@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..pilots import PilotBook, as_pilot_book
+from .backend import check_threads, complex_frames
 from .estimate import Estimate, check_received, per_frame
 from .group_lasso import Operator, apply, duality_gap, lam_max, row_norms, sum_squares
 
@@ -72,8 +73,10 @@ class CertifiedSolver:
         ``iteration(rotated)`` gives an object with ``start(Y, lam, lam_peak)`` → state, a tuple
         of arrays with frames on axis 1, or on axis 0 of vectors, and ``step(Y, lam, state)`` →
         state. Its first element is the estimate X.
-    lam_ratio, lam_factor, noise_var, tol, max_iter, check_every
+    lam_ratio, lam_factor, noise_var, tol, max_iter, check_every, threads
         See `pc_admm`.
+    compiled : callable, optional
+        ``compiled(rotated, options)`` gives the same in the compiled kernel, which then does the work.
     """
 
     def __init__(
@@ -87,6 +90,8 @@ class CertifiedSolver:
         tol=1e-4,
         max_iter=300,
         check_every=5,
+        threads=1,
+        compiled=None,
     ):
         _check_options(lam_ratio, lam_factor, noise_var, tol, max_iter, check_every)
         self.name, self.pilots = name, as_pilot_book(pilots)
@@ -94,9 +99,17 @@ class CertifiedSolver:
         self.tol, self.max_iter, self.check_every = tol, int(max_iter), int(check_every)
         self._rotated = Rotated.of(self.pilots)
         self._iteration = iteration(self._rotated)
+        self._threads = check_threads(threads)
+        self._compiled = None if compiled is None else compiled(self._rotated, self._options())
+
+    def _options(self):
+        names = ("lam_factor", "tol", "max_iter", "check_every")
+        return {"lam_ratio": self.lam_ratio or 0.0, **{name: getattr(self, name) for name in names}}
 
     def __call__(self, received, noise_var=None) -> Estimate:
         received = check_received(received, self.pilots.pilot_length)
+        if self._compiled is not None:
+            return self._call_compiled(received, self.noise_var if noise_var is None else noise_var)
         reduced, back = _reduce_antennas(received.astype(np.complex128))
         Y = self._rotated.turn(reduced)
         lam = self._lam(Y, self.noise_var if noise_var is None else noise_var, received.shape[2])
@@ -106,8 +119,21 @@ class CertifiedSolver:
         channel = channel.astype(np.result_type(received, np.complex64), copy=False)
         return Estimate(channel, row_norms(X).T, n_iter, gap)
 
+    def _call_compiled(self, received, noise_var):
+        reduced, back = _reduce_antennas(received)
+        noise_var = 0.0 if noise_var is None else per_frame("noise_var", noise_var, len(received))
+        noise_var = np.broadcast_to(noise_var, len(received))
+        frames = complex_frames(reduced)
+        estimate = Estimate(*self._compiled.solve(frames, noise_var, received.shape[2], self._threads))
+        channel = estimate.channel if back is None else estimate.channel @ back
+        dtype = np.result_type(received, np.complex64)
+        return estimate._replace(channel=channel.astype(dtype, copy=False))
+
     def estimate_noise_var(self, received):
         """σ² of every frame (B,), from the residual of the scaled LASSO."""
+        if self._compiled is not None:
+            frames = complex_frames(_reduce_antennas(received)[0])
+            return self._compiled.estimate_noise_var(frames, received.shape[2], self._threads)
         reduced, _ = _reduce_antennas(received.astype(np.complex128))
         Y = self._rotated.turn(reduced)
         return self._blind_noise_var(Y, received.shape[2])
@@ -181,5 +207,6 @@ def _reduce_antennas(received):
     """
     if received.shape[2] <= received.shape[1]:
         return received, None
+    received = received.astype(np.complex128)
     basis = np.linalg.qr(received.conj().swapaxes(1, 2))[0]
     return received @ basis, basis.conj().swapaxes(1, 2)

@@ -16,8 +16,9 @@ from functools import partial
 
 import numpy as np
 
+from .backend import kernel_for
 from .certified import CertifiedSolver
-from .group_lasso import adjoint, apply, row_shrink
+from .group_lasso import Operator, adjoint, apply, row_shrink
 
 
 def step(Z, U, predict, prox, r, C):
@@ -98,11 +99,13 @@ class PcAdmm:
         return lambda V: V + apply(self.adjoint, weight[..., None] * (Y - apply(self.B, V)))
 
 
-def pc_admm(pilots, r=0.9, C=None, beta_factor=3.2, **options) -> CertifiedSolver:
+def pc_admm(pilots, r=0.9, C=None, beta_factor=3.2, backend="auto", **options) -> CertifiedSolver:
     """Make a PC-ADMM estimator: group LASSO for several antennas, complex LASSO for one.
 
-    Minimises ½‖Y − A X‖²_F + λ Σ_n ‖X_n‖₂ for every frame, in double precision, until a
-    certificate holds: a relative duality gap of at most `tol`.
+    Minimises ½‖Y − A X‖²_F + λ Σ_n ‖X_n‖₂ for every frame until a certificate holds: a relative
+    duality gap of at most `tol`. NumPy computes in double precision. So does the compiled kernel,
+    but for complex64 frames, in which it computes in single precision where that can certify the
+    gap: never for a `tol` below 1e-5.
 
     Parameters
     ----------
@@ -112,6 +115,9 @@ def pc_admm(pilots, r=0.9, C=None, beta_factor=3.2, **options) -> CertifiedSolve
         with ValueError unless they are known to converge (`check_admissible`).
     beta_factor : float
         β = beta_factor · mean‖a_n‖² · √(λ/λ_max).
+    backend : {"auto", "numpy", "kernel"}
+        What computes: the compiled kernel where it is installed, NumPy, or the kernel only. The
+        kernel knows correctors with C[0] = [1, 0]; "auto" leaves others to NumPy.
     lam_ratio : float, optional
         λ as a share of λ_max = max_n ‖a_nᴴ Y‖ of the frame. Without it, λ = lam_factor · σ √M · rms‖a_n‖.
     lam_factor : float
@@ -124,6 +130,8 @@ def pc_admm(pilots, r=0.9, C=None, beta_factor=3.2, **options) -> CertifiedSolve
     max_iter, check_every : int
         Iterations at most (300), and between two evaluations of the gap (5; each costs an
         iteration's time).
+    threads : int
+        Threads over the frames of a batch, of the kernel, default 1.
 
     Returns
     -------
@@ -132,20 +140,34 @@ def pc_admm(pilots, r=0.9, C=None, beta_factor=3.2, **options) -> CertifiedSolve
     """
     C = strictly_contractive(r) if C is None else C
     check_admissible(r, C)
-    return _solver("pc_admm", pilots, r, C, beta_factor, options)
+    return _solver("pc_admm", pilots, r, C, beta_factor, backend, options)
 
 
-def admm(pilots, beta_factor=3.2, **options) -> CertifiedSolver:
+def admm(pilots, beta_factor=3.2, backend="auto", **options) -> CertifiedSolver:
     """Make a plain ADMM estimator (Boyd et al., Found. Trends Mach. Learn. 3(1), 2011, section 6.4).
 
     It is the same step with r = 0 and C = [[1, 0], [1, 1]], on the boundary of the family.
     Parameters as for `pc_admm`.
     """
-    return _solver("admm", pilots, 0.0, ((1.0, 0.0), (1.0, 1.0)), beta_factor, options)
+    return _solver("admm", pilots, 0.0, ((1.0, 0.0), (1.0, 1.0)), beta_factor, backend, options)
 
 
-def _solver(name, pilots, r, C, beta_factor, options):
+def _solver(name, pilots, r, C, beta_factor, backend, options):
     if not beta_factor > 0:
         raise ValueError(f"beta_factor: expected a positive number, got {beta_factor!r}")
     iteration = partial(PcAdmm, r=r, C=C, beta_factor=beta_factor)
+    kernel = kernel_for(backend)
+    if kernel is not None and (C[0][0], C[0][1]) == (1, 0):
+        step_options = {"r": r, "c": C[1][0], "e": C[1][1], "beta_factor": beta_factor}
+        options["compiled"] = partial(_compiled, kernel, step_options)
+    elif backend == "kernel":
+        raise ValueError(f"C: expected [[1, 0], …] with backend 'kernel', got {np.asarray(C).tolist()}")
     return CertifiedSolver(name, pilots, iteration, **options)
+
+
+def _compiled(kernel, step_options, rotated, options):
+    """The solver in the kernel, or None where it has none for such pilots."""
+    if isinstance(rotated.B, Operator):
+        return None
+    Q = np.eye(len(rotated.s)) if rotated.Q is None else rotated.Q
+    return kernel.PcAdmm(rotated.B, Q, rotated.s, rotated.pilot_energy, step_options | options)
