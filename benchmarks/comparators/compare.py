@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Train networks of the literature on two scenarios, and compare them with ours on the same frames.
+
+All are trained by the loop that trains our network, on fresh frames of the scenario that they are
+then tested on, for its pilot book: 0 to 30 dB SNR, noise variance told, equal numbers of steps and
+frames, the best of three learning rates by a short trial each, layer by layer where the paper does.
+
+Needs torch (make torch). Trained networks are kept in build/comparators, and not trained again.
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: a process is one thread
+
+import torch
+from fitting import Estimator, comparator, fit
+from networks import NETWORKS
+
+from gr_jadce import Scenario, __version__, command_line, make_pilots, pc_admm, simulate
+from gr_jadce.solvers import vamp
+from gr_jadce.tally import Tally
+from gr_jadce.unrolled import load_weights, unrolled
+from gr_jadce.unrolled.inference import DEFAULT_WEIGHTS
+from gr_jadce.unrolled.network import Network
+from gr_jadce.unrolled.training import Case
+
+ROOT = Path(__file__).resolve().parents[2]
+SNRS = (0, 5, 10, 15, 20, 25)
+ACTIVITY_RATE, FALSE_ALARM = 0.1, 1e-2
+# Name → devices, pilot length, antennas; steps and frames a step of training; frames of the test.
+CELLS = {
+    "single-antenna": ((100, 40, 1), (700, 144), 2000),
+    "four-antennas": ((200, 64, 4), (350, 64), 1000),
+}
+OURS = "unrolled PC-ADMM"
+BATCH = 50
+
+
+def main():
+    args = parse()
+    torch.set_num_threads(1)
+    args.work.mkdir(parents=True, exist_ok=True)
+    results = {cell: run(cell, args) for cell in args.cells}
+    text = "\n".join([HEAD, *(table(cell, result) for cell, result in results.items())])
+    args.output.with_suffix(".md").write_text(text, encoding="utf-8")
+    origin = {"command": " ".join(["compare.py", *sys.argv[1:]]), "version": __version__}
+    record = json.dumps({"origin": origin, "cells": results}, indent=1, ensure_ascii=False)
+    args.output.with_suffix(".json").write_text(record + "\n", encoding="utf-8")
+
+
+def run(cell, args):
+    (n_devices, length, n_antennas), (steps, batch), n_frames = CELLS[cell]
+    pilots = make_pilots("gaussian", n_devices, length, 0)
+    case = Case(pilots, n_antennas, ACTIVITY_RATE, 0.0, batch)
+    steps = max(round(steps * args.budget), 20)
+    estimators = classical(pilots)
+    for name in (*NETWORKS, OURS):
+        path = args.work / f"{cell}-{name.replace(', ', '-')}-{args.layers}-{steps}.pt"
+        if not path.exists():
+            torch.save(trained(name, case, args.layers, steps), path)
+        network, record = torch.load(path, weights_only=False)  # our own file
+        estimators[label_of(name)] = Estimator(pilots, network), record
+    return compared(cell, estimators, pilots, n_antennas, args.frames or n_frames)
+
+
+def classical(pilots):
+    """Estimators that are not trained for the book."""
+    prior = {"activity_rate": ACTIVITY_RATE, "power": 1.0}
+    return {
+        "PC-ADMM, λ = 0.7 σ√M": (pc_admm(pilots), {}),
+        "VAMP, prior known": (vamp(pilots, max_iter=30, damping=0.8, **prior), {}),
+        f"{OURS}, as shipped": (unrolled(pilots), {}),
+    }
+
+
+def label_of(name):
+    return f"{name}, fine-tuned" if name == OURS else name
+
+
+def trained(name, case, n_layers, steps):
+    progress = command_line.Progress(steps)
+
+    def show(step, loss):
+        progress.show(step, f"{name}: step {step}, loss {loss:.2f}")
+
+    if name == OURS:
+        arrays = load_weights(DEFAULT_WEIGHTS).arrays
+        start = {key: value[:n_layers] for key, value in arrays.items()}
+        result = fit(lambda: Network(start), lambda rng: case, steps, progress=show)
+    else:
+        result = comparator(name, case, n_layers, steps, show)
+    progress.clear()
+    return result
+
+
+def compared(cell, estimators, pilots, n_antennas, n_frames):
+    """Figures of every estimator at every SNR, on common frames."""
+    figures = {label: [] for label in estimators}
+    progress = command_line.Progress(len(SNRS) * n_frames)
+    for i, snr_db in enumerate(SNRS):
+        tallies = {label: Tally() for label in estimators}
+        scenario = Scenario(pilots, n_antennas, ACTIVITY_RATE, snr_db=snr_db)
+        for first in range(0, n_frames, BATCH):
+            uplink = simulate(scenario, min(BATCH, n_frames - first), 0, first)
+            for label, (estimator, _) in estimators.items():
+                tallies[label].add(uplink, estimator(uplink.received, uplink.noise_var), None)
+            progress.show(i * n_frames + first, f"{cell}: {snr_db} dB")
+        for label, tally in tallies.items():
+            figures[label].append(tally.figures(FALSE_ALARM, decided=False))
+    progress.clear()
+    return {
+        "frames": n_frames,
+        "estimators": {
+            label: {"training": estimators[label][1], "figures": figures[label]} for label in figures
+        },
+    }
+
+
+WHAT = " ".join(__doc__.split("\n\n")[1].split())
+HEAD = f"""\
+# Networks of the literature beside ours
+
+Made by `.venv/bin/python benchmarks/comparators/compare.py` (needs `make torch`). NMSE in dB, ± half
+the 95 % interval, and in brackets the miss probability at false-alarm probability {FALSE_ALARM:g}
+(threshold in hindsight), over the same frames for all. {WHAT}
+"""
+
+
+def table(cell, result):
+    (n_devices, length, n_antennas), *_ = CELLS[cell]
+    lines = [
+        f"## {cell.capitalize()}: N = {n_devices}, L = {length}, M = {n_antennas}",
+        "",
+        row(["", *(f"{snr} dB" for snr in SNRS), "learning rate"]),
+        row(["---"] * (len(SNRS) + 2)),
+    ]
+    for label, entry in result["estimators"].items():
+        rate = entry["training"].get("learning_rate", "")
+        lines.append(row([label, *map(cell_text, entry["figures"]), rate]))
+    return "\n".join([*lines, ""])
+
+
+def cell_text(figures):
+    low, high = figures["nmse_db_interval"]
+    return f"{figures['nmse_db']:.2f} ± {(high - low) / 2:.2f} ({figures['miss_at_false_alarm']:.3f})"
+
+
+def row(cells):
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def parse():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cells", nargs="+", choices=CELLS, default=list(CELLS), help="default: all")
+    parser.add_argument("--layers", type=command_line.count, default=12, help="of every network (default 12)")
+    parser.add_argument(
+        "--budget", type=command_line.positive, default=1, help="times the steps of training (default 1)"
+    )
+    parser.add_argument(
+        "--frames", type=command_line.count, help="of the test, at each SNR (default: 2000 and 1000)"
+    )
+    output = Path(__file__).resolve().parent / "results"
+    parser.add_argument("--output", type=Path, default=output, help="where the .md and .json go")
+    work = ROOT / "build" / "comparators"
+    parser.add_argument("--work", type=Path, default=work, help="where trained networks are kept")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    command_line.run(main)
