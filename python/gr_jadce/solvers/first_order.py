@@ -20,7 +20,7 @@ class Ista:
         self.B, self.adjoint, self.lipschitz = rotated.B, adjoint(rotated.B), rotated.s[-1]
 
     def start(self, Y, lam, lam_peak):
-        return (np.zeros((self.B.shape[1], *Y.shape[1:]), np.complex128),)
+        return (np.zeros((self.B.shape[1], *Y.shape[1:]), Y.dtype),)
 
     def step(self, Y, lam, state):
         return (self.descend(Y, lam, state[0]),)
@@ -59,7 +59,7 @@ class Bcd:
         self.energy = sum_squares(self.columns, axis=1)
 
     def start(self, Y, lam, lam_peak):
-        return np.zeros((len(self.columns), *Y.shape[1:]), np.complex128), Y.copy()
+        return np.zeros((len(self.columns), *Y.shape[1:]), Y.dtype), Y.copy()
 
     def step(self, Y, lam, state):
         X, R = state[0].copy(), state[1].copy()
