@@ -5,6 +5,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from math import isfinite, nan
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 
@@ -49,11 +50,13 @@ class Raster:
         self._row[:] = background
 
     def mark(self, device, code):
-        """Mark devices, an array of indices, in the frame put last."""
+        """Mark devices, a sequence of indices, in the frame put last."""
+        if len(device) == 0:
+            return
         if self.devices_per_cell == 1:
             self._row[device] = code
         else:
-            np.maximum.at(self._row, device // self.devices_per_cell, code)
+            np.maximum.at(self._row, np.asarray(device) // self.devices_per_cell, code)
 
     def cells(self) -> np.ndarray:
         """A copy, (n_frames, cells a frame) uint8, the newest slot last."""
@@ -158,7 +161,7 @@ class Monitor:
 
         Parameters
         ----------
-        report : Report, or what has its attributes but the channel
+        report : Report, or what has its attributes but the channel, lists in place of arrays included
 
         Raises
         ------
@@ -166,12 +169,12 @@ class Monitor:
             If devices do not ascend below N, there is not a score for each, or the truth is one of
             another number of devices.
         """
-        _check(report)
+        device = _checked(report)
         with self._lock:
             if report.estimator == "truth":
-                self._truth.put(report)
+                self._truth.put(_Truth(report.frame_id, report.n_devices, device))
                 return
-            self._add(report, self._truth.take(report.frame_id))
+            self._add(report, device, self._truth.take(report.frame_id))
             self._changes += 1
 
     def add_status(self, status):
@@ -181,7 +184,7 @@ class Monitor:
             self._totals.update(told)
             self._changes += 1
 
-    def _add(self, report, truth):
+    def _add(self, report, device, truth):
         if truth is not None and truth.n_devices != report.n_devices:
             raise ValueError(
                 f"n_devices: expected that of the truth, {truth.n_devices}, got {report.n_devices}"
@@ -191,7 +194,7 @@ class Monitor:
         bad = report.status == "bad_input"
         self._raster.put(report.frame_id, BAD_INPUT if bad else QUIET)
         if truth is not None and not bad:
-            self._compare(report, truth)
+            self._compare(report, device, truth)
         else:
             self._raster.mark(report.device, _strength(report))
         self._counts.frames += 1
@@ -201,29 +204,36 @@ class Monitor:
         self._recent.append(report)
         self._totals["frames_dropped"] = report.frames_dropped
 
-    def _compare(self, report, truth):
-        place = np.searchsorted(truth.device, report.device)
-        right = np.append(truth.device, truth.n_devices)[place] == report.device
-        is_missed = np.ones(len(truth.device), bool)
-        is_missed[place[right]] = False
-        code = _strength(report)
-        code[~right] = FALSE_ALARM
-        self._raster.mark(truth.device[is_missed], MISS)
-        self._raster.mark(report.device, code)
-        n_right, counts = int(np.count_nonzero(right)), self._counts
+    def _compare(self, report, device, truth):
+        missed, false = list(truth.device - device), list(device - truth.device)
+        self._raster.mark(report.device, _strength(report))
+        self._raster.mark(missed, MISS)
+        self._raster.mark(false, FALSE_ALARM)
+        counts = self._counts
         counts.frames_scored += 1
         counts.active += len(truth.device)
-        counts.missed += len(truth.device) - n_right
+        counts.missed += len(missed)
         counts.inactive += report.n_devices - len(truth.device)
-        counts.false_alarms += len(report.device) - n_right
+        counts.false_alarms += len(false)
 
 
-def _check(report):
-    device = report.device
-    if len(device) and not (device[-1] < report.n_devices and (device[1:] > device[:-1]).all()):
+class _Truth(NamedTuple):
+    frame_id: int
+    n_devices: int
+    device: set
+
+
+def _checked(report):
+    """The devices as a set, which is faster to compare than an array of so few."""
+    device = report.device.tolist() if isinstance(report.device, np.ndarray) else report.device
+    different = set(device)
+    if report.n_devices < 1:
+        raise ValueError(f"n_devices: expected at least 1, got {report.n_devices}")
+    if device and not (device[-1] < report.n_devices and device == sorted(different)):
         raise ValueError(f"device: expected ascending indices below {report.n_devices}, got {device}")
     if len(report.score) != len(device):
         raise ValueError(f"score: expected {len(device)}, one a device, got {len(report.score)}")
+    return different
 
 
 def _strength(report):

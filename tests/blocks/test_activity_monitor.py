@@ -123,3 +123,17 @@ def test_arguments_are_checked():
         activity_monitor(frames=1)
     with pytest.raises(ValueError, match="update_time"):
         activity_monitor(update_time=0.0)
+
+
+def test_a_slow_window_is_drawn_less_often(application, monkeypatch):
+    monitor = activity_monitor()
+    publish(frames(1), monitor)
+    window, drawn = monitor.qwidget(), []
+    window.show()
+    application.processEvents()
+    monkeypatch.setattr(window, "draw", lambda: drawn.append(True))
+    for painting_time, times in ((1e6, 0), (0.0, 1), (0.0, 1)):  # the third time there is nothing new
+        window._plots.painting_time = painting_time
+        window._tick()
+        assert len(drawn) == times
+    window.hide()

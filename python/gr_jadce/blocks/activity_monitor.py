@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Shows a receiver's reports in a window, and counts them all."""
 
+from time import sleep
 from types import SimpleNamespace
 
 import numpy as np
 import pmt
 
-from ..messages import activity_from_pmt, channel_from_pmt
+from ..messages import SCHEMA, channel_from_pmt
 from ..monitoring import Monitor
 from .report_sink import report_sink
 
-_FRAME_ID, _N_DEVICES, _ESTIMATOR = (pmt.intern(name) for name in ("frame_id", "n_devices", "estimator"))
-_TRUTH = pmt.intern("truth")
+_PORT = pmt.intern("in")
+_GATHER = 0.01  # seconds
 
 
 class activity_monitor(report_sink):
@@ -73,12 +74,19 @@ class activity_monitor(report_sink):
             return None
         return fields["device"], np.abs(fields["channel"])
 
+    def handle_message(self, message):
+        """Take all messages that wait, then let more gather: waking up for each would cost as much."""
+        report_sink.handle_message(self, message)
+        while not self._ended and (message := self.delete_head_nowait(_PORT)) is not None:
+            report_sink.handle_message(self, message)
+        sleep(_GATHER)
+
     def take_pdu(self, pdu):
         """Count and keep an activity; keep a channel unread, since only the last one drawn is needed."""
         if pmt.is_pair(pdu) and pmt.is_c32vector(pmt.cdr(pdu)):
             self._take_channel(pdu)
             return
-        activity = _truth(pdu) or SimpleNamespace(**activity_from_pmt(pdu))
+        activity = _activity(pdu)
         self._monitor.add(activity)
         if activity.estimator != "truth":
             self._newest = activity.frame_id
@@ -89,20 +97,41 @@ class activity_monitor(report_sink):
 
     def _take_channel(self, pdu):
         # The channels of a frame's truth come before its report.
-        if pmt.to_uint64(pmt.dict_ref(pmt.car(pdu), _FRAME_ID, pmt.PMT_NIL)) == self._newest:
+        if _read(pmt.car(pdu), ("frame_id",)) == [self._newest]:
             self._channel_pdu = pdu
 
 
-def _truth(pdu):
-    """What is needed of a truth activity, in a fraction of the time; None if it is a report's."""
+def _activity(pdu):
+    """What is counted and shown of an activity, in a fraction of the time of `activity_from_pmt`."""
     meta = pmt.car(pdu)
-    if not pmt.equal(pmt.dict_ref(meta, _ESTIMATOR, pmt.PMT_NIL), _TRUTH):
-        return None
-    device = np.array(pmt.u32vector_elements(pmt.cdr(pdu)), np.uint32)
-    return SimpleNamespace(
-        estimator="truth",
-        frame_id=pmt.to_uint64(pmt.dict_ref(meta, _FRAME_ID, pmt.PMT_NIL)),
-        n_devices=pmt.to_uint64(pmt.dict_ref(meta, _N_DEVICES, pmt.PMT_NIL)),
-        device=device,
-        score=device,
-    )
+    schema, estimator = _read(meta, ("schema", "estimator"))
+    if schema != SCHEMA:
+        raise ValueError(f"schema: expected {SCHEMA}, got {schema}")
+    names = _OF_TRUTH if estimator == "truth" else _OF_REPORTS
+    device = pmt.u32vector_elements(pmt.cdr(pdu))
+    fields = {"device": device, "score": device} | dict(zip(names, _read(meta, names), strict=True))
+    return SimpleNamespace(estimator=estimator, **fields)
+
+
+def _read(meta, names):
+    fields = [_FIELDS[name] for name in names]
+    return [convert(pmt.dict_ref(meta, key, pmt.PMT_NIL)) for key, convert in fields]
+
+
+def _time(pair):
+    return pmt.to_uint64(pmt.car(pair)), pmt.to_double(pmt.cdr(pair))
+
+
+_FIELDS = {
+    name: (pmt.intern(name), convert)
+    for convert, names in {
+        pmt.to_uint64: ("schema", "frame_id", "n_devices", "n_antennas", "frames_dropped"),
+        pmt.to_double: ("threshold", "noise_var", "snr_db", "solve_time"),
+        pmt.symbol_to_string: ("estimator", "status"),
+        pmt.f32vector_elements: ("score",),
+        _time: ("rx_time",),
+    }.items()
+    for name in names
+}
+_OF_TRUTH = ("frame_id", "n_devices")
+_OF_REPORTS = tuple(name for name in _FIELDS if name not in ("schema", "estimator"))

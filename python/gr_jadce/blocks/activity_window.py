@@ -2,6 +2,7 @@
 """The Qt widget of the activity monitor: it reads a `monitoring.Monitor` at its own pace."""
 
 from math import ceil, floor, isfinite, log10, nan
+from time import monotonic, thread_time
 
 import numpy as np
 import PyQt5.QtCore as QtCore  # before pyqtgraph, which takes the Qt that is loaded
@@ -22,6 +23,7 @@ _COLOURS = {
 }
 _WEAK, _STRONG = "#1d4f73", "#8fd3f8"
 _FIGURES_INTERVAL = 0.25  # seconds; faster ones cannot be read
+_MOST_DRAWING = 0.1  # of a core; on a slow or busy machine the window is drawn less often
 _UNKNOWN = "–"
 # Windows stay until the process ends: a collection of garbage may run in any of GNU Radio's threads,
 # and Qt crashes when a widget is deleted in another thread than its own.
@@ -38,7 +40,7 @@ class ActivityWindow(QtWidgets.QWidget):
         Gives devices (K,) and magnitudes (K, M) of the newest frame, or None.
     title : str
     update_time : float
-        Seconds from one drawing to the next.
+        Seconds from one drawing to the next, longer if drawing would take a tenth of a core.
     """
 
     def __init__(self, monitor, channel_gains, title="", update_time=0.1):
@@ -46,7 +48,7 @@ class ActivityWindow(QtWidgets.QWidget):
         _windows.append(self)
         self._monitor = monitor
         self._channel_gains = channel_gains
-        self._drawn = None
+        self._drawn, self._drawn_at = None, 0.0
         self._panel, self._plots = _FigurePanel(), _Plots()
         self._lay_out(title)
         timer = QtCore.QTimer(self)
@@ -65,9 +67,11 @@ class ActivityWindow(QtWidgets.QWidget):
             self._panel.tell(figure_texts(figures, self._monitor.counts()))
 
     def _tick(self):
-        changes = self._monitor.changes()
-        if changes != self._drawn and self.isVisible():
-            self._drawn = changes
+        changes, now = self._monitor.changes(), monotonic()
+        rested = now - self._drawn_at >= self._plots.painting_time / _MOST_DRAWING
+        if changes != self._drawn and rested and self.isVisible():
+            self._drawn, self._drawn_at = changes, now
+            self._plots.painting_time = 0.0
             self.draw()
 
     def _lay_out(self, title):
@@ -113,10 +117,14 @@ class _FigurePanel(QtWidgets.QWidget):
 
 
 class _Plots(pg.GraphicsLayoutWidget):
-    """The raster and, beside it on the same axis of devices, the channels."""
+    """The raster and, beside it on the same axis of devices, the channels.
+
+    `painting_time` adds up the processor time of its painting, in seconds.
+    """
 
     def __init__(self):
         super().__init__()
+        self.painting_time = 0.0
         self._ink = self.palette().color(QtGui.QPalette.WindowText)
         self.setBackground(self.palette().color(QtGui.QPalette.Window))
         self._view, self._raster = self._add_image("time (s), newest at 0", _raster_colours())
@@ -127,6 +135,11 @@ class _Plots(pg.GraphicsLayoutWidget):
         self.addItem(self._bar)
         self._decorate()
         self._fitted = self._scale = None
+
+    def paintEvent(self, event):
+        began = thread_time()
+        super().paintEvent(event)
+        self.painting_time += thread_time() - began
 
     def show_raster(self, cells, devices_per_cell, figures):
         """Draw the cells, no finer than there are pixels, so that none is left out."""
