@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // gr_jadce._kernel.PcAdmm: batches of frames in, estimates out.
+#ifdef JADCE_FFTW
+#include "fast_pilots.hpp"
+#endif
 #include "pc_admm.hpp"
 #include "pilots.hpp"
 
@@ -214,6 +217,23 @@ std::unique_ptr<DenseSolver> make_dense(const Contiguous<Complex>& B,
         options_from(options), int(L), int(N), B.data(), Q.data(), s.data(), energy);
 }
 
+#ifdef JADCE_FFTW
+using FastSolver = Solver<FastPilots>;
+
+std::unique_ptr<FastSolver> make_fast(const std::string& kind,
+                                      int pilot_length,
+                                      int n_devices,
+                                      const Contiguous<std::int64_t>& index,
+                                      double bound,
+                                      const py::dict& options)
+{
+    const std::int64_t* first = index.data();
+    return std::make_unique<FastSolver>(
+        options_from(options),
+        FastBook{kind, pilot_length, n_devices, {first, first + index.size()}, bound});
+}
+#endif
+
 template <class Class>
 void bind_solver(py::class_<Class>& bound)
 {
@@ -253,6 +273,17 @@ void bind_pc_admm(py::module_& module)
               py::arg("energy"),
               py::arg("options"));
     bind_solver(dense);
+#ifdef JADCE_FFTW
+    py::class_<FastSolver> fast(module, "FastPcAdmm", "PC-ADMM for a structured pilot book, by transforms.");
+    fast.def(py::init(&make_fast),
+             py::arg("kind"),
+             py::arg("pilot_length"),
+             py::arg("n_devices"),
+             py::arg("index"),
+             py::arg("bound"),
+             py::arg("options"));
+    bind_solver(fast);
+#endif
 }
 
 } // namespace jadce

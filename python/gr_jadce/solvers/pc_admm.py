@@ -168,6 +168,19 @@ def _solver(name, pilots, r, C, beta_factor, backend, options):
 def _compiled(kernel, step_options, rotated, options):
     """The solver in the kernel, or None where it has none for such pilots."""
     if isinstance(rotated.B, Operator):
-        return None
+        return _compiled_fast(kernel, rotated, step_options | options)
     Q = np.eye(len(rotated.s)) if rotated.Q is None else rotated.Q
     return kernel.PcAdmm(rotated.B, Q, rotated.s, rotated.pilot_energy, step_options | options)
+
+
+def _compiled_fast(kernel, rotated, options):
+    """The solver with fast transforms, or None where the kernel has none, or not for these shifts."""
+    book = rotated.book
+    if not hasattr(kernel, "FastPcAdmm"):
+        return None
+    index = book.rows if book.kind != "zadoff_chu" else book.roots
+    if book.kind == "zadoff_chu" and not np.array_equal(book.shifts, np.arange(book.pilot_length)):
+        return None
+    return kernel.FastPcAdmm(
+        book.kind, book.pilot_length, book.n_devices, index, float(rotated.s[0]), options
+    )

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Structured pilots as fast transforms: the members of DensePilots, and nothing of size L × N.
+#pragma once
+
+#include "simd.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace jadce {
+
+// What `structured.py` computes with; `index` holds the rows, or the roots of Zadoff-Chu sequences.
+struct FastBook
+{
+    std::string kind;
+    int length, devices;
+    std::vector<std::int64_t> index;
+    // c of A Aᴴ = c I, or, where there is none, of pilots that contain these: the others' devices are
+    // never active, and the iteration needs nothing of them but this c.
+    double bound;
+};
+
+// A x and Aᴴ y of one antenna, real and imaginary parts apart; one object serves all threads.
+template <class T>
+class Transform
+{
+public:
+    virtual ~Transform() = default;
+    virtual std::size_t scratch() const = 0; // elements of work space that a thread brings
+    // Only the listed entries of x are not zero; all may be where list is null.
+    virtual void
+    forward(const T* re, const T* im, const int* list, int count, T* out_re, T* out_im, T* scratch) const = 0;
+    virtual void adjoint(const T* re, const T* im, T* out_re, T* out_im, T* scratch) const = 0;
+};
+
+// Throws std::invalid_argument for a kind that has none.
+template <class T>
+std::unique_ptr<const Transform<T>> make_transform(const FastBook& book);
+
+template <class T>
+class FastPilots
+{
+public:
+    using Scalar = T;
+    struct Scratch
+    {
+        Scratch(const FastPilots& pilots, int /*antennas*/) : data(pilots.transform_->scratch()) {}
+        Array<T> data;
+    };
+    static constexpr bool skips_rows = false;
+
+    explicit FastPilots(const FastBook& book)
+        : length(book.length), devices(book.devices), energy(1), spectrum(padded<T>(book.length)),
+          transform_(make_transform<T>(book))
+    {
+        std::fill(spectrum.data(), spectrum.data() + length, T(book.bound));
+    }
+
+    void rotate(const T* y, int M, T* out, Scratch&) const
+    {
+        std::copy(y, y + std::ptrdiff_t(2 * M) * padded<T>(length), out);
+    }
+
+    void forward(const T* x, const int* list, int count, int M, T* out, Scratch& scratch) const
+    {
+        const std::ptrdiff_t in_stride = padded<T>(devices), out_stride = padded<T>(length);
+        const bool sparse = count < devices / 4;
+        for (int m = 0; m < M; ++m, x += 2 * in_stride, out += 2 * out_stride) {
+            transform_->forward(x,
+                                x + in_stride,
+                                sparse ? list : nullptr,
+                                sparse ? count : devices,
+                                out,
+                                out + out_stride,
+                                scratch.data.data());
+        }
+    }
+
+    void adjoint(const T* y, int M, T* out, Scratch& scratch) const
+    {
+        const std::ptrdiff_t in_stride = padded<T>(length), out_stride = padded<T>(devices);
+        for (int m = 0; m < M; ++m, y += 2 * in_stride, out += 2 * out_stride) {
+            transform_->adjoint(y, y + in_stride, out, out + out_stride, scratch.data.data());
+        }
+    }
+
+    void adjoint_rows(const T* y, const int*, int, int M, T* out, Scratch& scratch) const
+    {
+        adjoint(y, M, out, scratch);
+    }
+
+    const int length, devices;
+    const double energy;
+    Array<T> spectrum; // padded with zeros
+
+private:
+    std::unique_ptr<const Transform<T>> transform_;
+};
+
+} // namespace jadce
