@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "truth": {"messages"},
     "waveform": {"framing"},
     "bursts": {"uplink"},
+    "beacon": {"framing", "pilots", "waveform"},
     "transmission": {"framing", "pilots", "uplink"},
     "asynchrony": {"detection", "framing", "pilots", "solvers", "waveform"},
     "evaluation": {"detection", "metrics", "uplink"},
@@ -42,19 +43,23 @@ MAY_IMPORT = {
     "sweep": {"detection", "estimators", "pilots", "solvers", "tally", "uplink"},
     "plots": {"tally"},
     "command_line": {"uplink"},
+    "publishing": {"messages"},
 }
 MAY_IMPORT["blocks"] = set(MAY_IMPORT) - {"", "unrolled", "evaluation", "sweep", "plots", "command_line"} | {
     "unrolled.inference"
 }
+MAY_IMPORT["sources"] = {"blocks", "command_line", "publishing"}
+MAY_IMPORT["reception"] = {"blocks", "command_line", "sources"}
 # Packages outside NumPy and the standard library → the parts, or single modules, that may import them.
 OUTSIDE = {
     "PyQt5": {"blocks.activity_window"},
     "pyqtgraph": {"blocks.activity_window"},
-    "gnuradio": {"blocks"},
+    "gnuradio": {"blocks", "sources", "reception"},
+    "zmq": {"publishing"},
     "pmt": {"blocks", "messages"},
     "matplotlib": {"plots"},
     "distributed": {"sweep"},
-    "scipy": {"solvers", "detection", "uplink", "metrics", "structured"},
+    "scipy": {"beacon", "solvers", "detection", "uplink", "metrics", "structured"},
     "torch": {"unrolled.network", "unrolled.training"},
 }
 

@@ -16,6 +16,7 @@ run_packages=(
     python3 python3-numpy python3-scipy python3-matplotlib
     libopenblas0-pthread # without it NumPy gets the reference BLAS, many times slower
     python3-uhd uhd-host
+    python3-zmq # jadce-receive --zmq, jadce-monitor
 )
 radio_packages=(
     iproute2 python3-gevent python3-msgpack python3-netaddr python3-pyudev python3-six

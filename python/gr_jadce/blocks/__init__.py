@@ -11,6 +11,7 @@ from .scorer import scorer
 from .scores_to_stream import scores_to_stream
 from .uplink_source import uplink_source
 from .uplink_transmitter import uplink_transmitter
+from .zmq_sink import zmq_sink
 
 __all__ = [
     "activity_monitor",
@@ -23,4 +24,5 @@ __all__ = [
     "scores_to_stream",
     "uplink_source",
     "uplink_transmitter",
+    "zmq_sink",
 ]
