@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "recording": {"framing", "sigmf_fields"},
     "recording_writer": {"framing", "sigmf_fields"},
     "background_writer": set(),
+    "annotations": {"recording", "recording_writer", "sigmf_fields"},
     "scoring": {"metrics"},
     "monitoring": {"scoring"},
     "uplink": {"pilots", "waveform"},
@@ -42,8 +43,12 @@ MAY_IMPORT = {
     "tally": {"metrics"},
     "sweep": {"detection", "estimators", "pilots", "solvers", "tally", "uplink"},
     "plots": {"tally"},
+<<<<<<< Updated upstream
     "command_line": {"uplink"},
     "publishing": {"messages"},
+=======
+    "command_line": {"messages", "uplink"},
+>>>>>>> Stashed changes
 }
 MAY_IMPORT["blocks"] = set(MAY_IMPORT) - {"", "unrolled", "evaluation", "sweep", "plots", "command_line"} | {
     "unrolled.inference"

@@ -9,6 +9,7 @@ exact device time is ``jadce:rx_time``; ``core:datetime`` is the same, read as U
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -81,6 +82,20 @@ class Recording:
         if self.datatype == "ci16_le":
             parts /= FULL_SCALE
         return parts.view(np.complex64)[..., 0]
+
+    def find(self, rx_time) -> tuple[int, Segment] | None:
+        """The sample nearest to a device time, and its segment; None if that was not recorded."""
+        position = SampleClock(self.sample_rate).position(*rx_time)
+        for segment, first in zip(self.segments, self._positions, strict=True):
+            index = segment.start + round(position - first)
+            if segment.start <= index < segment.stop:
+                return index, segment
+        return None
+
+    @cached_property
+    def _positions(self):
+        clock = SampleClock(self.sample_rate)
+        return [clock.position(*segment.rx_time) for segment in self.segments]
 
     def verify(self):
         """Compare the data with `core:sha512`; ValueError if they differ or it is not given."""

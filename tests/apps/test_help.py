@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-PROGRAMS = ("jadce-pilots", "jadce-simulate", "jadce-receive", "jadce-score")
+PROGRAMS = ("jadce-pilots", "jadce-simulate", "jadce-receive", "jadce-score", "jadce-annotate")
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -35,7 +35,7 @@ def test_the_examples_work_when_pasted(app, environment, tmp_path):
         text = app(name, "--help").stdout.replace("\\\n", " ")
         examples += [line.strip() for line in text.splitlines() if line.startswith("  jadce-")]
     runnable = list(dict.fromkeys(line for line in examples if "--usrp" not in line))
-    assert len(runnable) == 6
+    assert len(runnable) == 7
     printed = ""
     for line in runnable:
         process = subprocess.run(
