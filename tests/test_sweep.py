@@ -11,6 +11,7 @@ import gr_jadce
 from gr_jadce import Scenario, make_pilots, metrics, pc_admm, simulate
 from gr_jadce import sweep as module
 from gr_jadce.sweep import make_plan, read_result, sweep
+from gr_jadce.unrolled.inference import DEFAULT_WEIGHTS
 
 SMALL = {"n_devices": 40, "pilot_length": 20, "n_antennas": 2}
 ESTIMATORS = {
@@ -126,6 +127,12 @@ def test_options_can_be_swept_and_reach_those_who_take_them():
     assert many["somp"] == few["somp"]
 
 
+def test_a_weight_file_is_an_estimator():
+    estimators = {"shipped": ("unrolled", {}), "file": (str(DEFAULT_WEIGHTS), {})}
+    for point in sweep(plan_of("n_layers", [2, 5], estimators, frames=20))["points"]:
+        assert point["estimators"]["file"] == point["estimators"]["shipped"]
+
+
 @pytest.mark.parametrize(
     ("axis", "values"),
     [("n_devices", [30, 50]), ("pilot_kind", ["dft", "qpsk"]), ("n_active", [1, 4]), ("n_antennas", [1, 3])],
@@ -152,7 +159,10 @@ def test_what_estimators_are_told():
         ({"axis": "snr"}, "axis: expected one of pilot_kind"),
         ({"values": []}, "values: expected at least one"),
         ({"estimators": {}}, "estimators"),
-        ({"estimators": {"x": ("nobody", {})}}, "estimators: expected names of pc_admm.*got nobody"),
+        (
+            {"estimators": {"x": ("nobody", {})}},
+            "estimators: expected weight files .npz, or names of pc_admm.*got nobody",
+        ),
         ({"estimators": {"x": ("vamp", {"maxiter": 3})}}, "maxiter"),
         ({"known": ["all"]}, "known: expected some of noise_var"),
         ({"false_alarm": 0}, "false_alarm"),

@@ -63,7 +63,8 @@ def make_plan(
         those estimators that take it.
     values : sequence
     estimators : dict
-        Label → (name, options): a key of `ESTIMATORS` or `ORACLES` and its factory's options.
+        Label → (name, options): a key of `ESTIMATORS` or `ORACLES`, or a weight file ``….npz`` of a
+        network, and its factory's options.
     scenario : dict, optional
         What differs from `SCENARIO`.
     known : sequence of str
@@ -215,7 +216,11 @@ def _takes(name, option):
 
 
 def _factory(name):
-    return ORACLES[name] if name in ORACLES else ESTIMATORS[name]
+    return ORACLES[name] if name in ORACLES else ESTIMATORS["unrolled" if _is_file(name) else name]
+
+
+def _is_file(name):
+    return name.endswith(".npz")
 
 
 def _tasks(plan, points):
@@ -339,9 +344,11 @@ def _check(plan):
         raise ValueError(
             f"scenario: expected keys of {', '.join(SCENARIO)}, got {', '.join(sorted(unknown))}"
         )
-    if unknown := set(names) - ESTIMATORS.keys() - ORACLES.keys():
+    if unknown := {name for name in names if not _is_file(name)} - ESTIMATORS.keys() - ORACLES.keys():
         known = ", ".join((*ESTIMATORS, *ORACLES))
-        raise ValueError(f"estimators: expected names of {known}, got {', '.join(sorted(unknown))}")
+        raise ValueError(
+            f"estimators: expected weight files .npz, or names of {known}, got {', '.join(sorted(unknown))}"
+        )
     if not names or not plan["values"]:
         raise ValueError("estimators, values: expected at least one of each")
     if unknown := set(plan["known"]) - set(KNOWN):
