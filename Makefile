@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help setup torch demo test soak figures install uninstall lint clean
+.PHONY: help setup torch demo test soak figures docs screenshots install uninstall lint clean
 
 help:
 	@echo 'make setup      install what is missing, build, and stage the package in build/stage'
@@ -11,6 +11,8 @@ help:
 	@echo 'make demo       detect simulated devices with GNU Radio flowgraphs (as root: through UHD as well)'
 	@echo 'make test       run all tests'
 	@echo 'make figures    make all figures and tables of the documentation (half an hour on two cores)'
+	@echo 'make docs       build the guide, build/docs/index.html'
+	@echo 'make screenshots  make the pictures of the README and the guide (SHOTS=NAME for one)'
 	@echo 'make install    install to /usr/local, for every user and GNU Radio Companion'
 	@echo 'make uninstall  remove what make install put there'
 	@echo 'make soak       a million frames of trouble, all accounted for (minutes)'
@@ -40,6 +42,14 @@ test:
 
 figures:
 	@tools/setup.sh run && tools/stage.sh && . ./env.sh && /usr/bin/python3 benchmarks/figures/make.py $(FIGURES_ARGS)
+
+docs:
+	@tools/setup.sh docs && tools/stage.sh && . ./env.sh \
+	&& /usr/bin/python3 -m sphinx -q -W --keep-going -d build/doctrees -b html docs build/docs
+	@echo 'build/docs/index.html'
+
+screenshots:
+	@tools/setup.sh test && tools/stage.sh && . ./env.sh && /usr/bin/python3 tools/screenshots.py $(SHOTS)
 
 soak:
 	@tools/setup.sh run && tools/stage.sh && . ./env.sh && /usr/bin/python3 tests/soak.py $(SOAK_ARGS)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# setup.sh run|test|train: installs what is missing on a Debian-like system, and nothing when all is there.
+# setup.sh run|test|docs|train: installs what is missing on a Debian-like system, and nothing when all is there.
 #   run    what the receiver and its demo need; as root also the simulated USRPs
 #   test   the same and what the tests need
+#   docs   the same as run and what builds the guide
 #   train  the same as run and torch, which only jadce-train and its tests need
 # Debian packages come without recommends; .venv holds only what Debian lacks, on top of Debian's
 # NumPy, which it must never replace: GNU Radio was built for that one.
@@ -22,7 +23,9 @@ radio_packages=(
     iproute2 python3-gevent python3-msgpack python3-netaddr python3-pyudev python3-six
     python3-systemd python3-setuptools python3-wheel python3-venv
 )
+docs_packages=(python3-sphinx python3-myst-parser furo)
 test_packages=(
+    "${docs_packages[@]}"
     python3-venv python3-pytest python3-pytest-timeout python3-hypothesis
     python3-jsonschema python3-defusedxml # of sigmf
     python3-distributed                   # of jadce-evaluate --scheduler
@@ -32,9 +35,10 @@ test_packages=(
 case "${1:-}" in
 run) packages=("${run_packages[@]}") groups=() ;;
 test) packages=("${run_packages[@]}" "${test_packages[@]}") groups=(test) ;;
+docs) packages=("${run_packages[@]}" "${docs_packages[@]}") groups=() ;;
 train) packages=("${run_packages[@]}" python3-venv) groups=() ;;
 *)
-    echo "usage: tools/setup.sh run|test|train" >&2
+    echo "usage: tools/setup.sh run|test|docs|train" >&2
     exit 2
     ;;
 esac

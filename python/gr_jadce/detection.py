@@ -8,7 +8,7 @@ frame once the pilots of S are projected off:
 
 If n is inactive and S is right, t_n/σ² is Gamma(M, 1) distributed (half a χ² of 2M degrees of
 freedom) whatever the channels of S are; with σ² unknown, t_n over the energy that is left is
-F(2M, 2MR) distributed, R = L − |S| − 1. A device is active when the probability of a larger
+F(2M, 2MR) distributed, R = L − 1 − (size of S). A device is active when the probability of a larger
 statistic, its p-value, is at most the wanted false-alarm probability. The estimator only
 proposes where to start: devices are dropped and added until all decisions agree with each other.
 """

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The guide builds without a warning, and has all blocks, parameters and pictures."""
+
+import html
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from documents import ROOT
+
+PAGES = sorted(path.stem for path in (ROOT / "docs").glob("*.md"))
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("docs")
+    python = "/usr/bin/python3"
+    if subprocess.run([python, "-c", "import sphinx, myst_parser, furo"], capture_output=True).returncode:
+        pytest.skip("the guide needs what `tools/setup.sh docs` installs")
+    run = subprocess.run(
+        [python, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", ROOT / "docs", folder],
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    return folder
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("page", PAGES)
+def test_page(page, built):
+    text = (built / f"{page}.html").read_text()
+    for link in re.findall(r'(?:src|href)="([^"#?]+)[^"]*"', text):
+        if not re.match(r"\w+:", link):
+            assert (built / link).exists(), link
+
+
+def test_blocks_are_explained(built):
+    text = " ".join(html.unescape(re.sub(r"<[^>]+>", "", (built / "blocks.html").read_text())).split())
+    for path in sorted(Path(ROOT / "grc").glob("*.block.yml")):
+        block = yaml.safe_load(path.read_text())
+        assert block["documentation"].splitlines()[0].replace("`", "") in text
+        for parameter in block["parameters"]:
+            assert f"{parameter['label']} ({parameter['id']}, " in text

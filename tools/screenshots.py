@@ -1,0 +1,134 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes the pictures of the README and the guide, each from a real run, on a display of its own (Xvfb).
+
+screenshots.py [-o FOLDER] [NAME...] makes all pictures, or those named, in FOLDER, by default docs/pictures.
+Run it with `make screenshots`, which sets the paths.
+"""
+
+import argparse
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from PIL import Image, ImageGrab
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = ROOT / "examples"
+PYTHON = "/usr/bin/python3"
+COLOURS = 255  # enough for windows and plots; makes files a third as large
+FLOWGRAPHS = {f"grc_{path.stem}": path for path in sorted(EXAMPLES.glob("*.grc"))}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "pictures", metavar="FOLDER")
+    parser.add_argument("name", nargs="*", help=f"one of: {', '.join([*FLOWGRAPHS, *WINDOWS, *PLOTS])}")
+    arguments = parser.parse_args()
+    names = arguments.name or [*FLOWGRAPHS, *WINDOWS, *PLOTS]
+    if unknown := set(names) - {*FLOWGRAPHS, *WINDOWS, *PLOTS}:
+        parser.error(f"expected names of pictures, found {', '.join(sorted(unknown))}; see --help")
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        make(names, Path(folder))
+        for picture in sorted(Path(folder).glob("*.png")):
+            if picture.stem in names:
+                save(Image.open(picture), arguments.output / picture.name)
+                print(picture.name)
+
+
+def make(names, folder):
+    if paths := [FLOWGRAPHS[name] for name in names if name in FLOWGRAPHS]:
+        flowgraphs_in_companion(paths, folder)
+    for name in names:
+        if name in WINDOWS:
+            running_window(folder, name, *WINDOWS[name])
+        if name in PLOTS:
+            PLOTS[name](folder)
+
+
+def flowgraphs_in_companion(paths, folder):
+    relative = [path.relative_to(ROOT) for path in paths]
+    with display(1400, 1400) as environment:
+        run(PYTHON, ROOT / "tools" / "grc_window.py", folder, *relative, cwd=ROOT, env=environment)
+
+
+def running_window(folder, name, size, seconds, command):
+    """The display of a program, after it has run for a while."""
+    with display(*size) as environment, running(command(folder), folder, environment) as program:
+        time.sleep(seconds)
+        if program.poll() is not None:
+            raise RuntimeError(f"{name} ended after less than {seconds} s with {program.returncode}")
+        ImageGrab.grab(xdisplay=environment["DISPLAY"]).save(folder / f"{name}.png")
+
+
+def compiled(name):
+    def command(folder):
+        run("grcc", "-o", folder, EXAMPLES / f"{name}.grc")
+        return [PYTHON, folder / f"{name}.py"]
+
+    return command
+
+
+def demo(folder):
+    run(PYTHON, EXAMPLES / "demo.py", folder / "demo")
+    (folder / "demo" / "demo.png").rename(folder / "demo.png")
+
+
+def evaluate(folder):
+    run(
+        "jadce-evaluate", "--snr-db", "0:20:5", "--frames", "400", "--seed", "1",
+        "--estimators", "unrolled", "pc_admm", "vamp", "somp", "oracle_mmse",
+        "-o", "curves.json", "--plots", "curves", "--format", "png", cwd=folder,
+    )  # fmt: skip
+    (folder / "curves-nmse.png").rename(folder / "evaluate.png")
+
+
+WINDOWS = {"loopback_gui": ((1000, 900), 12, compiled("loopback_gui"))}
+PLOTS = {"demo": demo, "evaluate": evaluate}
+
+
+@contextlib.contextmanager
+def display(width, height):
+    """A display without a screen; what a program needs in its environment to use it."""
+    reading, writing = os.pipe()
+    screen = ["-screen", "0", f"{width}x{height}x24", "-nolisten", "tcp", "-displayfd", str(writing)]
+    server = subprocess.Popen(["Xvfb", *screen], pass_fds=[writing], stderr=subprocess.DEVNULL)
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        number = answer.readline().strip()
+    if not number:
+        raise RuntimeError(f"Xvfb ended with {server.wait()}")
+    try:
+        yield os.environ | {"DISPLAY": f":{number}", "QT_QPA_PLATFORM": "xcb"}
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@contextlib.contextmanager
+def running(command, folder, environment):
+    environment = environment | {"XDG_CONFIG_HOME": str(folder)}
+    program = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL)
+    try:
+        yield program
+    finally:
+        program.send_signal(signal.SIGTERM)
+        program.wait(30)
+
+
+def run(*command, **options):
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **options)
+
+
+def save(picture, path):
+    picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
