@@ -43,12 +43,8 @@ MAY_IMPORT = {
     "tally": {"metrics"},
     "sweep": {"detection", "estimators", "pilots", "solvers", "tally", "uplink"},
     "plots": {"tally"},
-<<<<<<< Updated upstream
-    "command_line": {"uplink"},
-    "publishing": {"messages"},
-=======
     "command_line": {"messages", "uplink"},
->>>>>>> Stashed changes
+    "publishing": {"messages"},
 }
 MAY_IMPORT["blocks"] = set(MAY_IMPORT) - {"", "unrolled", "evaluation", "sweep", "plots", "command_line"} | {
     "unrolled.inference"

@@ -9,8 +9,8 @@ N_SLOTS, PERIOD = 30, 40
 
 
 def test_every_slot_with_devices_is_annotated(app, book, tmp_path):
-    app("jadce-simulate", "--pilots", "book.npz", "--slots", N_SLOTS, "--slot-period", PERIOD, "--n-active", 2,
-        "-o", "up")  # fmt: skip
+    simulate = ["jadce-simulate", "--pilots", "book.npz", "--slots", N_SLOTS, "--slot-period", PERIOD]
+    app(*simulate, "--n-active", 2, "-o", "up")
     process = app("jadce-annotate", "up.sigmf-meta", "up.truth.jsonl", "--pilots", "book.npz")
     assert (process.returncode, process.stdout) == (0, f"up.sigmf-meta: {N_SLOTS} annotations\n")
     truth = [json.loads(line) for line in (tmp_path / "up.truth.jsonl").read_text().splitlines()]
