@@ -75,6 +75,54 @@ def test_the_refit_beats_the_shrunken_estimate():
     assert metrics.nmse_db(decision.channel, uplink.channel) < metrics.nmse_db(shrunken, uplink.channel) - 3
 
 
+SIZES = [
+    ("gaussian", 100, 40, 1, 0.1, 25),
+    ("gaussian", 60, 32, 16, 0.5, 20),
+    ("dft", 200, 64, 2, 0.15, 5),  # a tight frame, most devices missed
+    ("qpsk", 30, 10, 3, 0.1, 20),
+    ("hadamard", 16, 8, 2, 0.1, 10),
+    ("gaussian", 4, 2, 2, 0.5, 25),
+]
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(("kind", "n_devices", "length", "n_antennas", "rate", "snr_db"), SIZES)
+def test_the_kernel_decides_as_the_plain_form(kind, n_devices, length, n_antennas, rate, snr_db, known):
+    pytest.importorskip("gr_jadce._kernel")
+    book = make_pilots(kind, n_devices, length, seed=1)
+    uplink = simulate(Scenario(book, n_antennas, rate, snr_db=snr_db), 24, seed=5)
+    estimate, noise_var = pc_admm(book, tol=1e-2)(uplink.received), uplink.noise_var if known else None
+    for received in (uplink.received, np.asfortranarray(uplink.received.astype(np.complex128))):
+        plain, compiled = (
+            decide(estimate, received, book, 1e-2, noise_var, backend=backend)
+            for backend in ("numpy", "kernel")
+        )
+        np.testing.assert_array_equal(compiled.activity, plain.activity)
+        np.testing.assert_allclose(compiled.score, plain.score, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(compiled.channel, plain.channel, rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(compiled.noise_var, plain.noise_var, rtol=1e-9)
+        np.testing.assert_allclose(compiled.snr_db, plain.snr_db, rtol=1e-7)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "kernel"])
+def test_proposals_that_are_no_numbers_propose_nothing(backend):
+    if backend == "kernel":
+        pytest.importorskip("gr_jadce._kernel")
+    uplink = simulate(Scenario(BOOK, 4, n_active=4, snr_db=20), 3, seed=6)
+    scores = np.full((3, 100), np.nan)
+    estimate = Estimate(np.zeros_like(uplink.channel), scores, np.zeros(3, int), np.zeros(3))
+    decision = decide(estimate, uplink.received, BOOK, 1e-3, uplink.noise_var, backend=backend)
+    assert metrics.miss_probability(decision.activity, uplink.activity) < 0.2
+
+
+def test_missed_devices_of_a_tight_frame_do_not_make_decisions_too_careful():
+    """Most devices are missed at 5 dB; the residual holds more of them than the tests of the others see."""
+    book = make_pilots("dft", 200, 64, seed=1)
+    uplink = simulate(Scenario(book, 1, 0.15, snr_db=5), 400, seed=2)
+    decision = decide(pc_admm(book, tol=1e-2)(uplink.received), uplink.received, book, 1e-2)
+    assert 1 / 3 < metrics.false_alarm_probability(decision.activity, uplink.activity) / 1e-2 < 1
+
+
 def test_a_bad_proposal_is_repaired():
     """Scores that say nothing cost little: dropping and adding finds the active devices."""
     uplink = simulate(Scenario(BOOK, 4, n_active=4, snr_db=15), 100, seed=6)

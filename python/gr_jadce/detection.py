@@ -11,19 +11,33 @@ freedom) whatever the channels of S are; with σ² unknown, t_n over the energy 
 F(2M, 2MR) distributed, R = L − 1 − (size of S). A device is active when the probability of a larger
 statistic, its p-value, is at most the wanted false-alarm probability. The estimator only
 proposes where to start: devices are dropped and added until all decisions agree with each other.
+
+Devices too weak to be detected act as noise, which the energy that is left measures, too. Pilots
+that are a tight frame (A Aᴴ = c I: DFT, Hadamard, Zadoff-Chu) spread less of it over the other
+devices than over the residual; there the scale is that of the lower statistics of all devices.
+
+This is the plain form, one frame after another; `kernel/detection.cc` is the same, compiled.
 """
 
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
+from scipy.special import gammainc, gammaincinv
 
 from .pilots import as_pilot_book
+from .solvers.backend import kernel_for
 from .solvers.estimate import check_received, per_frame
 
 _SURE = 0.03  # expected share of false ones among the devices that σ² is measured off
-_CHUNK = 32  # frames at once: more would not fit the cache
+_LOWER = 0.9  # share of the statistics of inactive devices that the scale of a tight frame is read off
+_ENOUGH = 100  # devices outside the support, fewer say too little about that scale
 _TINY = np.finfo(float).tiny
 _RIDGE = 1e-9  # keeps equal pilots from making a singular system
+_INDEPENDENT = 1e-6  # least share of a pilot's energy off the span of the others
+_ROUNDING = 1e-12  # of a frame's energy: what its residual is known to
+_SCALE_ROUNDS = 20
+_GRAMS = WeakKeyDictionary()  # of pilot books, for the kernel
 
 
 class Decision(NamedTuple):
@@ -45,7 +59,9 @@ class Decision(NamedTuple):
     snr_db: np.ndarray
 
 
-def decide(estimate, received, pilots, false_alarm=1e-3, noise_var=None, max_rounds=60) -> Decision:
+def decide(
+    estimate, received, pilots, false_alarm=1e-3, noise_var=None, max_rounds=60, backend="auto"
+) -> Decision:
     """Decide which devices are active and refit their channels.
 
     Parameters
@@ -61,6 +77,8 @@ def decide(estimate, received, pilots, false_alarm=1e-3, noise_var=None, max_rou
         σ² per received sample where known; estimated from each frame otherwise.
     max_rounds : int
         Rounds of dropping and adding at most; few frames need more than ten.
+    backend : {"auto", "numpy", "kernel"}
+        What computes: the compiled kernel where it is installed, NumPy, or the kernel only.
 
     Returns
     -------
@@ -68,28 +86,33 @@ def decide(estimate, received, pilots, false_alarm=1e-3, noise_var=None, max_rou
         The channel is the LMMSE estimate on the decided support, all of whose devices are given
         the same mean power, estimated from the frame; or the estimate's own, on this support, if
         it is a posterior mean.
+
+    Raises
+    ------
+    ValueError
+        If an argument has a wrong shape or value; the message names it.
     """
-    pilots = as_pilot_book(pilots)
+    pilots, kernel = as_pilot_book(pilots), kernel_for(backend)
     if not 0 < false_alarm < 1:
         raise ValueError(f"false_alarm: expected a probability between 0 and 1, got {false_alarm!r}")
-    frames = _correlate(check_received(received, pilots.pilot_length), pilots, noise_var)
-    if estimate.score.shape != frames.correlation.shape[:2]:
+    received = check_received(received, pilots.pilot_length)
+    expected = (len(received), pilots.n_devices)
+    if estimate.score.shape != expected:
         raise ValueError(
-            f"estimate: expected scores {frames.correlation.shape[:2]} for these frames and pilots, "
-            f"got {estimate.score.shape}"
+            f"estimate: expected scores {expected} for these frames and pilots, got {estimate.score.shape}"
         )
-    threshold = -np.log10(false_alarm)
-    parts = [
-        _decide(frames.of(chunk), estimate.score[chunk], threshold, max_rounds)
-        for chunk in (slice(i, i + _CHUNK) for i in range(0, len(frames.energy) or 1, _CHUNK))
-    ]
-    activity, channel, score, noise_var, snr_db = (
-        np.concatenate(field) for field in zip(*parts, strict=True)
-    )
+    rule = _rule(pilots, received.shape[2], false_alarm, max_rounds)
+    inputs = _inputs(estimate, received, pilots, noise_var)
+    if kernel is None:
+        activity, channel, score, noise_var, snr_db = _decide_frames(_gram(pilots), *inputs, rule)
+    else:
+        activity, channel, score, noise_var, snr_db = kernel.decide(
+            _kernel_gram(pilots, kernel), *inputs, *rule
+        )
     if estimate.posterior_mean:
         channel = np.where(activity[:, :, None], estimate.channel, 0)
-    dtype = np.result_type(np.asarray(received), np.complex64)
-    return Decision(activity, channel.astype(dtype), score, threshold, noise_var, snr_db)
+    dtype = np.result_type(received, np.complex64)
+    return Decision(activity, channel.astype(dtype, copy=False), score, rule.threshold, noise_var, snr_db)
 
 
 def log10_p_known(energy, n_antennas):
@@ -118,222 +141,217 @@ def log10_p_unknown(energy, rest, n_antennas, rest_dof):
     return np.where(rest_dof > 0, np.minimum(total + dof * log_x, 0) / np.log(10), 0.0)
 
 
+class _Rule(NamedTuple):
+    """What is asked of every frame."""
+
+    pilot_length: int
+    threshold: float  # −log10 of the wanted false-alarm probability
+    max_rounds: int
+    sure: float  # _SURE
+    lower_limit: float  # Gamma(M) quantile of _LOWER; 0 if the pilots are no tight frame
+    lower_mean: float  # mean of a Gamma(M) variable below it
+
+
 class _Rest(NamedTuple):
-    """The energy that tells how loud the noise is, where its variance is not known."""
+    """The energy that tells how loud the noise is that a device is tested against."""
 
-    energy: np.ndarray  # (B, N) ‖P Y‖² off the sure devices and the device tested
-    dof: np.ndarray  # (B, N) its complex degrees of freedom
-    noise_var: np.ndarray  # (B,)
+    energy: np.ndarray  # (N,) ‖P Y‖² off the sure devices and the device tested
+    dof: np.ndarray  # (N,) its complex degrees of freedom
 
 
-class _Frames(NamedTuple):
-    """What the tests need of B frames: everything is in their correlations with the pilots."""
+class _Frame(NamedTuple):
+    """What the tests need of a frame: everything is in its correlations with the pilots."""
 
     gram: np.ndarray  # (N, N) AᴴA
-    correlation: np.ndarray  # (B, N, M) AᴴY
-    energy: np.ndarray  # (B,) ‖Y‖²
-    pilot_length: int
-    noise_var: np.ndarray | None  # (B,), None when unknown
+    correlation: np.ndarray  # (N, M) AᴴY
+    energy: float  # ‖Y‖²
+    noise_var: float  # 0 if unknown
     rest: _Rest | None = None  # None when noise_var is known, or the sure devices are not
-
-    def of(self, index):
-        """These frames only."""
-        per_frame = (self.correlation[index], self.energy[index])
-        noise_var = None if self.noise_var is None else self.noise_var[index]
-        rest = None if self.rest is None else _Rest(*(array[index] for array in self.rest))
-        return _Frames(self.gram, *per_frame, self.pilot_length, noise_var, rest)
 
 
 class _Fit(NamedTuple):
-    """Least squares on the supports of B frames, each padded to the largest of them, K."""
+    """Least squares on a support of K devices."""
 
-    support: np.ndarray  # (B, N) bool
-    index: np.ndarray  # (B, K) devices, ascending
-    member: np.ndarray  # (B, K) bool, False in the padding
-    gram: np.ndarray  # (B, K, K) A_SᴴA_S, identity in the padding
-    root: np.ndarray  # (B, K, K) of the inverse: its Cholesky factor G has gram⁻¹ = GᴴG
-    target: np.ndarray  # (B, K, M) A_SᴴY
-    whitened: np.ndarray  # (B, K, M) G A_SᴴY
-    channel: np.ndarray  # (B, K, M)
-    residual: np.ndarray  # (B,) ‖P Y‖²
-    dof: np.ndarray  # (B,) complex degrees of freedom of the residual, M(L − |S|)
-
-    def of(self, index):
-        """These frames only."""
-        return _Fit(*(array[index] for array in self))
+    members: np.ndarray  # (K,) devices, ascending
+    inverse: np.ndarray  # (K, K) (A_SᴴA_S)⁻¹
+    channel: np.ndarray  # (K, M)
+    residual: float  # ‖P Y‖²
+    dof: int  # complex degrees of freedom of the residual, M(L − K)
 
 
-def _decide(frames, score, threshold, max_rounds):
-    """Activity, channel, score, noise variance and SNR in dB of these frames."""
-    frames, support = _sure_devices(frames, score, threshold, max_rounds)
-    support = _refine(frames, support, threshold, max_rounds)
-    fit = _least_squares(frames, support)
-    noise_var = frames.noise_var if frames.rest is None else frames.rest.noise_var
-    channel, signal = _refit(frames, fit, noise_var)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        snr = signal / (noise_var * frames.pilot_length * channel.shape[2])
-        snr_db = 10 * np.log10(np.where(signal > 0, snr, 0))
-    return support, channel, _score(frames, fit), noise_var, snr_db
+def _rule(pilots, n_antennas, false_alarm, max_rounds):
+    limit = mean = 0.0
+    if pilots.tight_bound is not None:
+        limit = float(gammaincinv(n_antennas, _LOWER))
+        mean = float(n_antennas * gammainc(n_antennas + 1, limit) / _LOWER)
+    return _Rule(pilots.pilot_length, -float(np.log10(false_alarm)), max_rounds, _SURE, limit, mean)
 
 
-def _correlate(received, pilots, noise_var):
-    matrix, received = pilots.matrix.astype(np.complex128), received.astype(np.complex128)
-    noise_var = None if noise_var is None else per_frame("noise_var", noise_var, len(received))
-    energy, adjoint = _energy(received).sum(axis=1), matrix.conj().T
-    return _Frames(adjoint @ matrix, adjoint @ received, energy, pilots.pilot_length, noise_var)
+def _inputs(estimate, received, pilots, noise_var):
+    """Correlations (N, B, M), energies (B,), proposing scores (B, N), noise variances (B,), 0 if unknown."""
+    received = received.astype(np.complex128)
+    correlation = pilots.adjoint(np.ascontiguousarray(np.moveaxis(received, 0, 1)))
+    known = np.zeros(len(received)) if noise_var is None else per_frame("noise_var", noise_var, len(received))
+    score = np.nan_to_num(np.asarray(estimate.score, dtype=float), nan=0.0)
+    return correlation, _energy(received).sum(axis=1), score, known
 
 
-def _sure_devices(frames, score, threshold, max_rounds):
-    """The first support; with σ² unknown, also what is left of the frame without its sure devices.
+def _gram(pilots):
+    everyone = np.arange(pilots.n_devices)
+    return pilots.gram(everyone, everyone)
+
+
+def _kernel_gram(pilots, kernel):
+    """The Gram matrix in the kernel's form, computed once for a pilot book."""
+    if pilots not in _GRAMS:
+        _GRAMS[pilots] = kernel.Gram(_gram(pilots))
+    return _GRAMS[pilots]
+
+
+def _decide_frames(gram, correlation, energy, score, noise_var, rule):
+    n_devices, n_frames, n_antennas = correlation.shape
+    activity, scores = np.zeros((n_frames, n_devices), bool), np.zeros((n_frames, n_devices))
+    channel = np.zeros((n_frames, n_devices, n_antennas), np.complex128)
+    found_var, snr_db = np.zeros(n_frames), np.full(n_frames, -np.inf)
+    for b in range(n_frames):
+        frame = _Frame(gram, correlation[:, b], float(energy[b]), float(noise_var[b]))
+        fit, scores[b], found_var[b] = _decide(frame, score[b], rule)
+        activity[b, fit.members] = True
+        channel[b, fit.members], signal = _refit(frame, fit, found_var[b])
+        snr_db[b] = _snr_db(signal, found_var[b] * rule.pilot_length * n_antennas)
+    return activity, channel, scores, found_var, snr_db
+
+
+def _decide(frame, score, rule):
+    """Least squares on the decided support, the scores of all devices, and the noise variance."""
+    fit = _least_squares(frame, _propose(frame, score, rule.pilot_length // 2), rule)
+    noise_var = frame.noise_var
+    if not noise_var:
+        fit = _refine(frame, fit, _sure_level, rule)
+        noise_var = fit.residual / fit.dof
+        frame = frame._replace(rest=_noise_energy(frame, fit, rule))
+    fit = _refine(frame, fit, lambda rule, n_devices, count: rule.threshold, rule)
+    return fit, _scores(frame, fit), noise_var
+
+
+def _propose(frame, score, count):
+    """The `count` largest positive scores."""
+    order = np.argsort(-score, kind="stable")[:count]
+    return np.sort(order[(score[order] > 0) & (np.diagonal(frame.gram).real[order] > 0)])
+
+
+def _sure_level(rule, n_devices, count):
+    """The least score of a sure device, of `count`.
 
     False alarms take the largest peaks of the noise along: were they in the support that σ² is
     measured off, σ² came out too small, and false alarms bred more of them. So σ² is measured
     off the devices of which at most a share _SURE is expected to be false.
     """
-    support = _largest(score, frames.pilot_length // 2)
-    if frames.noise_var is not None:
-        return frames, support
-
-    def sure(support):
-        count = np.maximum(support.sum(axis=1), 1)
-        return np.maximum(threshold, np.log10(support.shape[1] / (_SURE * count)))
-
-    support = _refine(frames, support, sure, max_rounds)
-    fit = _least_squares(frames, support)
-    left_over = _left_over(fit, _statistic(frames, fit))
-    return frames._replace(rest=_Rest(*left_over, fit.residual / fit.dof)), support
+    return max(rule.threshold, np.log10(n_devices / (rule.sure * max(count, 1))))
 
 
-def _largest(score, count):
-    """The `count` largest positive scores of every frame, as a (B, N) support."""
-    order = np.argsort(-score, axis=1, kind="stable")[:, :count]
-    support = np.zeros(score.shape, dtype=bool)
-    np.put_along_axis(support, order, True, axis=1)
-    return support & (score > 0)
-
-
-def _refine(frames, support, threshold, max_rounds):
+def _refine(frame, fit, level_of, rule):
     """Drop and add devices until the support is exactly the devices that pass the test given it.
 
-    `threshold` is a number, or a function of the supports that gives one for each frame. All
-    members that fail go at once; devices come one at a time, the best first.
+    All members that fail go at once; devices come one at a time, the best first.
     """
-    live = np.arange(len(support))
-    for round_ in range(max_rounds):
-        part, before = frames.of(live), support[live]
-        fit = _least_squares(part, before)
-        level = np.broadcast_to(threshold(before) if callable(threshold) else threshold, live.shape)
-        after = _drop_failing(part, fit, level)
-        if round_ < max_rounds - 1:
-            ready = np.all(after == before, axis=1) & (before.sum(axis=1) < frames.pilot_length - 2)
-            _add_best(after, np.flatnonzero(ready), part, fit, level)
-        support[live] = after
-        live = live[np.any(after != before, axis=1)]
-        if not live.size:
+    for round_ in range(rule.max_rounds):
+        level = level_of(rule, len(frame.gram), len(fit.members))
+        stays = _member_scores(frame, fit) >= level
+        if not stays.all():
+            fit = _least_squares(frame, fit.members[stays], rule)
+            continue
+        if round_ + 1 == rule.max_rounds or len(fit.members) >= rule.pilot_length - 2:
             break
-    return support
+        score = _scores(frame, fit)
+        score[fit.members] = -np.inf
+        best = score.argmax()
+        if score[best] < level:
+            break
+        fit = _least_squares(frame, np.union1d(fit.members, best), rule)
+    return fit
 
 
-def _drop_failing(frames, fit, level):
-    """The supports without the members that fail the test."""
-    rest = (fit.residual[:, None], fit.dof[:, None])
-    if frames.rest is not None:
-        rest = [np.take_along_axis(array, fit.index, axis=1) for array in frames.rest[:2]]
-    fails = fit.member & (_p_score(frames, _own_statistic(fit), *rest) < level[:, None])
-    after = fit.support.copy()
-    frame, place = np.nonzero(fails)
-    after[frame, fit.index[frame, place]] = False
-    return after
-
-
-def _add_best(after, ready, frames, fit, level):
-    """Add the best device that passes to the supports of the frames `ready`."""
-    if not ready.size:
-        return
-    fit = fit.of(ready)
-    score = np.where(fit.support, -np.inf, _score(frames.of(ready), fit))
-    best = score.argmax(axis=1)
-    passes = score.max(axis=1) >= level[ready]
-    after[ready[passes], best[passes]] = True
-
-
-def _least_squares(frames, support):
-    n_members, n_antennas = support.sum(axis=1), frames.correlation.shape[2]
-    index = np.argsort(~support, axis=1, kind="stable")[:, : max(n_members.max(initial=0), 1)]
-    member = np.take_along_axis(support, index, axis=1)
-    gram = frames.gram[index[:, :, None], index[:, None, :]] * (member[:, :, None] & member[:, None, :])
-    gram += (
-        np.eye(index.shape[1])
-        * np.where(member, _RIDGE * np.diagonal(frames.gram).real[index], 1)[:, None, :]
+def _least_squares(frame, members, rule):
+    gram, target = frame.gram[np.ix_(members, members)], frame.correlation[members]
+    inverse = np.linalg.inv(gram + _RIDGE * np.diag(np.diagonal(gram)))
+    channel = inverse @ target
+    residual = max(frame.energy - np.vdot(target, channel).real, _ROUNDING * frame.energy)
+    return _Fit(
+        members, inverse, channel, residual, target.shape[1] * max(rule.pilot_length - len(members), 1)
     )
-    root = np.linalg.inv(np.linalg.cholesky(gram))
-    target = np.take_along_axis(frames.correlation, index[:, :, None], axis=1) * member[:, :, None]
-    whitened = root @ target
-    channel = _adjoint(root) @ whitened
-    residual = np.maximum(frames.energy - _energy(whitened).sum(axis=1), 0)
-    dof = n_antennas * np.maximum(frames.pilot_length - n_members, 1)
-    return _Fit(support, index, member, gram, root, target, whitened, channel, residual, dof)
 
 
 def _own_statistic(fit):
-    """t_n of the members (B, K), each tested against the others."""
-    return _energy(fit.channel) / _error_variance(fit)
+    """t_n of the members (K,), each tested against the others."""
+    return _energy(fit.channel) / np.diagonal(fit.inverse).real
 
 
-def _error_variance(fit):
-    """Variance over σ² of the least-squares channels (B, K): the diagonal of (A_SᴴA_S)⁻¹."""
-    return _energy(fit.root.swapaxes(1, 2))
-
-
-def _statistic(frames, fit):
-    """t_n of every device (B, N), members left out of the support they are tested against."""
-    rows = fit.root @ (frames.gram[fit.index] * fit.member[:, :, None])  # (B, K, N) G A_SᴴA
-    left = _energy(frames.correlation - _adjoint(rows) @ fit.whitened)  # ‖a_nᴴ P Y‖²
-    norm = np.diagonal(frames.gram).real
-    share = norm - np.sum(rows.real**2 + rows.imag**2, axis=1)  # a_nᴴ P a_n
-    tested = share > 1e-6 * norm  # else the pilot lies in the span of the others
+def _statistic(frame, fit):
+    """t_n of every device (N,), members left out of the support they are tested against."""
+    gram, norm = frame.gram[:, fit.members], np.diagonal(frame.gram).real
+    left = _energy(frame.correlation - gram @ fit.channel)  # ‖a_nᴴ P Y‖²
+    share = norm - np.sum(((gram @ fit.inverse) * gram.conj()).real, axis=1)  # a_nᴴ P a_n
+    tested = share > _INDEPENDENT * norm  # else the pilot lies in the span of the others
     statistic = np.where(tested, left / np.where(tested, share, 1), 0)
-    own = np.where(fit.member, _own_statistic(fit), np.take_along_axis(statistic, fit.index, axis=1))
-    np.put_along_axis(statistic, fit.index, own, axis=1)
+    statistic[fit.members] = _own_statistic(fit)
     return statistic
 
 
 def _left_over(fit, statistic):
-    """Energy and degrees of freedom (B, N) left off the support and the device tested."""
-    outside, n_antennas = ~fit.support, fit.channel.shape[2]
-    energy = np.maximum(fit.residual[:, None] - outside * statistic, 0)
-    return energy, fit.dof[:, None] - outside * n_antennas
+    """Energy and degrees of freedom (N,) left off the support and the device tested."""
+    outside = np.ones(len(statistic), bool)
+    outside[fit.members] = False
+    energy = np.maximum(fit.residual - outside * statistic, 0)
+    return _Rest(energy, fit.dof - outside * fit.channel.shape[1])
 
 
-def _score(frames, fit):
-    """−log10 p-value of every device (B, N)."""
-    statistic = _statistic(frames, fit)
-    rest = _left_over(fit, statistic) if frames.rest is None else frames.rest[:2]
-    return _p_score(frames, statistic, *rest)
+def _noise_energy(frame, fit, rule):
+    """What is left off the sure devices; for a tight frame at the scale of the lower statistics."""
+    statistic = _statistic(frame, fit)
+    rest = _left_over(fit, statistic)
+    outside = np.delete(statistic, fit.members)
+    if not rule.lower_limit or len(outside) < _ENOUGH or not fit.residual:
+        return rest
+    scale = outside.mean() / fit.channel.shape[1]
+    for _ in range(_SCALE_ROUNDS):
+        scale = outside[outside <= rule.lower_limit * scale].mean() / rule.lower_mean
+    return rest._replace(energy=rest.energy * (scale * fit.dof / fit.residual))
 
 
-def _p_score(frames, statistic, rest, rest_dof):
-    n_antennas = frames.correlation.shape[2]
-    if frames.noise_var is not None:
-        return -log10_p_known(statistic / frames.noise_var[:, None], n_antennas)
+def _scores(frame, fit):
+    """−log10 p-value of every device (N,)."""
+    statistic = _statistic(frame, fit)
+    return _p_score(frame, statistic, *(_left_over(fit, statistic) if frame.rest is None else frame.rest))
+
+
+def _member_scores(frame, fit):
+    """−log10 p-value of the members (K,)."""
+    rest = (fit.residual, fit.dof) if frame.rest is None else [array[fit.members] for array in frame.rest]
+    return _p_score(frame, _own_statistic(fit), *rest)
+
+
+def _p_score(frame, statistic, rest, rest_dof):
+    n_antennas = frame.correlation.shape[1]
+    if frame.noise_var:
+        return -log10_p_known(statistic / frame.noise_var, n_antennas)
     return -log10_p_unknown(statistic, rest, n_antennas, rest_dof)
 
 
-def _refit(frames, fit, noise_var):
-    """LMMSE channel (B, N, M) on the support and the energy (B,) of the signal that it explains."""
-    variance = _error_variance(fit) * noise_var[:, None]
-    n_antennas, count = fit.channel.shape[2], np.maximum(fit.member.sum(axis=1), 1)
-    power = np.sum((_energy(fit.channel) / n_antennas - variance) * fit.member, axis=1) / count
-    ridge = noise_var / np.maximum(power, 1e-3 * noise_var + _TINY)
-    regular = fit.gram + np.eye(fit.gram.shape[1]) * ridge[:, None, None]
-    rows = np.linalg.solve(regular, fit.target)
-    channel = np.zeros_like(frames.correlation)
-    np.put_along_axis(channel, fit.index[:, :, None], rows, axis=1)
-    return channel, np.sum((rows.conj() * (fit.gram @ rows)).real, axis=(1, 2))
+def _refit(frame, fit, noise_var):
+    """LMMSE channels (K, M) on the support, and the energy of the signal that they explain."""
+    gram, n_antennas = frame.gram[np.ix_(fit.members, fit.members)], fit.channel.shape[1]
+    variance = np.diagonal(fit.inverse).real * noise_var
+    power = np.sum(_energy(fit.channel) / n_antennas - variance) / max(len(fit.members), 1)
+    ridge = noise_var / max(power, 1e-3 * noise_var + _TINY)
+    regular = gram + np.diag(ridge + _RIDGE * np.diagonal(gram).real)
+    channel = np.linalg.solve(regular, frame.correlation[fit.members])
+    return channel, np.vdot(channel, gram @ channel).real
 
 
-def _adjoint(matrices):
-    return matrices.conj().swapaxes(1, 2)
+def _snr_db(signal, noise):
+    with np.errstate(divide="ignore"):
+        return 10 * np.log10(signal / noise) if signal > 0 else -np.inf
 
 
 def _energy(rows):

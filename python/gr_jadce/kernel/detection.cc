@@ -1,0 +1,540 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "detection.hpp"
+
+#include <algorithm>
+#include <cfloat>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+namespace jadce {
+namespace {
+
+constexpr double ridge = 1e-9;       // keeps equal pilots from making a singular system
+constexpr double independent = 1e-6; // least share of a pilot's energy off the span of the others
+constexpr double rounding = 1e-12;   // of a frame's energy: what its residual is known to
+constexpr size_t enough = 100;       // devices that tell the scale of a tight frame
+constexpr int scale_rounds = 20;
+constexpr double huge_sum = 1e250;
+
+// Without the checks for infinities that operator* makes.
+cplx times(cplx a, cplx b)
+{
+    return {a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real()};
+}
+
+double energy_of(cplx a) { return a.real() * a.real() + a.imag() * a.imag(); }
+
+double energy_of(const cplx* row, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; ++i)
+        sum += energy_of(row[i]);
+    return sum;
+}
+
+double safe_log(double value) { return std::log(std::max(value, DBL_MIN)); }
+
+// log Σ_{j<count} t_j, t_0 = 1, t_j = t_{j-1} ratio(j).
+template <typename Ratio>
+double log_series(size_t count, Ratio ratio)
+{
+    double term = 1, total = 1, log_scale = 0;
+    for (size_t j = 1; j < count; ++j) {
+        term *= ratio(double(j));
+        total += term;
+        if (total > huge_sum) {
+            log_scale += std::log(total);
+            term /= total;
+            total = 1;
+        }
+    }
+    return log_scale + std::log(total);
+}
+
+// −log10 P(Gamma(M, 1) ≥ energy).
+double score_known(double energy, size_t n_antennas)
+{
+    return (energy - log_series(n_antennas, [=](double k) { return energy / k; })) / M_LN10;
+}
+
+// −log10 P(F ≥ (energy/M) / (rest/dof)), F of 2M and 2·dof degrees of freedom.
+double score_unknown(double energy, double rest, size_t n_antennas, double dof)
+{
+    if (dof <= 0)
+        return 0;
+    const double both = std::max(energy + rest, DBL_MIN);
+    const double y = std::max(energy, DBL_MIN) / both;
+    const double total = log_series(n_antennas, [=](double j) { return y * ((dof + j - 1) / j); });
+    return -std::min(total + dof * (safe_log(rest) - std::log(both)), 0.0) / M_LN10;
+}
+
+// Least squares on a support, brought up to date by one-rank updates when devices come and go.
+class Fit
+{
+public:
+    Fit(const Gram& gram, const Rule& rule)
+        : gram(gram), n_antennas(rule.n_antennas), pilot_length(rule.pilot_length),
+          is_member(gram.n_devices()), d_inverse(rule.pilot_length * rule.pilot_length),
+          d_column(rule.pilot_length), d_channel(rule.pilot_length * n_antennas), d_step(n_antennas),
+          d_share(gram.n_devices()), d_left_real(gram.n_devices() * n_antennas),
+          d_left_imag(gram.n_devices() * n_antennas), d_row_real(gram.n_devices()),
+          d_row_imag(gram.n_devices())
+    {
+    }
+
+    const Gram& gram;
+    const size_t n_antennas, pilot_length;
+    std::vector<size_t> members;
+    std::vector<char> is_member;
+
+    void start(const Frame& frame)
+    {
+        d_frame = &frame;
+        members.clear();
+        std::fill(is_member.begin(), is_member.end(), 0);
+        d_residual = frame.energy;
+        d_follows_all = false;
+    }
+
+    size_t size() const { return members.size(); }
+    double residual() const { return std::max(d_residual, rounding * d_frame->energy); }
+    double dof() const { return double(n_antennas * std::max<size_t>(pilot_length - size(), 1)); }
+    const cplx* channel(size_t k) const { return &d_channel[k * n_antennas]; }
+    // Variance over σ² of a member's channel.
+    double variance(size_t k) const { return inverse(k, k).real(); }
+    double own_statistic(size_t k) const { return energy_of(channel(k), n_antennas) / variance(k); }
+
+    // From here on, keep what `statistics` needs up to date.
+    void follow_all()
+    {
+        if (d_follows_all)
+            return;
+        const std::vector<size_t> support = members;
+        start(*d_frame);
+        d_follows_all = true;
+        const size_t N = gram.n_devices();
+        for (size_t n = 0; n < N; ++n) {
+            d_share[n] = gram.norm(n);
+            for (size_t m = 0; m < n_antennas; ++m) {
+                d_left_real[m * N + n] = correlation(n)[m].real();
+                d_left_imag[m * N + n] = correlation(n)[m].imag();
+            }
+        }
+        for (size_t device : support)
+            add(device);
+    }
+
+    // t_n of every device, members left out of the support that they are tested against.
+    void statistics(double* t) const
+    {
+        const size_t N = gram.n_devices();
+        std::fill(t, t + N, 0.0);
+        for (size_t m = 0; m < n_antennas; ++m) {
+            const double *re = &d_left_real[m * N], *im = &d_left_imag[m * N];
+            for (size_t n = 0; n < N; ++n)
+                t[n] += re[n] * re[n] + im[n] * im[n];
+        }
+        for (size_t n = 0; n < N; ++n)
+            t[n] = d_share[n] > independent * gram.norm(n) ? t[n] / d_share[n] : 0;
+        for (size_t k = 0; k < size(); ++k)
+            t[members[k]] = own_statistic(k);
+    }
+
+    void add(size_t device)
+    {
+        const size_t K = size(), M = n_antennas;
+        double share = gram.norm(device) * (1 + ridge);
+        for (size_t m = 0; m < M; ++m)
+            d_step[m] = correlation(device)[m];
+        for (size_t i = 0; i < K; ++i) {
+            cplx sum = 0;
+            for (size_t k = 0; k < K; ++k)
+                sum += times(inverse(i, k), gram.at(members[k], device));
+            d_column[i] = sum;
+            const cplx inner = gram.at(device, members[i]);
+            share -= times(inner, sum).real();
+            for (size_t m = 0; m < M; ++m)
+                d_step[m] -= times(inner, channel(i)[m]);
+        }
+        share = std::max(share, ridge * gram.norm(device));
+        if (d_follows_all) {
+            copy_row(device);
+            for (size_t k = 0; k < K; ++k)
+                add_to_row(-std::conj(d_column[k]), members[k]);
+            project(-1 / share);
+        }
+        for (size_t i = 0; i < K; ++i) {
+            const cplx b = d_column[i] / share;
+            for (size_t k = 0; k < K; ++k)
+                inverse(i, k) += times(b, std::conj(d_column[k]));
+            inverse(i, K) = -b;
+            inverse(K, i) = -std::conj(b);
+            for (size_t m = 0; m < M; ++m)
+                d_channel[i * M + m] -= times(b, d_step[m]);
+        }
+        inverse(K, K) = 1 / share;
+        for (size_t m = 0; m < M; ++m)
+            d_channel[K * M + m] = d_step[m] / share;
+        d_residual -= energy_of(d_step.data(), M) / share;
+        members.push_back(device);
+        is_member[device] = 1;
+    }
+
+    void remove(size_t index)
+    {
+        const size_t last = size() - 1, M = n_antennas;
+        swap_members(index, last);
+        const double v = variance(last);
+        for (size_t m = 0; m < M; ++m)
+            d_step[m] = d_channel[last * M + m];
+        if (d_follows_all) {
+            std::fill(d_row_real.begin(), d_row_real.end(), 0.0);
+            std::fill(d_row_imag.begin(), d_row_imag.end(), 0.0);
+            for (size_t k = 0; k <= last; ++k)
+                add_to_row(inverse(last, k), members[k]);
+            project(1 / v);
+        }
+        for (size_t i = 0; i < last; ++i) {
+            const cplx b = inverse(i, last) / v;
+            for (size_t k = 0; k < last; ++k)
+                inverse(i, k) -= times(b, inverse(last, k));
+            for (size_t m = 0; m < M; ++m)
+                d_channel[i * M + m] -= times(b, d_step[m]);
+        }
+        d_residual += energy_of(d_step.data(), M) / v;
+        is_member[members[last]] = 0;
+        members.pop_back();
+    }
+
+    const cplx* correlation(size_t n) const { return d_frame->correlation + n * d_frame->stride; }
+
+private:
+    cplx& inverse(size_t i, size_t k) { return d_inverse[i * pilot_length + k]; }
+    cplx inverse(size_t i, size_t k) const { return d_inverse[i * pilot_length + k]; }
+
+    void swap_members(size_t a, size_t b)
+    {
+        if (a == b)
+            return;
+        for (size_t k = 0; k < size(); ++k)
+            std::swap(inverse(a, k), inverse(b, k));
+        for (size_t k = 0; k < size(); ++k)
+            std::swap(inverse(k, a), inverse(k, b));
+        std::swap_ranges(
+            &d_channel[a * n_antennas], &d_channel[a * n_antennas] + n_antennas, &d_channel[b * n_antennas]);
+        std::swap(members[a], members[b]);
+    }
+
+    void copy_row(size_t device)
+    {
+        std::copy_n(gram.real(device), gram.n_devices(), d_row_real.begin());
+        std::copy_n(gram.imag(device), gram.n_devices(), d_row_imag.begin());
+    }
+
+    void add_to_row(cplx factor, size_t device)
+    {
+        const double a = factor.real(), b = factor.imag();
+        const double *re = gram.real(device), *im = gram.imag(device);
+        double *row_re = d_row_real.data(), *row_im = d_row_imag.data();
+        for (size_t n = 0; n < gram.n_devices(); ++n) {
+            row_re[n] += a * re[n] - b * im[n];
+            row_im[n] += a * im[n] + b * re[n];
+        }
+    }
+
+    // With a direction's inner products uᴴa_n in the row and uᴴY in the step, take it off (weight
+    // < 0) what is left of all pilots and of the frame, or put it back (weight > 0).
+    void project(double weight)
+    {
+        const size_t N = gram.n_devices();
+        const double *row_re = d_row_real.data(), *row_im = d_row_imag.data();
+        for (size_t n = 0; n < N; ++n)
+            d_share[n] += weight * (row_re[n] * row_re[n] + row_im[n] * row_im[n]);
+        for (size_t m = 0; m < n_antennas; ++m) {
+            const cplx step = weight * d_step[m];
+            const double a = step.real(), b = step.imag();
+            double *re = &d_left_real[m * N], *im = &d_left_imag[m * N];
+            for (size_t n = 0; n < N; ++n) {
+                re[n] += a * row_re[n] + b * row_im[n];
+                im[n] += b * row_re[n] - a * row_im[n];
+            }
+        }
+    }
+
+    const Frame* d_frame = nullptr;
+    double d_residual = 0;
+    bool d_follows_all = false;
+    std::vector<cplx> d_inverse, d_column, d_channel, d_step;
+    std::vector<double> d_share, d_left_real, d_left_imag, d_row_real, d_row_imag;
+};
+
+// Cholesky factorisation of a K × K matrix in place, and solution for M right-hand sides.
+void solve_hermitian(std::vector<cplx>& matrix, size_t K, std::vector<cplx>& rows, size_t M)
+{
+    for (size_t j = 0; j < K; ++j) {
+        double pivot = matrix[j * K + j].real();
+        for (size_t k = 0; k < j; ++k)
+            pivot -= energy_of(matrix[j * K + k]);
+        pivot = std::sqrt(std::max(pivot, DBL_MIN));
+        matrix[j * K + j] = pivot;
+        for (size_t i = j + 1; i < K; ++i) {
+            cplx sum = matrix[i * K + j];
+            for (size_t k = 0; k < j; ++k)
+                sum -= times(matrix[i * K + k], std::conj(matrix[j * K + k]));
+            matrix[i * K + j] = sum / pivot;
+        }
+    }
+    for (size_t m = 0; m < M; ++m) {
+        for (size_t i = 0; i < K; ++i) {
+            cplx sum = rows[i * M + m];
+            for (size_t k = 0; k < i; ++k)
+                sum -= times(matrix[i * K + k], rows[k * M + m]);
+            rows[i * M + m] = sum / matrix[i * K + i].real();
+        }
+        for (size_t i = K; i-- > 0;) {
+            cplx sum = rows[i * M + m];
+            for (size_t k = i + 1; k < K; ++k)
+                sum -= times(std::conj(matrix[k * K + i]), rows[k * M + m]);
+            rows[i * M + m] = sum / matrix[i * K + i].real();
+        }
+    }
+}
+
+} // namespace
+
+Gram::Gram(const cplx* values, size_t n_devices)
+    : d_n_devices(n_devices), d_real(n_devices * n_devices), d_imag(n_devices * n_devices)
+{
+    for (size_t i = 0; i < d_real.size(); ++i) {
+        d_real[i] = values[i].real();
+        d_imag[i] = values[i].imag();
+    }
+}
+
+struct Detector::Work
+{
+    Work(const Gram& gram, const Rule& rule)
+        : rule(rule), fit(gram, rule), order(gram.n_devices()), statistic(gram.n_devices()),
+          rest(gram.n_devices()), rest_dof(gram.n_devices())
+    {
+    }
+
+    const Rule rule;
+    Fit fit;
+    double noise_var = 0;                  // known, or measured once the sure devices are found
+    enum { known, own, sure } scale = own; // where the noise that a device is tested against is from
+    std::vector<size_t> order;
+    std::vector<double> statistic, rest, rest_dof;
+    std::vector<cplx> regular, rows;
+
+    // The support to start from: the L/2 largest positive scores.
+    void propose(const Frame& frame)
+    {
+        const size_t N = order.size(), count = std::min(rule.pilot_length / 2, N);
+        std::iota(order.begin(), order.end(), size_t(0));
+        std::partial_sort(order.begin(), order.begin() + count, order.end(), [&](size_t a, size_t b) {
+            return frame.score[a] > frame.score[b] || (frame.score[a] == frame.score[b] && a < b);
+        });
+        fit.start(frame);
+        for (size_t i = 0; i < count; ++i)
+            if (frame.score[order[i]] > 0 && fit.gram.norm(order[i]) > 0)
+                fit.add(order[i]);
+    }
+
+    // −log10 p-value of a device, given its statistic.
+    double score(size_t device, double t) const
+    {
+        if (scale == known)
+            return score_known(t / noise_var, rule.n_antennas);
+        if (scale == sure)
+            return score_unknown(t, rest[device], rule.n_antennas, rest_dof[device]);
+        if (fit.is_member[device])
+            return score_unknown(t, fit.residual(), rule.n_antennas, fit.dof());
+        return score_unknown(t, off(t), rule.n_antennas, fit.dof() - double(rule.n_antennas));
+    }
+
+    // Energy left off the support and a device outside it.
+    double off(double t) const { return std::max(fit.residual() - t, 0.0); }
+
+    // Drop and add devices until the support is exactly the devices that pass the test given it.
+    template <typename Level>
+    void refine(Level level)
+    {
+        for (int round = 0; round < rule.max_rounds; ++round) {
+            const double least = level();
+            if (drop_failing(least))
+                continue;
+            if (round + 1 == rule.max_rounds || fit.size() + 2 >= rule.pilot_length)
+                break;
+            if (!add_best(least))
+                break;
+        }
+    }
+
+    bool drop_failing(double least)
+    {
+        std::vector<size_t>& failing = order;
+        failing.clear();
+        for (size_t k = 0; k < fit.size(); ++k)
+            if (score(fit.members[k], fit.own_statistic(k)) < least)
+                failing.push_back(fit.members[k]);
+        for (size_t device : failing)
+            fit.remove(std::find(fit.members.begin(), fit.members.end(), device) - fit.members.begin());
+        return !failing.empty();
+    }
+
+    // Of devices whose noise has equal degrees of freedom, the best has the largest ratio to it.
+    bool add_best(double least)
+    {
+        fit.follow_all();
+        fit.statistics(statistic.data());
+        double best_score = -1, ratio[2] = {-1, -1};
+        size_t best = 0, device[2] = {0, 0};
+        const size_t N = statistic.size();
+        for (size_t n = 0; n < N; ++n) {
+            if (fit.is_member[n])
+                continue;
+            const bool group = scale == sure && rest_dof[n] != rest_dof_outside;
+            const double r = scale == sure ? statistic[n] / std::max(rest[n], DBL_MIN) : statistic[n];
+            if (r > ratio[group]) {
+                ratio[group] = r;
+                device[group] = n;
+            }
+        }
+        for (int group : {0, 1}) {
+            const size_t n = device[group];
+            const double s = ratio[group] < 0 ? -1 : score(n, statistic[n]);
+            if (s > best_score) {
+                best_score = s;
+                best = n;
+            }
+        }
+        if (best_score < least)
+            return false;
+        fit.add(best);
+        return true;
+    }
+
+    double rest_dof_outside = 0;
+
+    // With σ² unknown: measure it off the sure devices, and for each device without it.
+    void measure_noise()
+    {
+        fit.follow_all();
+        fit.statistics(statistic.data());
+        rest_dof_outside = fit.dof() - double(rule.n_antennas);
+        for (size_t n = 0; n < statistic.size(); ++n) {
+            rest[n] = fit.is_member[n] ? fit.residual() : off(statistic[n]);
+            rest_dof[n] = fit.is_member[n] ? fit.dof() : rest_dof_outside;
+        }
+        noise_var = fit.residual() / fit.dof();
+        scale = sure;
+        if (rule.lower_limit > 0 && statistic.size() - fit.size() >= enough && fit.residual() > 0) {
+            const double factor = lower_scale() / noise_var;
+            for (double& energy : rest)
+                energy *= factor;
+        }
+    }
+
+    // The scale of the lower statistics of all devices outside the support.
+    double lower_scale() const
+    {
+        double level = mean_below(std::numeric_limits<double>::infinity()) / double(rule.n_antennas);
+        for (int round = 0; round < scale_rounds; ++round)
+            level = mean_below(rule.lower_limit * level) / rule.lower_mean;
+        return level;
+    }
+
+    double mean_below(double limit) const
+    {
+        double sum = 0;
+        size_t count = 0;
+        for (size_t n = 0; n < statistic.size(); ++n)
+            if (!fit.is_member[n] && statistic[n] <= limit) {
+                sum += statistic[n];
+                ++count;
+            }
+        return sum / double(count);
+    }
+
+    double sure_level() const
+    {
+        const double count = double(std::max<size_t>(fit.size(), 1));
+        return std::max(rule.threshold, std::log10(double(statistic.size()) / (rule.sure * count)));
+    }
+
+    // LMMSE channels on the support, in `rows`; energy of the signal that they explain.
+    double refit()
+    {
+        const size_t K = fit.size(), M = rule.n_antennas;
+        double power = 0;
+        for (size_t k = 0; k < K; ++k)
+            power += energy_of(fit.channel(k), M) / double(M) - fit.variance(k) * noise_var;
+        power /= double(std::max<size_t>(K, 1));
+        const double ratio = noise_var / std::max(power, 1e-3 * noise_var + DBL_MIN);
+        regular.assign(K * K, 0);
+        rows.assign(K * M, 0);
+        for (size_t i = 0; i < K; ++i) {
+            for (size_t k = 0; k < K; ++k)
+                regular[i * K + k] = fit.gram.at(fit.members[i], fit.members[k]);
+            regular[i * K + i] += ridge * fit.gram.norm(fit.members[i]) + ratio;
+            std::copy_n(fit.correlation(fit.members[i]), M, &rows[i * M]);
+        }
+        solve_hermitian(regular, K, rows, M);
+        return explained();
+    }
+
+    double explained() const
+    {
+        const size_t K = fit.size(), M = rule.n_antennas;
+        double signal = 0;
+        for (size_t i = 0; i < K; ++i)
+            for (size_t k = 0; k < K; ++k) {
+                const cplx inner = fit.gram.at(fit.members[i], fit.members[k]);
+                for (size_t m = 0; m < M; ++m)
+                    signal += times(std::conj(rows[i * M + m]), times(inner, rows[k * M + m])).real();
+            }
+        return signal;
+    }
+
+    void decide(const Frame& frame)
+    {
+        propose(frame);
+        noise_var = frame.noise_var;
+        scale = noise_var > 0 ? known : own;
+        if (scale == own) {
+            order.reserve(statistic.size());
+            refine([this] { return sure_level(); });
+            measure_noise();
+        }
+        refine([this] { return rule.threshold; });
+        fit.follow_all();
+        fit.statistics(statistic.data());
+    }
+};
+
+Detector::Detector(const Gram& gram, const Rule& rule) : d_work(new Work(gram, rule)) {}
+
+Detector::~Detector() = default;
+
+void Detector::decide(const Frame& frame, const Decision& decision)
+{
+    Work& work = *d_work;
+    work.order.resize(work.statistic.size());
+    work.decide(frame);
+    const size_t M = work.rule.n_antennas;
+    for (size_t n = 0; n < work.statistic.size(); ++n) {
+        decision.activity[n] = work.fit.is_member[n];
+        decision.score[n] = work.score(n, work.statistic[n]);
+    }
+    const double signal = work.refit();
+    for (size_t k = 0; k < work.fit.size(); ++k)
+        std::copy_n(&work.rows[k * M], M, decision.channel + work.fit.members[k] * M);
+    *decision.noise_var = work.noise_var;
+    const double noise = work.noise_var * double(work.rule.pilot_length * M);
+    *decision.snr_db =
+        signal > 0 ? 10 * std::log10(signal / noise) : -std::numeric_limits<double>::infinity();
+}
+
+} // namespace jadce
