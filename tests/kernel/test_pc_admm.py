@@ -1,0 +1,152 @@
+"""The kernel's PC-ADMM is the NumPy form, frame by frame, and its certificates are true."""
+
+import numpy as np
+import pytest
+
+from gr_jadce import Scenario, make_pilots, pc_admm, simulate
+from gr_jadce.solvers import admm
+from gr_jadce.solvers.group_lasso import duality_gap, lam_max
+
+kernel = pytest.importorskip("gr_jadce._kernel", reason="needs the compiled kernel: make setup")
+SIZES = [(37, 11, 3), (8, 8, 1), (3, 2, 5), (1, 1, 1), (200, 64, 8), (100, 40, 1), (65, 33, 2)]
+
+
+def frames(N, L, M, n_frames=6, snr_db=15, dtype=np.complex64):
+    pilots = make_pilots("gaussian", N, L, seed=N + M)
+    uplink = simulate(Scenario(pilots, n_antennas=M, activity_rate=0.1, snr_db=snr_db), n_frames, seed=M)
+    return pilots, uplink.received.astype(dtype)
+
+
+def assert_close(estimate, expected, tolerance):
+    size = np.abs(expected.channel).max() + 1e-30
+    np.testing.assert_allclose(estimate.channel, expected.channel, rtol=0, atol=tolerance * size)
+    np.testing.assert_allclose(estimate.score, expected.score, rtol=0, atol=tolerance * size)
+
+
+def both(pilots, received, **options):
+    call = {"noise_var": options.pop("noise_var")} if "noise_var" in options else {}
+    return [pc_admm(pilots, backend=backend, **options)(received, **call) for backend in ("kernel", "numpy")]
+
+
+@pytest.mark.parametrize(
+    "options", [{"lam_ratio": 0.1}, {"noise_var": 0.02}, {}], ids=["ratio", "noise", "blind"]
+)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_equals_numpy_in_double(size, options):
+    pilots, received = frames(*size, dtype=np.complex128)
+    estimate, expected = both(pilots, received, **options)
+    np.testing.assert_array_equal(estimate.n_iter, expected.n_iter)
+    np.testing.assert_allclose(estimate.gap, expected.gap, atol=1e-9)
+    assert_close(estimate, expected, 1e-9)
+    assert estimate.channel.dtype == expected.channel.dtype == np.complex128
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_equals_numpy_in_single(size):
+    pilots, received = frames(*size)
+    estimate, expected = both(pilots, received, lam_ratio=0.1)
+    assert np.abs(estimate.n_iter - expected.n_iter).max() <= 5  # one check, where the gap is all but tol
+    assert_close(estimate, expected, 1e-5 if np.array_equal(estimate.n_iter, expected.n_iter) else 1e-2)
+    assert estimate.channel.dtype == expected.channel.dtype == np.complex64
+
+
+@pytest.mark.parametrize("n_antennas", range(1, 12))
+def test_every_number_of_antennas(n_antennas):
+    pilots, received = frames(50, 19, n_antennas, dtype=np.complex128)
+    assert_close(*both(pilots, received, lam_ratio=0.2), 1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_real_frames(dtype):
+    pilots, received = frames(20, 9, 2)
+    received = received.real.astype(dtype)
+    estimate, expected = both(pilots, received, lam_ratio=0.2)
+    assert estimate.channel.dtype == expected.channel.dtype
+    assert_close(estimate, expected, 1e-5)
+
+
+def test_admm_equals_numpy():
+    pilots, received = frames(37, 11, 3, dtype=np.complex128)
+    estimates = [admm(pilots, lam_ratio=0.1, backend=backend)(received) for backend in ("kernel", "numpy")]
+    assert_close(*estimates, 1e-9)
+
+
+@pytest.mark.parametrize("lam_ratio", [0.5, 0.1, 0.01])
+@pytest.mark.parametrize("snr_db", [0, 20, 60])
+def test_certificates_hold_in_double_precision(snr_db, lam_ratio):
+    pilots, received = frames(100, 40, 4, snr_db=snr_db)
+    estimate = pc_admm(pilots, lam_ratio=lam_ratio, backend="kernel", max_iter=3000)(received)
+    A, Y = pilots.matrix.astype(complex), np.moveaxis(received, 0, 1).astype(complex)
+    gap = duality_gap(A, Y, np.moveaxis(estimate.channel, 0, 1), lam_ratio * lam_max(A, Y))
+    assert np.all(gap <= 1.02e-4)  # 2 %: the estimate is handed over in single precision
+
+
+@pytest.mark.parametrize("tol", [1e-5, 1e-7, 1e-10])
+def test_small_tolerances_are_met(tol):
+    pilots, received = frames(37, 11, 3, dtype=np.complex128)
+    estimate = pc_admm(pilots, lam_ratio=0.2, tol=tol, backend="kernel", max_iter=2000)(received)
+    assert np.all(estimate.gap <= tol)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("options", [{"lam_ratio": 0.1}, {}], ids=["ratio", "blind"])
+def test_a_frame_does_not_depend_on_its_batch(threads, options):
+    pilots, received = frames(65, 33, 3, n_frames=9)
+    estimator = pc_admm(pilots, backend="kernel", threads=threads, **options)
+    batch = estimator(received)
+    for index in range(len(received)):
+        alone = estimator(received[index])
+        for field, expected in zip(batch[:4], alone[:4], strict=True):
+            np.testing.assert_array_equal(field[index], expected[0])
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-10, 1e10, 1e30])
+def test_any_scale(scale):
+    pilots, received = frames(20, 9, 2)
+    estimator = pc_admm(pilots, lam_ratio=0.2, backend="kernel")
+    scaled = estimator((received * np.float32(scale)).astype(np.complex64))
+    np.testing.assert_allclose(scaled.score / scale, estimator(received).score, atol=1e-4)
+
+
+def test_strided_and_read_only_frames():
+    pilots, received = frames(20, 9, 4)
+    estimator = pc_admm(pilots, backend="kernel")
+    wide = np.repeat(received, 2, axis=2)[:, :, ::2]
+    fortran = np.asfortranarray(received)
+    received.setflags(write=False)
+    for other in (wide, fortran, received[::-1][::-1]):
+        np.testing.assert_array_equal(estimator(other).channel, estimator(received).channel)
+
+
+def test_no_frames_and_silent_frames():
+    pilots, received = frames(20, 9, 2)
+    estimator = pc_admm(pilots, backend="kernel")
+    assert estimator(received[:0]).channel.shape == (0, 20, 2)
+    silent = estimator(0 * received)
+    assert not silent.channel.any() and not silent.gap.any() and not silent.n_iter.any()
+
+
+def test_noise_variances_equal_numpys():
+    pilots, received = frames(37, 11, 3, dtype=np.complex128)
+    found, expected = (
+        pc_admm(pilots, backend=backend).estimate_noise_var(received) for backend in ("kernel", "numpy")
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_wrong_shapes_are_refused():
+    B, Q, s = np.ones((2, 3), complex), np.eye(2, dtype=complex), np.ones(2)
+    for arguments in ((B[0], Q, s), (B, Q[:1], s), (B, Q, s[:1]), (B[:0], Q[:0, :0], s[:0])):
+        with pytest.raises(ValueError, match="expected"):
+            kernel.PcAdmm(*arguments, 1.0, {})
+    solver = kernel.PcAdmm(B, Q, s, 1.0, {})
+    received, noise_var = np.ones((1, 2, 1), np.complex64), np.ones(1)
+    for bad in (
+        (received[0], noise_var, 1, 1),
+        (received[:, :1], noise_var, 1, 1),
+        (received, noise_var, 1, 0),
+    ):
+        with pytest.raises(ValueError, match="expected"):
+            solver.solve(*bad)
+    with pytest.raises(ValueError, match="one number for each frame"):
+        solver.solve(received, np.ones(2), 1, 1)
