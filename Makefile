@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help setup torch demo test soak figures docs screenshots install uninstall lint clean
+.PHONY: help setup torch demo test soak figures calibration docs screenshots install uninstall lint clean
 
 help:
 	@echo 'make setup      install what is missing, build, and stage the package in build/stage'
@@ -13,6 +13,7 @@ help:
 	@echo 'make figures    make all figures and tables of the documentation (half an hour on two cores)'
 	@echo 'make docs       build the guide, build/docs/index.html'
 	@echo 'make screenshots  make the pictures of the README and the guide (SHOTS=NAME for one)'
+	@echo 'make calibration  measure false alarms over 480 cells (an hour and a half on two cores)'
 	@echo 'make install    install to /usr/local, for every user and GNU Radio Companion'
 	@echo 'make uninstall  remove what make install put there'
 	@echo 'make soak       a million frames of trouble, all accounted for (minutes)'
@@ -50,6 +51,9 @@ docs:
 
 screenshots:
 	@tools/setup.sh test && tools/stage.sh && . ./env.sh && /usr/bin/python3 tools/screenshots.py $(SHOTS)
+
+calibration:
+	@tools/setup.sh run && tools/stage.sh && . ./env.sh && /usr/bin/python3 benchmarks/figures/calibration.py $(CALIBRATION_ARGS)
 
 soak:
 	@tools/setup.sh run && tools/stage.sh && . ./env.sh && /usr/bin/python3 tests/soak.py $(SOAK_ARGS)
