@@ -9,6 +9,7 @@ import numpy as np
 
 from ..npz import read_npz
 from ..pilots import as_pilot_book
+from ..solvers.backend import check_threads, complex_frames, kernel_for
 from ..solvers.estimate import Estimate, check_received, per_frame
 from ..solvers.group_lasso import Operator, adjoint, apply
 from .layers import SHAPES, Book, Frames, layer, start
@@ -103,22 +104,46 @@ class Unrolled:
 
     name = "unrolled"
 
-    def __init__(self, pilots, weights, n_layers, noise_var, tol):
+    def __init__(self, pilots, weights, n_layers, noise_var, tol, backend="auto", threads=1):
         self.pilots, self.weights, self.noise_var = as_pilot_book(pilots), weights, noise_var
         self.tol = tol if n_layers == "auto" else 0.0
         order = _order(weights.n_layers) if n_layers == "auto" else range(n_layers)
         self._layers = [weights.of_layer(k) for k in order]
         self._rotation, self._book, self._pilot_energy = rotate(self.pilots)
+        self._threads, self._compiled = check_threads(threads), self._compile(backend, order)
+
+    def _compile(self, backend, order):
+        """The network in the kernel, or None for NumPy."""
+        kernel = kernel_for(backend)
+        if kernel is None or isinstance(self._book.B, Operator):
+            if backend == "kernel":
+                raise ValueError(f"backend: the kernel runs with dense pilots, got {self.pilots!r}")
+            return None
+        s, energy = self._book.s[:, 0], self._pilot_energy
+        rotation = np.eye(len(s)) if self._rotation is None else self._rotation
+        return kernel.Network(self._book.B, rotation, s, energy, self.weights.arrays, list(order))
 
     def __call__(self, received, noise_var=None) -> Estimate:
         received = check_received(received, self.pilots.pilot_length)
         noise_var = self.noise_var if noise_var is None else noise_var
+        if self._compiled is not None:
+            return self._call_compiled(received, noise_var)
         frames, scale = self._normalise(received, noise_var)
         channel, score, n_iter = self._run(frames)
         channel = np.moveaxis(channel, 0, 1) * (scale / np.sqrt(self._pilot_energy))[:, None, None]
         dtype = np.result_type(received, np.complex64)
         nothing = np.full(len(received), np.nan)
         return Estimate(channel.astype(dtype), score.T, n_iter, nothing, posterior_mean=True)
+
+    def _call_compiled(self, received, noise_var):
+        noise_var = 0.0 if noise_var is None else per_frame("noise_var", noise_var, len(received))
+        noise_var = np.broadcast_to(noise_var, len(received))
+        channel, score, n_iter = self._compiled.run(
+            complex_frames(received), noise_var, self.tol, self._threads
+        )
+        channel = channel.astype(np.result_type(received, np.complex64), copy=False)
+        nothing = np.full(len(received), np.nan)
+        return Estimate(channel, score, n_iter, nothing, posterior_mean=True)
 
     def _normalise(self, received, noise_var):
         """Rotated frames of unit energy a device, and the amplitude (B,) that was divided out."""
@@ -154,7 +179,9 @@ class Unrolled:
         return channel, score, n_iter
 
 
-def unrolled(pilots, weights=None, n_layers="auto", noise_var=None, tol=2e-3) -> Unrolled:
+def unrolled(
+    pilots, weights=None, n_layers="auto", noise_var=None, tol=2e-3, backend="auto", threads=1
+) -> Unrolled:
     """Make an estimator from a trained network.
 
     Parameters
@@ -171,6 +198,12 @@ def unrolled(pilots, weights=None, n_layers="auto", noise_var=None, tol=2e-3) ->
         σ² per received sample; also a call argument. Unknown (None), it is estimated in every layer.
     tol : float
         Of "auto".
+    backend : {"auto", "numpy", "kernel"}
+        What computes: the compiled kernel where it is installed, NumPy, or the kernel only. The
+        kernel runs the variant of the default weights, on pilot books without fast products; "auto"
+        leaves others to NumPy.
+    threads : int
+        Threads over the frames of a batch, of the kernel.
 
     Returns
     -------
@@ -189,7 +222,7 @@ def unrolled(pilots, weights=None, n_layers="auto", noise_var=None, tol=2e-3) ->
         per_frame("noise_var", noise_var, 1)
     if not tol > 0:
         raise ValueError(f"tol: expected a positive number, got {tol!r}")
-    return Unrolled(pilots, weights, n_layers, noise_var, tol)
+    return Unrolled(pilots, weights, n_layers, noise_var, tol, backend, threads)
 
 
 def rotate(pilots):
