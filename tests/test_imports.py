@@ -45,6 +45,8 @@ MAY_IMPORT = {
     "plots": {"tally"},
     "command_line": {"messages", "uplink"},
     "publishing": {"messages"},
+    "feeds": {"publishing"},
+    "terminal": {"monitoring"},
 }
 MAY_IMPORT["blocks"] = set(MAY_IMPORT) - {"", "unrolled", "evaluation", "sweep", "plots", "command_line"} | {
     "unrolled.inference"

@@ -15,6 +15,7 @@ from .scoring import TruthWindow
 NOTHING, NO_ANSWER, BAD_INPUT, QUIET, WEAKEST, STRONGEST, FALSE_ALARM, MISS = 0, 1, 2, 3, 4, 253, 254, 255
 # Ratios of a score to its threshold between one strength and the next.
 _STRENGTH_EDGES = np.geomspace(1, 30, STRONGEST - WEAKEST).astype(np.float32)
+_UNKNOWN = "–"
 _LOWEST_THRESHOLD = 1e-3
 _MAX_ROWS = 4096
 
@@ -223,6 +224,41 @@ class _Truth(NamedTuple):
     device: set
 
 
+def figure_texts(figures, counts):
+    """The figures as {caption: (text, whether it is bad)}."""
+    load = figures.solve_time / figures.slot_period if figures.slot_period > 0 else nan
+    unscored = not counts.frames_scored
+    missed = _UNKNOWN if unscored else _share(counts.missed, counts.active)
+    false_alarms = _UNKNOWN if unscored else _share(counts.false_alarms, counts.inactive)
+    return {
+        "Frames": (f"{counts.frames:,}", False),
+        "Detections": (f"{counts.detections:,}", False),
+        "Missed": (missed, False),
+        "False alarms": (false_alarms, False),
+        "SNR": (_known(figures.snr_db, "{:.1f} dB"), False),
+        "Noise variance": (_known(figures.noise_var, "{:.3g}"), False),
+        "Solving / slot": (f"{_time(figures.solve_time)} / {_time(figures.slot_period)}", load > 1),
+        "Load": (_known(100 * load, "{:.3g} %"), load > 1),
+        "Dropped": (f"{figures.frames_dropped:,}", figures.frames_dropped > 0),
+        "Slots lost": (f"{figures.slots_lost:,}", figures.slots_lost > 0),
+        "Bad / clipped": (
+            f"{counts.frames_bad:,} / {counts.frames_clipped:,}",
+            counts.frames_bad + counts.frames_clipped > 0,
+        ),
+        "Estimator": (figures.estimator, False),
+    }
+
+
+def pooled(cells, factor, axis):
+    """The highest of every `factor` cells along an axis; the last may be of fewer."""
+    cells = np.moveaxis(cells, axis, 0)
+    highest = cells[::factor].copy()
+    for offset in range(1, factor):
+        others = cells[offset::factor]
+        np.maximum(highest[: len(others)], others, out=highest[: len(others)])
+    return np.moveaxis(highest, 0, axis)
+
+
 def _checked(report):
     """The devices as a set, which is faster to compare than an array of so few."""
     device = report.device.tolist() if isinstance(report.device, np.ndarray) else report.device
@@ -254,3 +290,18 @@ def _slot_period(reports):
     slots = last.frame_id - first.frame_id
     seconds = last.rx_time[0] - first.rx_time[0] + last.rx_time[1] - first.rx_time[1]
     return seconds / slots if slots else nan
+
+
+def _share(part, total):
+    return f"{part:,} ({100 * part / total:.3g} %)" if total else f"{part:,}"
+
+
+def _known(value, form):
+    return form.format(value) if isfinite(value) else _UNKNOWN
+
+
+def _time(seconds):
+    if not (isfinite(seconds) and seconds >= 0):
+        return _UNKNOWN
+    scale, unit = (1e6, "µs") if seconds < 1e-3 else (1e3, "ms") if seconds < 1 else (1, "s")
+    return f"{seconds * scale:.3g} {unit}"

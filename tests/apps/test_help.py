@@ -9,7 +9,7 @@ import pytest
 PROGRAMS = ("jadce-pilots", "jadce-simulate", "jadce-receive", "jadce-score", "jadce-annotate")
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", [*PROGRAMS, "jadce-monitor"])
 def test_help_has_a_purpose_and_an_example(app, name):
     process = app(name, "--help")
     assert process.returncode == 0
@@ -18,7 +18,13 @@ def test_help_has_a_purpose_and_an_example(app, name):
 
 
 @pytest.mark.parametrize(
-    "command", [["jadce-pilots", "make"], ["jadce-pilots", "show"], *([name] for name in PROGRAMS[1:])]
+    "command",
+    [
+        ["jadce-pilots", "make"],
+        ["jadce-pilots", "show"],
+        ["jadce-monitor"],
+        *([name] for name in PROGRAMS[1:]),
+    ],
 )
 def test_every_option_is_explained(app, command):
     text = app(*command, "--help").stdout
@@ -34,7 +40,9 @@ def test_the_examples_work_when_pasted(app, environment, tmp_path):
     for name in PROGRAMS:
         text = app(name, "--help").stdout.replace("\\\n", " ")
         examples += [line.strip() for line in text.splitlines() if line.startswith("  jadce-")]
-    runnable = list(dict.fromkeys(line for line in examples if "--usrp" not in line))
+    runnable = list(
+        dict.fromkeys(line for line in examples if "--usrp" not in line and "--frames" not in line)
+    )
     assert len(runnable) == 7
     printed = ""
     for line in runnable:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The Qt widget of the activity monitor: it reads a `monitoring.Monitor` at its own pace."""
 
-from math import ceil, floor, isfinite, log10, nan
+from math import ceil, floor, log10
 from time import monotonic, thread_time
 
 import numpy as np
@@ -10,7 +10,18 @@ import PyQt5.QtGui as QtGui
 import PyQt5.QtWidgets as QtWidgets
 import pyqtgraph as pg
 
-from ..monitoring import BAD_INPUT, FALSE_ALARM, MISS, NO_ANSWER, NOTHING, QUIET, STRONGEST, WEAKEST
+from ..monitoring import (
+    BAD_INPUT,
+    FALSE_ALARM,
+    MISS,
+    NO_ANSWER,
+    NOTHING,
+    QUIET,
+    STRONGEST,
+    WEAKEST,
+    figure_texts,
+    pooled,
+)
 
 # Apart in lightness as well as in hue, for colour-blind eyes too (hues of Okabe and Ito).
 _COLOURS = {
@@ -24,7 +35,6 @@ _COLOURS = {
 _WEAK, _STRONG = "#1d4f73", "#8fd3f8"
 _FIGURES_INTERVAL = 0.25  # seconds; faster ones cannot be read
 _MOST_DRAWING = 0.1  # of a core; on a slow or busy machine the window is drawn less often
-_UNKNOWN = "–"
 # Windows stay until the process ends: a collection of garbage may run in any of GNU Radio's threads,
 # and Qt crashes when a widget is deleted in another thread than its own.
 _windows = []
@@ -204,62 +214,12 @@ class _Plots(pg.GraphicsLayoutWidget):
             self._bar.setLevels((0.0, self._scale))
 
 
-def figure_texts(figures, counts):
-    """The figures as {caption: (text, whether it is bad)}."""
-    load = figures.solve_time / figures.slot_period if figures.slot_period > 0 else nan
-    unscored = not counts.frames_scored
-    missed = _UNKNOWN if unscored else _share(counts.missed, counts.active)
-    false_alarms = _UNKNOWN if unscored else _share(counts.false_alarms, counts.inactive)
-    return {
-        "Frames": (f"{counts.frames:,}", False),
-        "Detections": (f"{counts.detections:,}", False),
-        "Missed": (missed, False),
-        "False alarms": (false_alarms, False),
-        "SNR": (_known(figures.snr_db, "{:.1f} dB"), False),
-        "Noise variance": (_known(figures.noise_var, "{:.3g}"), False),
-        "Solving / slot": (f"{_time(figures.solve_time)} / {_time(figures.slot_period)}", load > 1),
-        "Load": (_known(100 * load, "{:.3g} %"), load > 1),
-        "Dropped": (f"{figures.frames_dropped:,}", figures.frames_dropped > 0),
-        "Slots lost": (f"{figures.slots_lost:,}", figures.slots_lost > 0),
-        "Bad / clipped": (
-            f"{counts.frames_bad:,} / {counts.frames_clipped:,}",
-            counts.frames_bad + counts.frames_clipped > 0,
-        ),
-        "Estimator": (figures.estimator, False),
-    }
-
-
-def pooled(cells, factor, axis):
-    """The highest of every `factor` cells along an axis; the last may be of fewer."""
-    cells = np.moveaxis(cells, axis, 0)
-    highest = cells[::factor].copy()
-    for offset in range(1, factor):
-        others = cells[offset::factor]
-        np.maximum(highest[: len(others)], others, out=highest[: len(others)])
-    return np.moveaxis(highest, 0, axis)
-
-
 def _a_pixel(cells, pixels):
     return max(1, ceil(cells / max(pixels, 1)))
 
 
 def _place(image, left, right, height):
     image.setRect(QtCore.QRectF(left, -0.5, right - left, height))
-
-
-def _share(part, total):
-    return f"{part:,} ({100 * part / total:.3g} %)" if total else f"{part:,}"
-
-
-def _known(value, form):
-    return form.format(value) if isfinite(value) else _UNKNOWN
-
-
-def _time(seconds):
-    if not (isfinite(seconds) and seconds >= 0):
-        return _UNKNOWN
-    scale, unit = (1e6, "µs") if seconds < 1e-3 else (1e3, "ms") if seconds < 1 else (1, "s")
-    return f"{seconds * scale:.3g} {unit}"
 
 
 def _raster_colours():
