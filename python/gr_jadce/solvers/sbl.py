@@ -43,9 +43,9 @@ def covariance_ml(pilots, noise_var=None, max_iter=20, tol=1e-4) -> FrameSolver:
 
 
 def _m_sbl(A, Y, noise_var, max_iter, tol):
-    (_, N), (_, B, M) = A.shape, Y.shape
-    gamma, n_iter, live = np.ones((B, N)), np.zeros(B, int), np.arange(B)
-    gamma *= _start(A, Y, noise_var)[:, None]
+    N, (_, B, M) = A.shape[1], Y.shape
+    gamma = np.tile(_start(A, Y, noise_var)[:, None], (1, N))
+    n_iter, live = np.zeros(B, int), np.arange(B)
     for _ in range(max_iter):
         g = gamma[live]
         correlation, uncertainty = _posterior(A, Y[:, live], noise_var[live], g)
@@ -61,7 +61,7 @@ def _m_sbl(A, Y, noise_var, max_iter, tol):
 def _covariance_ml(A, Y, noise_var, max_iter, tol):
     (L, N), B = A.shape, Y.shape[1]
     gamma, n_iter, live = np.zeros((B, N)), np.zeros(B, int), np.arange(B)
-    inverse = np.eye(L) / noise_var[:, None, None] + np.zeros_like(A[0, 0])
+    inverse = np.eye(L, dtype=A.dtype) / noise_var[:, None, None]  # Σ⁻¹, (B, L, L)
     filtered = np.moveaxis(Y, 1, 0) / noise_var[:, None, None]  # Σ⁻¹Y, (B, L, M)
     rng = np.random.default_rng(0)
     for _ in range(max_iter):
