@@ -39,6 +39,7 @@ KINDS = {
     "gap": ("log10_gap", "log₁₀ relative duality gap", False),
     "roc": (None, "detection probability", False),
 }
+_MOST_TICKS = 12
 _MARKERS = "osDv^<>Pp*Xhd"
 _STYLE = {
     "font.family": "serif",
@@ -113,6 +114,8 @@ def _draw_lines(axes, result, kind, _):
         axes.set_yscale("log")
     if plan["axis"] in ("max_iter", "tol"):
         axes.set_xscale("log")
+    elif len(values) <= _MOST_TICKS and all(isinstance(value, (int, float)) for value in values):
+        axes.set_xticks(values)
     axes.set_xlabel(AXES.get(plan["axis"], plan["axis"]))
     axes.set_ylabel(label.format(plan["false_alarm"]))
 
