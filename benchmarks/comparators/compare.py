@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import sys
+import zlib
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: a process is one thread
@@ -60,12 +61,12 @@ def run(cell, args):
     steps = max(round(steps * args.budget), 20)
     estimators = classical(pilots)
     for name in (*NETWORKS, OURS):
-        path = args.work / f"{cell}-{name.replace(', ', '-')}-{args.layers}-{steps}.pt"
+        path = args.work / f"{cell}-{stem(name)}-{args.layers}-{steps}.pt"
         if not path.exists():
             torch.save(trained(name, case, args.layers, steps), path)
         network, record = torch.load(path, weights_only=False)  # our own file
         estimators[label_of(name)] = Estimator(pilots, network), record
-    return compared(cell, estimators, pilots, n_antennas, args.frames or n_frames)
+    return compared(cell, estimators, pilots, n_antennas, args.frames or n_frames, args.layers)
 
 
 def classical(pilots):
@@ -76,6 +77,12 @@ def classical(pilots):
         "VAMP, prior known": (vamp(pilots, max_iter=30, damping=0.8, **prior), {}),
         f"{OURS}, as shipped": (unrolled(pilots), {}),
     }
+
+
+def stem(name):
+    """Of a file name; with other shipped weights, another one for the network that starts from them."""
+    weights = f"-{zlib.crc32(DEFAULT_WEIGHTS.read_bytes()):08x}" if name == OURS else ""
+    return name.replace(", ", "-").replace(" ", "-") + weights
 
 
 def label_of(name):
@@ -98,7 +105,7 @@ def trained(name, case, n_layers, steps):
     return result
 
 
-def compared(cell, estimators, pilots, n_antennas, n_frames):
+def compared(cell, estimators, pilots, n_antennas, n_frames, n_layers):
     """Figures of every estimator at every SNR, on common frames."""
     figures = {label: [] for label in estimators}
     progress = command_line.Progress(len(SNRS) * n_frames)
@@ -115,6 +122,7 @@ def compared(cell, estimators, pilots, n_antennas, n_frames):
     progress.clear()
     return {
         "frames": n_frames,
+        "layers": n_layers,
         "estimators": {
             label: {"training": estimators[label][1], "figures": figures[label]} for label in figures
         },
@@ -133,8 +141,12 @@ the 95 % interval, and in brackets the miss probability at false-alarm probabili
 
 def table(cell, result):
     (n_devices, length, n_antennas), *_ = CELLS[cell]
+    trained = next(e["training"] for e in result["estimators"].values() if e["training"])
     lines = [
         f"## {cell.capitalize()}: N = {n_devices}, L = {length}, M = {n_antennas}",
+        "",
+        f"{result['frames']} frames a point. Trained networks have {result['layers']} layers, trained in "
+        f"{trained['steps']} steps of {trained['frames_a_step']} frames at the last column's rate.",
         "",
         row(["", *(f"{snr} dB" for snr in SNRS), "learning rate"]),
         row(["---"] * (len(SNRS) + 2)),
