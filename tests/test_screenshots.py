@@ -25,7 +25,7 @@ def companion(tmp_path_factory):
     places["scorer"][:] = places["receiver"]
     (folder / "overlapping.grc").write_text(yaml.safe_dump(graph))
     run = subprocess.run(
-        ["xvfb-run", "-a", "-s", "-screen 0 1400x1400x24", "/usr/bin/python3",
+        ["xvfb-run", "-a", "-s", "-screen 0 1600x1400x24", "/usr/bin/python3",
          ROOT / "tools" / "grc_window.py", folder, *EXAMPLES, folder / "overlapping.grc"],
         env=os.environ | {"GRC_BLOCKS_PATH": str(ROOT / "grc")}, capture_output=True, text=True, timeout=200,
     )  # fmt: skip

@@ -22,14 +22,14 @@ gi.require_version("PangoCairo", "1.0")
 from gi.repository import GLib, Gtk  # noqa: E402
 
 PREFERENCES = "[main]\nvariable_editor_visable = False\nmain_window_width = {width}\n"
-WIDTH, TREE, CONSOLE, BARS = 1400, 230, 78, 110  # pixels; bars: menu, tools and tabs above the canvas
+NARROWEST, TREE, CONSOLE, BARS = 1400, 230, 78, 110  # pixels; bars: menu, tools and tabs above the canvas
 SHORTEST, MARGIN = 680, 24
 SETTLE = 700  # ms, to draw
 
 
 def main(folder, paths):
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as preferences:  # not those of whoever runs this
-        preferences.write(PREFERENCES.format(width=WIDTH))
+        preferences.write(PREFERENCES.format(width=NARROWEST))
         preferences.flush()
         os.environ |= {"GRC_PREFS_PATH": preferences.name, "NO_AT_BRIDGE": "1"}  # read at import
         photographer = Photographer(companion(), Path(folder), paths)
@@ -89,9 +89,10 @@ class Photographer:
     def fit(self):
         window = self.application.main_window
         areas = [area(block) for block in window.current_flow_graph.blocks]
+        width = max(NARROWEST, max(int(right) for _, _, right, _ in areas) + MARGIN + TREE)
         height = max(SHORTEST, BARS + max(int(bottom) for *_, bottom in areas) + MARGIN + CONSOLE)
-        window.resize(WIDTH, height)
-        window.main.set_position(WIDTH - TREE)
+        window.resize(width, height)
+        window.main.set_position(width - TREE)
         self.soon(self.show_console)
 
     def show_console(self):

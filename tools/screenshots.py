@@ -21,6 +21,7 @@ from PIL import Image, ImageGrab
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
 PYTHON = "/usr/bin/python3"
+PATIENCE = 90.0  # seconds until a program shows something
 COLOURS = 255  # enough for windows and plots; makes files a third as large
 FLOWGRAPHS = {f"grc_{path.stem}": path for path in sorted(EXAMPLES.glob("*.grc"))}
 
@@ -54,23 +55,46 @@ def make(names, folder):
 
 def flowgraphs_in_companion(paths, folder):
     relative = [path.relative_to(ROOT) for path in paths]
-    with display(1400, 1400) as environment:
+    with display(1600, 1400) as environment:
         run(PYTHON, ROOT / "tools" / "grc_window.py", folder, *relative, cwd=ROOT, env=environment)
 
 
 def running_window(folder, name, size, seconds, command):
-    """The display of a program, after it has run for a while."""
+    """The display of a program, some seconds after it shows something."""
     with display(*size) as environment, running(command(folder), folder, environment) as program:
-        time.sleep(seconds)
-        if program.poll() is not None:
-            raise RuntimeError(f"{name} ended after less than {seconds} s with {program.returncode}")
-        ImageGrab.grab(xdisplay=environment["DISPLAY"]).save(folder / f"{name}.png")
+        shown, give_up = None, time.monotonic() + PATIENCE
+        while shown is None or time.monotonic() < shown + seconds:
+            time.sleep(0.2)
+            picture = ImageGrab.grab(xdisplay=environment["DISPLAY"])
+            if shown is None and len(picture.getcolors(2**24)) > 1:
+                shown = time.monotonic()
+            if program.poll() is not None or (shown is None and time.monotonic() > give_up):
+                raise RuntimeError(f"{name}: expected a window, found {program.poll()} as its exit code")
+        picture.save(folder / f"{name}.png")
 
 
 def compiled(name):
     def command(folder):
         run("grcc", "-o", folder, EXAMPLES / f"{name}.grc")
         return [PYTHON, folder / f"{name}.py"]
+
+    return command
+
+
+def on_simulated_usrps(name):
+    """The flowgraph at work on four simulated USRPs, which needs root."""
+
+    def command(folder):
+        program, book, air = compiled(name)(folder), folder / "book.npz", folder / "air"
+        run("jadce-pilots", "make", "--devices", "200", "--length", "64", "-o", book)
+        run(
+            "jadce-simulate", "--pilots", book, "--antennas", "4", "--slots", "500", "--slot-period", "10000",
+            "--datatype", "ci16_le", "-o", air,
+        )  # fmt: skip
+        return [
+            PYTHON, EXAMPLES / "simulated_usrps.py", f"{air}.sigmf-meta", *program, "--usrp-args", "USRPS",
+            "--pilot-file", book, "--slot-period", "10000", "--samp-rate", "200e3",
+        ]  # fmt: skip
 
     return command
 
@@ -89,7 +113,10 @@ def evaluate(folder):
     (folder / "curves-nmse.png").rename(folder / "evaluate.png")
 
 
-WINDOWS = {"loopback_gui": ((1000, 900), 12, compiled("loopback_gui"))}
+WINDOWS = {
+    "loopback_gui": ((1000, 900), 12, compiled("loopback_gui")),
+    "usrp_receiver_4_gui": ((1000, 900), 15, on_simulated_usrps("usrp_receiver_4_gui")),
+}
 PLOTS = {"demo": demo, "evaluate": evaluate}
 
 
