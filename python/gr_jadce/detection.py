@@ -78,7 +78,9 @@ def decide(
     max_rounds : int
         Rounds of dropping and adding at most; few frames need more than ten.
     backend : {"auto", "numpy", "kernel"}
-        What computes: the compiled kernel where it is installed, NumPy, or the kernel only.
+        What computes: the compiled kernel where it is installed, NumPy, or the kernel only. More than
+        4096 devices with fast pilots are left to NumPy, in a form without their Gram matrix
+        (`detection_large`).
 
     Returns
     -------
@@ -92,6 +94,8 @@ def decide(
     ValueError
         If an argument has a wrong shape or value; the message names it.
     """
+    from . import detection_large  # which is built on this module
+
     pilots, kernel = as_pilot_book(pilots), kernel_for(backend)
     if not 0 < false_alarm < 1:
         raise ValueError(f"false_alarm: expected a probability between 0 and 1, got {false_alarm!r}")
@@ -102,10 +106,14 @@ def decide(
             f"estimate: expected scores {expected} for these frames and pilots, got {estimate.score.shape}"
         )
     rule = _rule(pilots, received.shape[2], false_alarm, max_rounds)
-    inputs = _inputs(estimate, received, pilots, noise_var)
-    if kernel is None:
+    if pilots.is_fast and pilots.n_devices > detection_large.MOST_DEVICES:
+        found = detection_large.decide_frames(estimate, received, pilots, noise_var, rule)
+        activity, channel, score, noise_var, snr_db = found
+    elif kernel is None:
+        inputs = _inputs(estimate, received, pilots, noise_var)
         activity, channel, score, noise_var, snr_db = _decide_frames(_gram(pilots), *inputs, rule)
     else:
+        inputs = _inputs(estimate, received, pilots, noise_var)
         activity, channel, score, noise_var, snr_db = kernel.decide(
             _kernel_gram(pilots, kernel), *inputs, *rule
         )
@@ -307,8 +315,11 @@ def _left_over(fit, statistic):
 
 
 def _noise_energy(frame, fit, rule):
+    return _noise_scaled(fit, _statistic(frame, fit), rule)
+
+
+def _noise_scaled(fit, statistic, rule):
     """What is left off the sure devices; for a tight frame at the scale of the lower statistics."""
-    statistic = _statistic(frame, fit)
     rest = _left_over(fit, statistic)
     outside = np.delete(statistic, fit.members)
     if not rule.lower_limit or len(outside) < _ENOUGH or not fit.residual:

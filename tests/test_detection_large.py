@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The decisions without a Gram matrix of all devices against those with one."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from gr_jadce import Scenario, detection_large, make_pilots, pilots
+from gr_jadce.detection import decide
+from gr_jadce.solvers import pc_admm
+from gr_jadce.uplink import simulate
+
+STRUCTURED = ("dft", "hadamard", "zadoff_chu")
+
+
+def both(book, n_active, monkeypatch, known=False, n_frames=6, snr_db=6.0, false_alarm=1e-3):
+    """Decisions of the large and of the plain form on the same frames, and the truth."""
+    uplink = simulate(Scenario(book, 2, n_active=n_active, snr_db=snr_db), n_frames, seed=5)
+    estimate = pc_admm(book, noise_var=uplink.noise_var, tol=1e-3)(uplink.received)
+    arguments = (estimate, uplink.received, book, false_alarm, uplink.noise_var if known else None)
+    plain = decide(*arguments, backend="numpy")
+    monkeypatch.setattr(pilots, "_FAST_FROM", dict.fromkeys(STRUCTURED, 0))
+    monkeypatch.setattr(detection_large, "MOST_DEVICES", 0)
+    return decide(*arguments), plain, uplink
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "n_devices", "length"), [("dft", 512, 128), ("hadamard", 400, 128), ("zadoff_chu", 500, 127)]
+)
+def test_decisions_are_those_with_the_gram_matrix(kind, n_devices, length, known, monkeypatch):
+    large, plain, _ = both(make_pilots(kind, n_devices, length, seed=2), 12, monkeypatch, known)
+    sure = np.abs(plain.score - plain.threshold) > 0.5  # the energies left are means
+    assert (large.activity != plain.activity)[sure].mean() < 1e-3  # another of several agreeing supports
+    assert sure.mean() > 0.99
+    np.testing.assert_allclose(large.noise_var, plain.noise_var, rtol=0.03)
+    np.testing.assert_allclose(large.snr_db, plain.snr_db, atol=0.2)
+    same = (large.activity == plain.activity).all(axis=1)
+    assert same.any()
+    np.testing.assert_allclose(large.channel[same], plain.channel[same], atol=0.02)
+
+
+def test_false_alarms_come_as_often_as_asked(monkeypatch):
+    book = make_pilots("dft", 1024, 256, seed=1)
+    large, _, uplink = both(book, 25, monkeypatch, n_frames=12, snr_db=10, false_alarm=1e-2)
+    inactive = ~uplink.activity
+    assert 0.6e-2 < (large.activity & inactive).sum() / inactive.sum() < 1.4e-2  # about 120 ± 11 of 12,000
+    assert (uplink.activity & ~large.activity).sum() <= 6
+
+
+def test_silent_frames_and_frames_of_noise():
+    book = make_pilots("dft", 8192, 1024)
+    noise = simulate(Scenario(book, 2, n_active=0, snr_db=0), 1, seed=1).received
+    received = np.concatenate([np.zeros_like(noise), noise])
+    decision = decide(pc_admm(book)(received), received, book, 1e-6)
+    assert not decision.activity.any()
+    assert np.all(np.isneginf(decision.snr_db))
+
+
+@pytest.mark.parametrize("count", [1, 50, 100])
+def test_the_mean_share_is_the_mean(count):
+    for book in (make_pilots("dft", 1024, 256), make_pilots("zadoff_chu", 900, 257)):
+        members = np.random.default_rng(count).choice(book.n_devices, count, replace=False)
+        basis = np.linalg.qr(book.columns(members).astype(complex))[0]
+        share = 1 - np.sum(np.abs(basis.conj().T @ book.matrix) ** 2, axis=0)
+        mean = np.delete(share, members).mean()
+        close = 1e-4 if book.tight_bound else 2e-2
+        assert detection_large.mean_share(book, count) == pytest.approx(mean, rel=close)
+        assert np.delete(share, members).std() < 2 * np.sqrt(count) / book.pilot_length
+
+
+def test_memory_is_bounded():
+    """16,384 devices: their Gram matrix would take 4 GiB, their pilots 256 MiB."""
+    code = """
+import resource
+import numpy as np
+from gr_jadce import Scenario, make_pilots
+from gr_jadce.detection import decide
+from gr_jadce.solvers import Estimate
+from gr_jadce.uplink import simulate
+book = make_pilots("dft", 16_384, 2_048)
+uplink = simulate(Scenario(book, 2, n_active=100, snr_db=20), 1, seed=0)
+score = np.linalg.norm(uplink.channel, axis=2)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+decision = decide(Estimate(uplink.channel, score, np.ones(1, int), np.zeros(1)), uplink.received, book, 1e-6)
+assert (decision.activity == uplink.activity).all()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(out.stdout) < 80_000  # KiB
