@@ -28,7 +28,7 @@ LAYERS = 6
 # Name → devices, pilot length, antennas, SNR in dB; steps, frames a step.
 TABLES = {
     "block_alista": ((128, 32, 15, 90.0), (400, 32)),
-    "onsager": ((500, 250, 1, 40.0), (300, 32)),
+    "onsager": ((500, 250, 1, 40.0), (120, 16)),
 }
 
 
