@@ -47,6 +47,7 @@ MAY_IMPORT = {
     "command_line": {"messages", "uplink"},
     "publishing": {"messages"},
     "feeds": {"publishing"},
+    "joining": set(),
     "terminal": {"monitoring"},
 }
 MAY_IMPORT["blocks"] = set(MAY_IMPORT) - {"", "unrolled", "evaluation", "sweep", "plots", "command_line"} | {

@@ -9,7 +9,7 @@ import pytest
 PROGRAMS = ("jadce-pilots", "jadce-simulate", "jadce-receive", "jadce-score", "jadce-annotate")
 
 
-@pytest.mark.parametrize("name", [*PROGRAMS, "jadce-monitor"])
+@pytest.mark.parametrize("name", [*PROGRAMS, "jadce-monitor", "jadce-join"])
 def test_help_has_a_purpose_and_an_example(app, name):
     process = app(name, "--help")
     assert process.returncode == 0
