@@ -82,14 +82,14 @@ def usrp_arguments(uplink, radios, folder):
             "--slot-period", SLOT_PERIOD, "--json", folder / "usrp.jsonl")  # fmt: skip
 
 
-def receive_flowgraph(uplink, radios, folder):
-    """The reports of the compiled example usrp_receiver_4 about the slots that count."""
-    run("grcc", "-o", folder, ROOT / "examples" / "usrp_receiver_4.grc")
-    printed = run_until(folder / "flowgraph.jsonl", N_SLOTS, folder / "usrp_receiver_4.py",
+def receive_flowgraph(uplink, radios, folder, name="usrp_receiver_4", *options):
+    """The reports of a compiled example, and what it prints."""
+    run("grcc", "-o", folder, ROOT / "examples" / f"{name}.grc")
+    printed = run_until(folder / "flowgraph.jsonl", N_SLOTS, folder / f"{name}.py",
                         "--usrp-args", radios, "--pilot-file", uplink.book, "--slot-period", SLOT_PERIOD,
-                        "--json-path", folder / "flowgraph.jsonl")  # fmt: skip
+                        "--json-path", folder / "flowgraph.jsonl", *options)  # fmt: skip
     assert "dropped 0, bad 0" in printed
-    return dict(list(read_reports(folder / "flowgraph.jsonl").items())[:N_SLOTS])
+    return read_reports(folder / "flowgraph.jsonl"), printed
 
 
 def run_until(json_path, n_lines, program, *arguments):
@@ -210,10 +210,27 @@ def test_four_usrps(start_radios, four_antennas, four_expected, tmp_path):
     assert (counts["dropped"], counts["bad"], counts["gaps"]) == (0, 0, 0)
     assert_same_decisions(reports, four_expected)
     assert error_rate(reports, four_antennas.truth) < 0.005
-    reports = receive_flowgraph(four_antennas, radios, tmp_path)
+    reports, _ = receive_flowgraph(four_antennas, radios, tmp_path)
+    reports = dict(list(reports.items())[:N_SLOTS])
     first = round(5.0 * RATE / SLOT_PERIOD)  # the flowgraph starts at 5 s and counts slots from 0 s
     assert list(reports) == list(range(first, first + N_SLOTS))
     assert_same_decisions({frame_id - first: report for frame_id, report in reports.items()}, four_expected)
+
+
+def test_four_usrps_recorded_by_a_flowgraph(start_radios, four_antennas, tmp_path):
+    radios, record = start_radios(four_antennas.iq_files), tmp_path / "record.sigmf-meta"
+    live, printed = receive_flowgraph(
+        four_antennas, radios, tmp_path, "usrp_recorder_4", "--recording-path", record
+    )
+    assert re.search(r"samples written to \S+: (\d+) of \1\n", printed)
+    run("grcc", "-o", tmp_path, ROOT / "examples" / "recording_receiver.grc")
+    run(PYTHON, tmp_path / "recording_receiver.py", "--recording-path", record,
+        "--pilot-file", four_antennas.book, "--slot-period", str(SLOT_PERIOD),
+        "--json-path", tmp_path / "replayed.jsonl", stdin=subprocess.DEVNULL)  # fmt: skip
+    replayed = read_reports(tmp_path / "replayed.jsonl")
+    live = dict(list(live.items())[:N_SLOTS])
+    assert set(live) <= set(replayed)
+    assert_same_decisions(live, replayed)
 
 
 def test_packets_lost_on_one_radio(start_radios, four_antennas, four_expected, tmp_path):
