@@ -197,6 +197,7 @@ PcAdmmOptions options_from(const py::dict& dict)
     take("max_iter", options.max_iter);
     take("check_every", options.check_every);
     take("screen", options.screen);
+    take("dense", options.dense);
     return options;
 }
 
@@ -229,8 +230,7 @@ std::unique_ptr<FastSolver> make_fast(const std::string& kind,
 {
     const std::int64_t* first = index.data();
     return std::make_unique<FastSolver>(
-        options_from(options),
-        FastBook{kind, pilot_length, n_devices, {first, first + index.size()}, bound});
+        options_from(options), FastBook{kind, pilot_length, n_devices, {first, first + index.size()}, bound});
 }
 #endif
 

@@ -23,7 +23,11 @@ struct PcAdmmOptions
     double lam_ratio = 0, lam_factor = 0.7; // the ratio is 0 where λ comes from the noise
     double tol = 1e-4;
     int max_iter = 300, check_every = 5;
-    double screen = 0; // leave out devices whose correlation is below this share of λ, between checks
+    // Between two checks, single precision leaves out inactive devices whose correlation with the
+    // residual is below this share of λ.  They may come back a check later than in the plain iteration;
+    // the certificate is of all devices.
+    double screen = 0;
+    bool dense = false; // product loop of a benchmark: multiply with rows that are zero, too
 };
 
 struct Certified
@@ -140,7 +144,7 @@ private:
         }
         shrink(work, threshold);
         pilots_.forward(
-            work.Z.data(), work.active.data(), work.n_active, work.M, work.next.data(), work.scratch);
+            work.Z.data(), work.active.data(), n_multiplied(work), work.M, work.next.data(), work.scratch);
         const T keep = T(1 - options_.e), c = T(options_.c);
         for (std::size_t i = 0; i < work.d.size(); i += lanes<T>) {
             const Vec<T> next = vec(&work.next[i]);
@@ -213,6 +217,8 @@ private:
         work.n_active = count;
     }
 
+    int n_multiplied(const Workspace& work) const { return options_.dense ? pilots_.devices : work.n_active; }
+
     // The relative duality gap, sums in double; the dual point is the residual scaled to be feasible.
     Certified certify(Workspace& work, double lam, double energy, double tol) const
     {
@@ -272,7 +278,7 @@ private:
     void screen(Workspace& work, double lam, int k) const
     {
         constexpr int at_most = 60; // later, the plain iteration, whose convergence is known
-        if (!Pilots::skips_rows || !(options_.screen > 0) || k >= at_most) {
+        if (!Pilots::skips_rows || sizeof(T) > sizeof(float) || !(options_.screen > 0) || k >= at_most) {
             return keep_all(work);
         }
         const T least = T(options_.screen * options_.screen * lam * lam);
@@ -284,6 +290,9 @@ private:
             count += keep;
         }
         work.n_kept = count;
+        if (count > pilots_.devices / 2) { // row by row, products are slower
+            keep_all(work);
+        }
     }
 
     const Pilots& pilots_;
