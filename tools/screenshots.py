@@ -99,6 +99,34 @@ def on_simulated_usrps(name):
     return command
 
 
+def terminal_monitor(folder):
+    """jadce-monitor in a terminal: reports of a simulated uplink, as they would come, and its truth."""
+    book, uplink, reports = folder / "book.npz", folder / "uplink", folder / "reports.jsonl"
+    run("jadce-pilots", "make", "--devices", "100", "--length", "40", "-o", book)
+    run(
+        "jadce-simulate", "--pilots", book, "--antennas", "2", "--snr-db", "10", "--slots", "300",
+        "--slot-period", "1000", "--rate", "10e3", "--seed", "1", "-o", uplink,
+    )  # fmt: skip
+    run(
+        "jadce-receive", "--pilots", book, "--slot-period", "1000", "--recording", f"{uplink}.sigmf-meta",
+        "--json", reports,
+    )  # fmt: skip
+    look = [
+        "-fa",
+        "DejaVu Sans Mono",
+        "-fs",
+        "11",
+        "-geometry",
+        "100x36+0+0",
+        "-bg",
+        "black",
+        "-fg",
+        "grey90",
+    ]
+    live = 'while read -r line; do echo "$line"; sleep 0.04; done <reports.jsonl'
+    return ["xterm", *look, "-e", "sh", "-c", f"{live} | jadce-monitor --json - --truth uplink.truth.jsonl"]
+
+
 def demo(folder):
     run(PYTHON, EXAMPLES / "demo.py", folder / "demo")
     (folder / "demo" / "demo.png").rename(folder / "demo.png")
@@ -115,6 +143,7 @@ def evaluate(folder):
 
 WINDOWS = {
     "loopback_gui": ((1000, 900), 12, compiled("loopback_gui")),
+    "jadce_monitor": ((908, 654), 8, terminal_monitor),
     "usrp_receiver_4_gui": ((1000, 900), 15, on_simulated_usrps("usrp_receiver_4_gui")),
 }
 PLOTS = {"demo": demo, "evaluate": evaluate}
