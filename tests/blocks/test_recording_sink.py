@@ -126,7 +126,8 @@ def test_a_receiver_decides_on_the_replay_as_it_did_live(datatype, tmp_path):
         assert (one.frame_id, one.rx_time, one.status) == (other.frame_id, other.rx_time, other.status)
         if datatype == "cf32_le":
             np.testing.assert_array_equal(one.device, other.device)
-            np.testing.assert_allclose(one.channel, other.channel, rtol=1e-5)
+            atol = 1e-5 * np.abs(one.channel).max(initial=0.0)  # batches differ, and so does rounding
+            np.testing.assert_allclose(one.channel, other.channel, rtol=0, atol=atol)
 
 
 def run_beside(sink, n_samples=400_000):
