@@ -77,6 +77,7 @@ SWEEPS = {
         ("gap", "nmse"),
     ),
 }
+SLOW = {"M-SBL": 300, "covariance ML": 300}  # frames a point at most
 # On plots one LASSO is enough: the one of the default penalty.
 SHOWN_LASSO = "pc_admm λ=0.7σ√M"
 
@@ -109,6 +110,7 @@ def run(name, args, origin):
 
 def run_part(name, label, args, origin):
     (axis, values, estimators, scenario, *known), options, _ = SWEEPS[name]
+    options = options | {"frames": min(options["frames"], SLOW.get(label, options["frames"]))}
     if args.quick:
         values, options = values[::3], options | {"frames": 12}
     plan = make_plan(axis, values, {label: estimators[label]}, scenario, *known, **options)
