@@ -12,7 +12,8 @@ from ..pilots import as_pilot_book
 from ..solvers.backend import check_threads, complex_frames, kernel_for
 from ..solvers.estimate import Estimate, check_received, per_frame
 from ..solvers.group_lasso import Operator, adjoint, apply
-from .layers import SHAPES, Book, Frames, layer, start
+from .layers import Book, Frames, start
+from .variants import DEFAULT, VARIANTS
 
 FORMAT_VERSION = 1
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "default.npz"
@@ -22,7 +23,7 @@ _TINY = np.finfo(np.float32).tiny
 
 @dataclass(frozen=True)
 class Weights:
-    """A trained network: for every name of `layers.SHAPES` an array with the layers first, and its origin.
+    """A trained network: for every parameter of its variant an array with the layers first, and its origin.
 
     Raises
     ------
@@ -43,15 +44,23 @@ class Weights:
             raise ValueError(f"format_version: expected {FORMAT_VERSION}, got {found}")
         if self.n_layers < 1:
             raise ValueError(f"n_layers: expected at least 1, got {self.n_layers}")
-        if self.arrays.keys() != SHAPES.keys():
-            wrong = sorted(self.arrays.keys() ^ SHAPES.keys())
+        if self.variant not in list(VARIANTS):
+            raise ValueError(f"variant: expected one of {', '.join(VARIANTS)}, got {self.variant!r}")
+        shapes = VARIANTS[self.variant].shapes
+        if self.arrays.keys() != shapes.keys():
+            wrong = sorted(self.arrays.keys() ^ shapes.keys())
             raise ValueError(f"arrays: missing or unknown: {', '.join(wrong)}")
-        for name, shape in SHAPES.items():
+        for name, shape in shapes.items():
             _check_array(name, self.arrays[name], (self.n_layers, *shape))
 
     @property
     def n_layers(self):
         return self.meta["n_layers"]
+
+    @property
+    def variant(self):
+        """Name of the kind of network, in `variants.VARIANTS`."""
+        return self.meta.get("variant", DEFAULT)
 
     @property
     def n_parameters(self):
@@ -91,11 +100,11 @@ def load_weights(path) -> Weights:
 class _NumPy:
     """What `layers` needs of NumPy, with a faster clip: np.clip would take a third of the time."""
 
-    exp, log, stack, minimum, maximum = np.exp, np.log, np.stack, np.minimum, np.maximum
+    exp, log, sqrt, stack, minimum, maximum = np.exp, np.log, np.sqrt, np.stack, np.minimum, np.maximum
 
     @staticmethod
     def clip(x, low, high):
-        x = np.maximum(x, low)
+        x = x if low is None else np.maximum(x, low)
         return x if high is None else np.minimum(x, high)
 
 
@@ -108,16 +117,19 @@ class Unrolled:
         self.pilots, self.weights, self.noise_var = as_pilot_book(pilots), weights, noise_var
         self.tol = tol if n_layers == "auto" else 0.0
         order = _order(weights.n_layers) if n_layers == "auto" else range(n_layers)
-        self._layers = [weights.of_layer(k) for k in order]
+        self._layers, self._variant = [weights.of_layer(k) for k in order], VARIANTS[weights.variant]
         self._rotation, self._book, self._pilot_energy = rotate(self.pilots)
         self._threads, self._compiled = check_threads(threads), self._compile(backend, order)
 
     def _compile(self, backend, order):
         """The network in the kernel, or None for NumPy."""
         kernel = kernel_for(backend)
-        if kernel is None or isinstance(self._book.B, Operator):
+        if kernel is None or self.weights.variant != DEFAULT or isinstance(self._book.B, Operator):
             if backend == "kernel":
-                raise ValueError(f"backend: the kernel runs with dense pilots, got {self.pilots!r}")
+                raise ValueError(
+                    f"backend: the kernel runs {DEFAULT!r} with dense pilots, "
+                    f"got {self.weights.variant!r} and {self.pilots!r}"
+                )
             return None
         s, energy = self._book.s[:, 0], self._pilot_energy
         rotation = np.eye(len(s)) if self._rotation is None else self._rotation
@@ -133,7 +145,7 @@ class Unrolled:
         channel = np.moveaxis(channel, 0, 1) * (scale / np.sqrt(self._pilot_energy))[:, None, None]
         dtype = np.result_type(received, np.complex64)
         nothing = np.full(len(received), np.nan)
-        return Estimate(channel.astype(dtype), score.T, n_iter, nothing, posterior_mean=True)
+        return Estimate(channel.astype(dtype), score.T, n_iter, nothing, self._variant.posterior_mean)
 
     def _call_compiled(self, received, noise_var):
         noise_var = 0.0 if noise_var is None else per_frame("noise_var", noise_var, len(received))
@@ -143,7 +155,7 @@ class Unrolled:
         )
         channel = channel.astype(np.result_type(received, np.complex64), copy=False)
         nothing = np.full(len(received), np.nan)
-        return Estimate(channel, score, n_iter, nothing, posterior_mean=True)
+        return Estimate(channel, score, n_iter, nothing, self._variant.posterior_mean)
 
     def _normalise(self, received, noise_var):
         """Rotated frames of unit energy a device, and the amplitude (B,) that was divided out."""
@@ -164,7 +176,7 @@ class Unrolled:
         n_iter, live = np.zeros(B, int), np.arange(B)
         state, before = start(np.zeros_like(channel), np.ones(B, np.float32), N / len(frames.Y)), 0.0
         for k, parameters in enumerate(self._layers, 1):
-            state, output = layer(_NumPy, parameters, self._book, frames, state)
+            state, output = self._variant.layer(_NumPy, parameters, self._book, frames, state)
             step = output.estimate - before
             moved = np.mean(step.real**2 + step.imag**2, axis=(0, 2))
             done = (moved < self.tol * output.error) | (k == len(self._layers))

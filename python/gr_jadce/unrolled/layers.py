@@ -105,18 +105,18 @@ def start(zeros, ones, ratio):
     return State(zeros, zeros, ones, PRIOR_LOGIT * ones, PRIOR_LOG_POWER * ones, ratio * ones)
 
 
-def layer(xp, w, book, frames, state):
+def layer(xp, w, book, frames, state, attention=None):
     """One layer with parameters `w`, a dict of the arrays in `SHAPES`: the next `State`, and `Output`."""
     (L, N), M = book.B.shape, state.Z.shape[2]
     residual = frames.Y - apply(book.B, state.Z + state.U)
-    energy = _squares(residual).sum(0) / (L * M)
+    energy = squares(residual).sum(0) / (L * M)
     noise = _noise_var(xp, w, frames, energy, N / L * state.error)
     error = _error_var(xp, w, state, L / N * (energy - noise)) + 0.02 * noise
     weight = 1 / (book.s + xp.exp(w["beta"]) * noise / error)
     gamma = N / (book.s * weight).sum(0)
     tau2 = _effective_noise(xp, gamma, book.s, weight, error, noise, N)
     push = (0.5 * w["reflect"] * gamma * weight)[..., None] * residual
-    attend = Attention(xp, w, state, tau2, noise, energy, frames.known, L)
+    attend = (attention or Attention)(xp, w, state, tau2, noise, energy, frames.known, L)
     Z, U, estimate = step(
         state.Z, state.U, lambda V: V + apply(book.adjoint, push), attend, 1.0, attend.corrector
     )
@@ -134,7 +134,7 @@ class Attention:
 
     def __call__(self, T):
         N, M = T.shape[0], T.shape[2]
-        n = _squares(T) / M
+        n = squares(T) / M
         self.excited = self._excite(self._squeeze(n, N, M))
         gain = self._gate(n, M)
         return gain[..., None] * T
@@ -166,7 +166,7 @@ class Attention:
         """What the frame's statistics change in the layer's parameters: (N_EXCITE, B)."""
         w = self.w
         hidden = w["squeeze_weight"] @ features + w["squeeze_bias"][:, None]
-        hidden = hidden * _sigmoid(self.xp, hidden)
+        hidden = hidden * sigmoid(self.xp, hidden)
         return w["excite_weight"] @ hidden + w["excite_bias"][:, None]
 
     def _gate(self, n, M):
@@ -180,18 +180,26 @@ class Attention:
         half_width = xp.exp(xp.clip(w["spread"] + h[4], -6, 1.5))
         evidence, shrink, loss, covariance = self._powers(n, M, vx, t2, slope, half_width)
         self.score = M * slope * n / t2 + evidence + prior
-        active, idle = _sigmoid(xp, self.score), _sigmoid(xp, -self.score)
+        active, idle = sigmoid(xp, self.score), sigmoid(xp, -self.score)
         gain = active * shrink
         slopes = active * (shrink * (1 + idle * (slope * n / t2 - loss)) + covariance)
-        most = min(0.9, 0.9 * self.pilot_length / n.shape[0])  # of N Z~ at most L are free
-        self._correct(xp.clip(slopes.mean(0), 1e-6, most), t2)
+        self._correct(xp.clip(slopes.mean(0), 1e-6, self._most(n)), t2)
+        self._learn_prior(active, n, t2, vx)
+        return gain
+
+    def _most(self, n):
+        """The largest divergence: of N Z~ at most L are free."""
+        return min(0.9, 0.9 * self.pilot_length / n.shape[0])
+
+    def _learn_prior(self, active, n, t2, vx):
+        """Activity rate and power for the next layer, by expectation maximisation."""
+        xp = self.xp
         rate = xp.clip(active.mean(0), 1e-3, 0.6)
         self.logit = xp.log(rate / (1 - rate))
         seen = (active * (n - t2)).sum(0) + 0.1 * vx
         power = xp.clip(seen / (active.sum(0) + 0.1), 1e-3, None)
         # The frame's energy is one a device: a larger power would be that of the error.
         self.log_power = xp.log(xp.minimum(power, 1.5 / rate))
-        return gain
 
     def _powers(self, n, M, vx, t2, slope, half_width):
         """Mixture over the spread of powers, given that the device is active.
@@ -219,7 +227,7 @@ class Attention:
     def _correct(self, divergence, t2):
         w, h = self.w, self.excited
         ratio = divergence / (1 - divergence)
-        d = _sigmoid(self.xp, w["damping"] + h[6])
+        d = sigmoid(self.xp, w["damping"] + h[6])
         kappa = d * self.xp.exp(w["dual_gain"] + h[5]) * ratio
         self.dual_scale = 1 - d + kappa
         r = (kappa / self.dual_scale)[:, None]
@@ -238,7 +246,7 @@ def _noise_var(xp, w, frames, energy, error):
 
 def _error_var(xp, w, state, seen):
     """Variance of V's error: what the layer before predicted, and what the residual shows, mixed."""
-    mix = _sigmoid(xp, w["error_mix"])
+    mix = sigmoid(xp, w["error_mix"])
     return xp.exp(w["error_gain"]) * (mix * state.error + (1 - mix) * xp.clip(seen, 0, None)) + 1e-9
 
 
@@ -248,9 +256,9 @@ def _effective_noise(xp, gamma, s, weight, error, noise, N):
     return left + noise * gamma**2 * (s * weight**2).sum(0) / N + 1e-9
 
 
-def _squares(x):
+def squares(x):
     return (x.real**2 + x.imag**2).sum(-1)
 
 
-def _sigmoid(xp, x):
+def sigmoid(xp, x):
     return 1 / (1 + xp.exp(-xp.clip(x, -60, 60)))

@@ -5,29 +5,36 @@ import numpy as np
 import torch
 
 from .inference import FORMAT_VERSION, Weights
-from .layers import SCALARS, SHAPES, layer, start
+from .layers import start
+from .variants import DEFAULT, VARIANTS
 
 
-def initial_arrays(n_layers, seed=0) -> dict:
+def initial_arrays(n_layers, seed=0, variant=DEFAULT) -> dict:
     """Parameters before training: float32 arrays by name, layers first."""
     rng = np.random.default_rng(seed)
-    arrays = {name: np.full(n_layers, value, np.float32) for name, value in SCALARS.items()}
+    scalars, shapes = VARIANTS[variant].scalars, VARIANTS[variant].shapes
+    arrays = {name: np.full(n_layers, value, np.float32) for name, value in scalars.items()}
+    arrays |= {
+        name: np.zeros((n_layers, *shapes[name]), np.float32) for name in shapes.keys() - scalars.keys()
+    }
     # Before the first layer nothing is known but the residual.
-    arrays["error_mix"][0], arrays["noise_floor"][0] = -6.0, -1.7
-    for name in SHAPES.keys() - SCALARS.keys():
-        arrays[name] = np.zeros((n_layers, *SHAPES[name]), np.float32)
+    for name, value in (("error_mix", -6.0), ("noise_floor", -1.7)):
+        if name in arrays:
+            arrays[name][0] = value
     for name, deviation in (("squeeze_weight", 0.3), ("excite_weight", 0.02)):
-        arrays[name] += (deviation * rng.standard_normal(arrays[name].shape)).astype(np.float32)
+        if name in arrays:
+            arrays[name] += (deviation * rng.standard_normal(arrays[name].shape)).astype(np.float32)
     return arrays
 
 
 class Network(torch.nn.Module):
-    """K layers, K taken from the parameters' first axis."""
+    """K layers of a variant, K taken from the parameters' first axis."""
 
-    def __init__(self, arrays):
+    def __init__(self, arrays, variant=DEFAULT):
         super().__init__()
+        self.variant = variant
         self.parameters_by_name = torch.nn.ParameterDict(
-            {name: torch.nn.Parameter(torch.tensor(arrays[name])) for name in sorted(SHAPES)}
+            {name: torch.nn.Parameter(torch.tensor(arrays[name])) for name in sorted(arrays)}
         )
         self.n_layers = len(arrays["beta"])
 
@@ -35,6 +42,7 @@ class Network(torch.nn.Module):
         """Yield the `Output` of every layer."""
         N, (_, B, M) = book.B.shape[1], frames.Y.shape
         zeros = torch.zeros((N, B, M), dtype=frames.Y.dtype, device=frames.Y.device)
+        layer = VARIANTS[self.variant].layer
         state = start(zeros, torch.ones_like(frames.noise_var), N / len(frames.Y))
         for k in range(self.n_layers):
             parameters = {name: value[k] for name, value in self.parameters_by_name.items()}
@@ -47,5 +55,5 @@ class Network(torch.nn.Module):
             name: value.detach().cpu().numpy().astype(np.float32)
             for name, value in self.parameters_by_name.items()
         }
-        meta = {"format_version": FORMAT_VERSION, "n_layers": self.n_layers}
+        meta = {"format_version": FORMAT_VERSION, "n_layers": self.n_layers, "variant": self.variant}
         return Weights(arrays, meta | {"scenario": scenario, "provenance": provenance})
