@@ -10,7 +10,7 @@ help:
 	@echo 'make torch      make setup, and torch, which only jadce-train needs'
 	@echo 'make demo       detect simulated devices with GNU Radio flowgraphs (as root: through UHD as well)'
 	@echo 'make test       run all tests'
-	@echo 'make figures    make all figures and tables of the documentation (half an hour on two cores)'
+	@echo 'make figures    make all figures and tables of the documentation (a quarter of an hour)'
 	@echo 'make docs       build the guide, build/docs/index.html'
 	@echo 'make screenshots  make the pictures of the README and the guide (SHOTS=NAME for one)'
 	@echo 'make calibration  measure false alarms over 480 cells (an hour and a half on two cores)'
