@@ -57,7 +57,8 @@ def test_fine_tuning_starts_from_the_weights_given(tmp_path):
     process = train(tmp_path, "--from", DEFAULT_WEIGHTS, *options, "-o", "own.npz")
     assert process.returncode == 0, process.stderr
     own = load_weights(tmp_path / "own.npz")
-    assert own.meta["provenance"]["from"] == "default.npz"
+    origin = own.meta["provenance"]["from"]
+    assert origin == {"file": "default.npz", **shipped.meta["provenance"]}
     for name, array in shipped.arrays.items():
         np.testing.assert_allclose(own.arrays[name], array, atol=1e-5)
 

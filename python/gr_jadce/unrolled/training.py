@@ -63,9 +63,15 @@ class Batch(NamedTuple):
     scale: torch.Tensor
 
 
-def draw_case(rng, pilots=None, n_antennas=None) -> Case:
-    """Draw a case of the mixture; `pilots` and `n_antennas` may be fixed, for fine-tuning."""
-    light = rng.random() < 0.5
+def draw_case(rng, pilots=None, n_antennas=None, focus=0.0) -> Case:
+    """Draw a case of the mixture; `pilots` and `n_antennas` may be fixed, for fine-tuning.
+
+    A share `focus` of the cases has one antenna and a light load, where frames differ most.
+    """
+    focused = focus > 0 and rng.random() < focus
+    light = rng.random() < 0.5 or focused
+    if n_antennas is None and focused:
+        n_antennas = 1
     if n_antennas is None:
         shares = [share for share, _ in ANTENNAS.values()]
         n_antennas = int(rng.choice(list(ANTENNAS), p=shares))
