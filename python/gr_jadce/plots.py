@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Figures of a sweep's result, fit for print. Needs Matplotlib."""
 
+from itertools import cycle
+
 import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -73,7 +75,10 @@ def plot(result, kind, path, point=-1):
         figure = Figure(figsize=(5, 3.6), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
-        (_draw_roc if kind == "roc" else _draw_lines)(axes, result, kind, point)
+        if kind == "roc":
+            _draw_roc(axes, result, point)
+        else:
+            _draw_lines(axes, result, kind)
         if axes.get_legend_handles_labels()[0]:
             axes.legend()
         metadata = {"Date": None} if str(path).endswith(".svg") else None
@@ -87,29 +92,12 @@ def has_figure(result, kind) -> bool:
     return name is None or any(entry["figures"].get(name) is not None for entry in entries)
 
 
-def _draw_lines(axes, result, kind, _):
+def _draw_lines(axes, result, kind):
     plan, (name, label, logarithmic) = result["plan"], KINDS[kind]
     values = [point["value"] for point in result["points"]]
-    for i, estimator in enumerate(plan["estimators"]):
+    for estimator, marker in zip(plan["estimators"], cycle(_MARKERS), strict=False):
         figures = [point["estimators"][estimator]["figures"] for point in result["points"]]
-        shown = [k for k, entry in enumerate(figures) if entry.get(name) is not None]
-        if logarithmic:  # a count of zero has no place on a logarithmic axis
-            shown = [k for k in shown if figures[k][name] > 0]
-        if not shown:
-            continue
-        y = np.array([figures[k][name] for k in shown])
-        intervals = [figures[k].get(f"{name}_interval") or (v, v) for k, v in zip(shown, y, strict=True)]
-        error = np.abs(np.transpose(intervals) - y)
-        x = [values[k] for k in shown]
-        axes.errorbar(
-            x,
-            y,
-            error,
-            label=estimator,
-            marker=_MARKERS[i % len(_MARKERS)],
-            capsize=2,
-            markerfacecolor="none",
-        )
+        _draw_line(axes, values, figures, name, logarithmic, label=estimator, marker=marker)
     if logarithmic:
         axes.set_yscale("log")
     if plan["axis"] in ("max_iter", "tol"):
@@ -120,7 +108,21 @@ def _draw_lines(axes, result, kind, _):
     axes.set_ylabel(label.format(plan["false_alarm"]))
 
 
-def _draw_roc(axes, result, kind, point):
+def _draw_line(axes, values, figures, name, logarithmic, **style):
+    """An estimator's curve with its intervals, where it has them."""
+    shown = [
+        (value, entry[name], entry.get(f"{name}_interval") or (entry[name], entry[name]))
+        for value, entry in zip(values, figures, strict=True)
+        # a count of zero has no place on a logarithmic axis
+        if entry.get(name) is not None and (entry[name] > 0 or not logarithmic)
+    ]
+    if shown:
+        x, y, intervals = zip(*shown, strict=True)
+        error = np.abs(np.transpose(intervals) - np.array(y))
+        axes.errorbar(x, y, error, capsize=2, markerfacecolor="none", **style)
+
+
+def _draw_roc(axes, result, point):
     plan, chosen = result["plan"], result["points"][point]
     least = 1.0
     for estimator, entry in chosen["estimators"].items():
@@ -131,4 +133,4 @@ def _draw_roc(axes, result, kind, point):
     axes.set_xlim(max(least, 1e-6), 1)
     axes.set_title(f"{AXES.get(plan['axis'], plan['axis'])}: {chosen['value']}", fontsize=9)
     axes.set_xlabel("false-alarm probability")
-    axes.set_ylabel(KINDS[kind][1])
+    axes.set_ylabel(KINDS["roc"][1])
