@@ -48,6 +48,7 @@ MAY_IMPORT = {
     "publishing": {"messages"},
     "feeds": {"publishing"},
     "joining": set(),
+    "tracking": set(),
     "terminal": {"monitoring"},
 }
 MAY_IMPORT["blocks"] = set(MAY_IMPORT) - {"", "unrolled", "evaluation", "sweep", "plots", "command_line"} | {

@@ -104,6 +104,8 @@ class Framer:
         Stamp every frame, not only those that do not follow from the one before.
     samples_per_symbol : int
         Every so many samples one is kept: a pilot spans (L − 1)·samples_per_symbol + 1 samples.
+    guard : GuardMeter, optional
+        Is given all samples, by their place from the start of slot 0.
 
     Attributes
     ----------
@@ -127,7 +129,9 @@ class Framer:
         rate=1e6,
         stamp_every_frame=False,
         samples_per_symbol=1,
+        guard=None,
     ):
+        self._guard = guard
         self.pilot_length = check_integer("pilot_length", pilot_length, 1)
         self.n_antennas = check_integer("n_antennas", n_antennas, 1)
         self.samples_per_symbol = check_integer("samples_per_symbol", samples_per_symbol, 1, 2**16)
@@ -213,6 +217,7 @@ class Framer:
         """
         stamps = []
         used = made = 0
+        began = self._now
         if self._filled:
             used = self._collect(streams)
             made = self._finish(out, stamps)
@@ -221,6 +226,8 @@ class Framer:
             used, made = used + more_used, made + count
         if not self._filled and made < len(out):
             used += self._collect([stream[used:] for stream in streams])
+        if self._guard is not None:
+            self._guard.take(began, [stream[:used] for stream in streams])
         return used, made, stamps
 
     def end(self):

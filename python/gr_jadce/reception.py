@@ -48,11 +48,13 @@ class Reception:
         # Heads end live streams after what is wanted, and any stream at a signal.
         self.heads = [blocks.head(size, self.limit) for _ in range(n_streams)]
         self.framer = None if frames else pilot_framer(
-            book.pilot_length, n_antennas, slot_period, args.slot_origin, args.offset, source.rate
+            book.pilot_length, n_antennas, slot_period, args.slot_origin, args.offset, source.rate,
+            guard_start=args.guard_start, guard_length=args.guard_length,
         )  # fmt: skip
         self.receiver = receiver(
             book, n_antennas, args.estimator, false_alarm=args.false_alarm, noise_var=args.noise_var,
             on_overload="drop" if source.live else "block", max_batch=256 if source.live else 64,
+            noise_memory=args.noise_memory,
         )  # fmt: skip
         self.json_sink = json_sink(json_path) if json_path is not None else None
         self.zmq_sink = zmq_sink(args.zmq) if args.zmq is not None else None

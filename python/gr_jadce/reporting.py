@@ -77,7 +77,9 @@ class FrameSolver:
         """The pilot book that `estimator` is for."""
         return self.pilots if self.delayed is None else self.delayed.book
 
-    def solve(self, frames, stamps, frames_dropped=0) -> tuple[list[Report], Exception | None]:
+    def solve(
+        self, frames, stamps, frames_dropped=0, usual_noise_var=0.0
+    ) -> tuple[list[Report], Exception | None]:
         """One report a frame; nothing that is in a frame, and no estimator, makes it raise.
 
         Parameters
@@ -86,6 +88,9 @@ class FrameSolver:
         stamps : list of B (frame_id, rx_time)
         frames_dropped : int
             Total to tell in the reports.
+        usual_noise_var : float
+            What the estimator is told where the noise variance is unknown; 0 for nothing. Decisions
+            measure that of each frame all the same: they have to count missed devices as noise.
 
         Returns
         -------
@@ -99,7 +104,7 @@ class FrameSolver:
         peak = np.abs(values).max(axis=1)
         finite = np.flatnonzero(np.isfinite(peak))
         found = [None] * len(frames)
-        solved, error = self._solve_or_halve(frames[finite]) if finite.size else ([], None)
+        solved, error = self._solve_or_halve(frames[finite], usual_noise_var) if finite.size else ([], None)
         for index, result in zip(finite.tolist(), solved, strict=True):
             found[index] = result
         clipped = (peak >= self.clip_level) if self.clip_level else np.zeros(len(frames), bool)
@@ -110,21 +115,21 @@ class FrameSolver:
         ]
         return reports, error
 
-    def _solve_or_halve(self, frames):
+    def _solve_or_halve(self, frames, usual_noise_var):
         """What is in each frame, None where solving it raises even alone."""
         try:
-            return self._solve(frames), None
+            return self._solve(frames, usual_noise_var), None
         except Exception as error:
             if len(frames) == 1:
                 return [None], error
         half = len(frames) // 2
-        first, error = self._solve_or_halve(frames[:half])
-        second, other = self._solve_or_halve(frames[half:])
+        first, error = self._solve_or_halve(frames[:half], usual_noise_var)
+        second, other = self._solve_or_halve(frames[half:], usual_noise_var)
         return first + second, error or other
 
-    def _solve(self, frames):
+    def _solve(self, frames, usual_noise_var):
         noise_var = self.noise_var or None
-        estimate = self.estimator(frames, noise_var=noise_var)
+        estimate = self.estimator(frames, noise_var=noise_var or usual_noise_var or None)
         if self.delayed is None:
             decision = decide(estimate, frames, self.pilots, self.false_alarm, noise_var)
         else:

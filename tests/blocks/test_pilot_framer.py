@@ -268,3 +268,20 @@ def test_wrong_arguments_are_named(name, value):
     arguments = {"pilot_length": 8, "n_antennas": 1, "slot_period": 20} | {name: value}
     with pytest.raises(ValueError, match=f"^{name}: expected"):
         pilot_framer(**arguments)
+
+
+@pytest.mark.parametrize("max_items", [7, 4096])
+def test_the_noise_of_the_guards_goes_along(max_items):
+    """Samples 12 to 17 of a slot are the guard, of power 9 and 1 on two antennas."""
+    inside = (np.arange(1000) % 20 >= 12) & (np.arange(1000) % 20 < 18)
+    samples = np.where(inside[:, None], [3, 1j], 100).astype(np.complex64)
+    framer = pilot_framer(8, 2, 20, guard_start=12, guard_length=6)
+    frames, found = run(samples, framer, max_items=max_items)
+    told = [tags["noise_var"] for tags in found.values() if "noise_var" in tags]
+    assert len(frames) == 50 and told
+    assert told == pytest.approx([5.0] * len(told))
+
+
+def test_a_guard_beyond_the_slot_is_named():
+    with pytest.raises(ValueError, match="guard_start, guard_length: expected a part of the slot"):
+        pilot_framer(8, 1, 20, guard_start=15, guard_length=6)

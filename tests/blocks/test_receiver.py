@@ -521,3 +521,49 @@ def test_tags_that_no_framer_makes_are_left_out(on_overload):
     sink = run(block, received(10), tags)
     assert [report.frame_id for report in sink.reports] == [*range(7), 70, 71, 72]
     assert sink.statuses[-1]["samples"] == 0
+
+
+def told_noise(estimator, told):
+    """The estimator, and a list of the noise variances that it is told."""
+
+    def telling(frames, noise_var=None):
+        told.append(noise_var)
+        return estimator(frames, noise_var)
+
+    return telling
+
+
+def test_the_estimator_is_told_the_noise_of_the_frames_before():
+    told, uplink = [], simulate(Scenario(BOOK, 4, snr_db=20.0, activity_rate=0.06), 60, 5)
+    estimator = told_noise(make_estimator("pc_admm", BOOK), told)
+    block = receiver(BOOK, 4, estimator, max_batch=10, noise_memory=32)
+    sink = run(block, uplink.received)
+    assert told[0] is None
+    assert 10 * np.log10(told[-1] / uplink.noise_var) == pytest.approx(0, abs=1)
+    status = sink.statuses[-1]
+    assert 10 * np.log10(status["noise_var"] / uplink.noise_var) == pytest.approx(0, abs=1)
+    last = [len(report.device) for report in sink.reports[-32:]]
+    assert status["active_per_frame"] == pytest.approx(sum(last) / 32)
+
+
+def test_frames_are_solved_by_themselves_without_a_memory():
+    told = []
+    block = receiver(BOOK, 1, told_noise(matched_filter(BOOK), told), max_batch=10)
+    sink = run(block, received(60))
+    assert set(told) == {None}
+    assert sink.statuses[-1]["noise_var"] > 0
+
+
+def test_measured_guards_take_precedence():
+    told = []
+    tags = [tag(offset, "noise_var", pmt.from_double(0.125)) for offset in range(0, 40)]
+    tags.append(tag(41, "noise_var", pmt.intern("malformed")))
+    block = receiver(BOOK, 1, told_noise(matched_filter(BOOK), told), max_batch=10, noise_memory=8)
+    run(block, received(60), tags)
+    assert told[-1] == pytest.approx(0.125)
+    assert block.frames_solved() == 60
+
+
+def test_a_wrong_noise_memory_is_named():
+    with pytest.raises(ValueError, match="noise_memory: expected an integer"):
+        receiver(BOOK, 1, noise_memory=-1)

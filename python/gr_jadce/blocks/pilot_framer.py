@@ -5,7 +5,8 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from ..framing import Framer
+from ..framing import Framer, check_integer
+from ..tracking import GuardMeter
 from .lifetime import keep_alive
 from .limited_log import LimitedLog
 from .tags import tag_name
@@ -15,6 +16,7 @@ _RX_RATE = pmt.intern("rx_rate")
 _FRAME_ID = pmt.intern("frame_id")
 _SLOT_PERIOD = pmt.intern("slot_period")
 _FRAMER = pmt.intern("framer")
+_NOISE_VAR = pmt.intern("noise_var")
 _MAX_BUFFER_BYTES = 16_000_000
 
 
@@ -49,6 +51,9 @@ class pilot_framer(gr.basic_block):
         Tag all frames, so that they can be spread over several receivers.
     samples_per_symbol : int
         Of the inputs, behind a matched filter; one sample a symbol goes into the frame.
+    guard_start, guard_length : int
+        A part of every slot in which nobody transmits, in samples from the slot's start: its mean
+        power goes along as a tag ``noise_var``, of all such parts since the last tag. Length 0 for none.
 
     Raises
     ------
@@ -68,7 +73,13 @@ class pilot_framer(gr.basic_block):
         resync_offset=0,
         tag_every_frame=False,
         samples_per_symbol=1,
+        guard_start=0,
+        guard_length=0,
     ):
+        self._guard = None
+        if check_integer("guard_length", guard_length, 0):
+            start = check_integer("guard_start", guard_start, 0)
+            self._guard = GuardMeter(check_integer("slot_period", slot_period, 1), start, guard_length)
         self._framer = Framer(
             pilot_length,
             n_antennas,
@@ -78,6 +89,7 @@ class pilot_framer(gr.basic_block):
             rate,
             tag_every_frame,
             samples_per_symbol,
+            self._guard,
         )
         self._resync_tag = str(resync_tag)
         self._resync_offset = int(resync_offset)
@@ -132,6 +144,8 @@ class pilot_framer(gr.basic_block):
                 break
             self._apply(events)
         self.consume_each(used)
+        if made and self._guard is not None:
+            self._tag_noise(self._guard.read())
         return made
 
     def stop(self):
@@ -165,6 +179,10 @@ class pilot_framer(gr.basic_block):
             self._log.warn(f"ignoring a malformed rx_time or rx_rate tag: {error}")
         if self._resync_tag and self._resync_tag in events:
             self._framer.resync(self._resync_offset)
+
+    def _tag_noise(self, noise_var):
+        if noise_var is not None:
+            self.add_item_tag(0, self.nitems_written(0), _NOISE_VAR, pmt.from_double(noise_var))
 
     def _tag_frames(self, made, stamps):
         for stamp in stamps:

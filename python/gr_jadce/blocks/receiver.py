@@ -18,6 +18,7 @@ from ..framing import FrameTimeline, check_integer
 from ..messages import status_to_pmt, to_pmts
 from ..pilots import as_pilot_book, load_pilots
 from ..reporting import FrameSolver
+from ..tracking import LevelTracker
 from .lifetime import keep_alive
 from .limited_log import LimitedLog
 from .tags import tag_name
@@ -25,6 +26,7 @@ from .tags import tag_name
 _ACTIVITY, _CHANNEL, _STATUS = _PORTS = [pmt.intern(name) for name in ("activity", "channel", "status")]
 _STATUS_INTERVAL = 1.0  # seconds
 _SOLVE_TIMES_KEPT = 4096
+_STATUS_MEMORY = 64  # frames that the noise variance in a status is the median of
 
 
 class receiver(gr.sync_block):
@@ -64,6 +66,10 @@ class receiver(gr.sync_block):
         How far devices may be out of step (`asynchrony.Asynchrony`, or its arguments); the reports
         then also tell their delays and carrier offsets. A callable estimator has to be one for the
         book of `asynchrony.Delayed`. Default: all devices in step.
+    noise_memory : int
+        Where `noise_var` is unknown, tell the estimator the median noise variance of so many frames
+        (or of a framer's guards, if it measures them); it then does not estimate its own from every
+        frame, but a frame's report depends on those before. 0, the default, for every frame by itself.
 
     Raises
     ------
@@ -86,6 +92,7 @@ class receiver(gr.sync_block):
         max_batch=256,
         clip_level=0.0,
         asynchrony=None,
+        noise_memory=0,
     ):
         if on_overload not in ("block", "drop"):
             raise ValueError(f'on_overload: expected "block" or "drop", got {on_overload!r}')
@@ -100,6 +107,8 @@ class receiver(gr.sync_block):
         self._solver = FrameSolver(book, solve, name, false_alarm, noise_var, clip_level, delayed)
         self._solver_lock = threading.Lock()
         self._timeline = FrameTimeline()
+        self._tracks_noise = check_integer("noise_memory", noise_memory, 0, 2**20) > 0
+        self._levels = LevelTracker(noise_memory or _STATUS_MEMORY)
         self._in = self._solved = self._bad = 0
         self._solve_times = deque(maxlen=_SOLVE_TIMES_KEPT)
         self._began = self._ended = None
@@ -157,6 +166,8 @@ class receiver(gr.sync_block):
             "backlog": len(self._backlog),
             "solve_time_p50": float(np.percentile(times, 50)),
             "solve_time_p99": float(np.percentile(times, 99)),
+            "noise_var": self._levels.noise_var,
+            "active_per_frame": self._levels.active_per_frame,
             "samples": self._timeline.samples,
             "seconds": 0.0 if self._began is None else (ended or monotonic()) - self._began,
             "estimator": solver.name,
@@ -169,6 +180,7 @@ class receiver(gr.sync_block):
         elapsed = 0.0 if self._began is None else self._ended - self._began
         self._began, self._ended = monotonic() - elapsed, None
         self._stopping.clear()
+        self._levels.reset()
         self._status_thread = threading.Thread(target=self._tell_status, name="gr_jadce status", daemon=True)
         self._status_thread.start()
         if self._dropping:
@@ -214,6 +226,8 @@ class receiver(gr.sync_block):
         try:
             told = {name: read(tags[key]) for key, (name, read) in _FRAME_TAGS.items() if key in tags}
             self._timeline.tell(**told)
+            if "noise_var" in tags:
+                self._levels.add_guard(pmt.to_double(tags["noise_var"]))
         except Exception as error:
             self._log.warn(f"malformed frame tag left out: {error}")
 
@@ -222,11 +236,14 @@ class receiver(gr.sync_block):
         self._solve(np.stack(frames), stamps)
 
     def _solve(self, frames, stamps):
-        reports, error = self._solver.solve(frames, stamps, self._backlog.dropped)
+        usual = self._levels.noise_var if self._tracks_noise else 0.0
+        reports, error = self._solver.solve(frames, stamps, self._backlog.dropped, usual)
         for report in reports:
             activity, channel = to_pmts(report)
             self.message_port_pub(_ACTIVITY, activity)
             self.message_port_pub(_CHANNEL, channel)
+            if report.status != "bad_input":
+                self._levels.add_frame(report.noise_var, len(report.device))
         bad = sum(report.status == "bad_input" for report in reports)
         self._bad += bad
         self._solved += len(reports) - bad

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What changes slowly from frame to frame: the noise variance, and how many devices are active.
+
+A receiver's noise is nearly the same for many frames, so the median over the last ones tells it far
+better than one frame can, and a burst of interference hardly moves it.
+"""
+
+from collections import deque
+
+import numpy as np
+
+_ENOUGH = 8  # frames, or measurements, that a median needs
+
+
+class LevelTracker:
+    """Noise variance and number of active devices over the last frames.
+
+    After a step, the noise variance has followed when half of the frames remembered are newer;
+    a burst that is shorter than that moves it only within the spread of single frames. One thread
+    may add while others read.
+
+    Parameters
+    ----------
+    memory : int
+        Frames remembered, at least 1.
+    """
+
+    def __init__(self, memory=64):
+        if isinstance(memory, bool) or not isinstance(memory, (int, np.integer)) or memory < 1:
+            raise ValueError(f"memory: expected an integer of at least 1, got {memory!r}")
+        self._of_frames, self._of_guards, self._active = (deque(maxlen=int(memory)) for _ in range(3))
+
+    def reset(self):
+        """Forget everything, as after a restart."""
+        for values in (self._of_frames, self._of_guards, self._active):
+            values.clear()
+
+    def add_frame(self, noise_var, n_active):
+        """Take the noise variance estimated from a frame, and how many devices were found active."""
+        self._active.append(n_active)
+        _add(self._of_frames, noise_var)
+
+    def add_guard(self, noise_var):
+        """Take a noise variance measured where nobody transmits: from now on only such ones count."""
+        _add(self._of_guards, noise_var)
+
+    @property
+    def noise_var(self) -> float:
+        """Median noise variance per received sample; 0 while too little is known."""
+        guards, frames = self._of_guards.copy(), self._of_frames.copy()
+        values = guards or frames
+        needed = min(_ENOUGH, values.maxlen)
+        return float(np.exp(np.median(np.log(values)))) if len(values) >= needed else 0.0
+
+    @property
+    def active_per_frame(self) -> float:
+        """Mean number of devices found active in a frame; 0 before the first."""
+        active = self._active.copy()
+        return sum(active) / len(active) if active else 0.0
+
+
+class GuardMeter:
+    """Mean power of the samples in a part of every slot in which nobody transmits.
+
+    Parameters
+    ----------
+    slot_period : int
+        Samples from slot to slot.
+    start, length : int
+        Where the part begins, in samples from the start of a slot, and its length, which ends
+        within the slot.
+    """
+
+    def __init__(self, slot_period, start, length):
+        if not 0 <= start < start + length <= slot_period:
+            raise ValueError(
+                f"guard_start, guard_length: expected a part of the slot of {slot_period} samples, "
+                f"got {start!r} + {length!r}"
+            )
+        self._period, self._start, self._length = slot_period, start, length
+        self._energy, self._count = 0.0, 0
+
+    def take(self, position, streams):
+        """Take the next samples of each antenna, the first `position` samples from the start of slot 0."""
+        end = position + len(streams[0])
+        slot = (position - self._start - self._length) // self._period + 1
+        while (begin := slot * self._period + self._start) < end:
+            part = slice(max(begin - position, 0), min(begin + self._length, end) - position)
+            for stream in streams:
+                self._energy += float(np.vdot(stream[part], stream[part]).real)
+                self._count += part.stop - part.start
+            slot += 1
+
+    def read(self) -> float | None:
+        """Mean power since it was last read; None if there was no sample, or one with NaN or Inf."""
+        energy, count = self._energy, self._count
+        self._energy, self._count = 0.0, 0
+        return energy / count if count and np.isfinite(energy) else None
+
+
+def _add(values, noise_var):
+    if 0 < noise_var < np.inf:
+        values.append(float(noise_var))
