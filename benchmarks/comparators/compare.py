@@ -12,6 +12,7 @@ Needs torch (make torch). Trained networks are kept in build/comparators, and no
 import argparse
 import json
 import os
+import shlex
 import sys
 import zlib
 from pathlib import Path
@@ -33,10 +34,10 @@ from gr_jadce.unrolled.training import Case
 ROOT = Path(__file__).resolve().parents[2]
 SNRS = (0, 5, 10, 15, 20, 25)
 ACTIVITY_RATE, FALSE_ALARM = 0.1, 1e-2
-# Name → devices, pilot length, antennas; steps and frames a step of training; frames of the test.
+# Name → devices, pilot length, antennas; steps and frames a step of training.
 CELLS = {
-    "single-antenna": ((100, 40, 1), (700, 144), 2000),
-    "four-antennas": ((200, 64, 4), (350, 64), 1000),
+    "single-antenna": ((100, 40, 1), (700, 144)),
+    "four-antennas": ((200, 64, 4), (350, 64)),
 }
 OURS = "unrolled PC-ADMM"
 BATCH = 50
@@ -47,15 +48,16 @@ def main():
     torch.set_num_threads(1)
     args.work.mkdir(parents=True, exist_ok=True)
     results = {cell: run(cell, args) for cell in args.cells}
-    text = "\n".join([HEAD, *(table(cell, result) for cell, result in results.items())])
+    command = shlex.join(["compare.py", *sys.argv[1:]])
+    text = "\n".join([HEAD.format(command), *(table(cell, result) for cell, result in results.items())])
     args.output.with_suffix(".md").write_text(text, encoding="utf-8")
-    origin = {"command": " ".join(["compare.py", *sys.argv[1:]]), "version": __version__}
+    origin = {"command": command, "version": __version__}
     record = json.dumps({"origin": origin, "cells": results}, indent=1, ensure_ascii=False)
     args.output.with_suffix(".json").write_text(record + "\n", encoding="utf-8")
 
 
 def run(cell, args):
-    (n_devices, length, n_antennas), (steps, batch), n_frames = CELLS[cell]
+    (n_devices, length, n_antennas), (steps, batch) = CELLS[cell]
     pilots = make_pilots("gaussian", n_devices, length, 0)
     case = Case(pilots, n_antennas, ACTIVITY_RATE, 0.0, batch)
     steps = max(round(steps * args.budget), 20)
@@ -66,7 +68,7 @@ def run(cell, args):
             torch.save(trained(name, case, args.layers, steps), path)
         network, record = torch.load(path, weights_only=False)  # our own file
         estimators[label_of(name)] = Estimator(pilots, network), record
-    return compared(cell, estimators, pilots, n_antennas, args.frames or n_frames, args.layers)
+    return compared(cell, estimators, pilots, n_antennas, args.frames, args.layers)
 
 
 def classical(pilots):
@@ -133,14 +135,14 @@ WHAT = " ".join(__doc__.split("\n\n")[1].split())
 HEAD = f"""\
 # Networks of the literature beside ours
 
-Made by `.venv/bin/python benchmarks/comparators/compare.py` (needs `make torch`). NMSE in dB, ± half
+Made by `.venv/bin/python benchmarks/comparators/{{}}` (needs `make torch`). NMSE in dB, ± half
 the 95 % interval, and in brackets the miss probability at false-alarm probability {FALSE_ALARM:g}
 (threshold in hindsight), over the same frames for all. {WHAT}
 """
 
 
 def table(cell, result):
-    (n_devices, length, n_antennas), *_ = CELLS[cell]
+    (n_devices, length, n_antennas), _ = CELLS[cell]
     trained = next(e["training"] for e in result["estimators"].values() if e["training"])
     lines = [
         f"## {cell.capitalize()}: N = {n_devices}, L = {length}, M = {n_antennas}",
@@ -176,7 +178,7 @@ def parse():
         "--budget", type=command_line.positive, default=1, help="times the steps of training (default 1)"
     )
     parser.add_argument(
-        "--frames", type=command_line.count, help="of the test, at each SNR (default: 2000 and 1000)"
+        "--frames", type=command_line.count, default=1000, help="of the test, at each SNR (default 1000)"
     )
     output = Path(__file__).resolve().parent / "results"
     parser.add_argument("--output", type=Path, default=output, help="where the .md and .json go")
