@@ -111,3 +111,16 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(out.stdout) < 80_000  # KiB
+
+
+@pytest.mark.skipif(not hasattr(KERNEL, "FastPcAdmm"), reason="needs the compiled kernel")
+@pytest.mark.parametrize("kind", ["dft", "hadamard"])
+def test_descent_first_saves_iterations_and_finds_the_same_optimum(kind):
+    book = make_pilots(kind, 4096, 512)
+    uplink = simulate(Scenario(book, 4, n_active=40, snr_db=10), 2, seed=1)
+    options = {"noise_var": uplink.noise_var, "lam_factor": 1.7, "backend": "kernel", "tol": 1e-6}
+    first = pc_admm(book, **options)(uplink.received.astype(complex))
+    plain = pc_admm(book, descend=False, **options)(uplink.received.astype(complex))
+    assert np.all(first.gap <= 1e-6) and np.all(plain.gap <= 1e-6)
+    assert np.all(first.n_iter < plain.n_iter)
+    np.testing.assert_allclose(first.channel, plain.channel, atol=1e-2)

@@ -110,8 +110,12 @@ public:
     explicit Dft(const FastBook& book)
         : devices_(book.devices), rows_(book.index.begin(), book.index.end()),
           scale_(T(1 / std::sqrt(double(book.length)))), fft_(devices_, FFTW_FORWARD),
-          inverse_(devices_, FFTW_BACKWARD)
+          inverse_(devices_, FFTW_BACKWARD), products_(2 * std::size_t(devices_))
     {
+        for (const int row : rows_) {
+            products_[2 * row] = 1 / T(book.length);
+        }
+        inverse_(products_.data());
     }
     std::size_t scratch() const override { return 2 * std::size_t(devices_); }
 
@@ -137,11 +141,25 @@ public:
         separate(data, devices_, scale_, out_re, out_im);
     }
 
+    bool has_gram() const override { return true; }
+
+    void gram(const int* list, int count, T* re, T* im, int stride) const override
+    {
+        for (int j = 0; j < count; ++j, re += stride, im += stride) {
+            for (int i = 0; i < count; ++i) {
+                const int lag = list[i] - list[j], place = 2 * (lag < 0 ? lag + devices_ : lag);
+                re[i] = products_[place];
+                im[i] = products_[place + 1];
+            }
+        }
+    }
+
 private:
     const int devices_;
     const std::vector<int> rows_;
     const T scale_;
     const Fft<T> fft_, inverse_;
+    Array<T> products_; // a_mᴴ a_n by m − n modulo N
 };
 
 // The butterflies within vectors: lane i and lane i ^ bit.
@@ -203,6 +221,14 @@ public:
         for (order_ = lanes<T>; order_ < devices_;) { // a smaller order is its corner
             order_ *= 2;
         }
+        products_ = Array<T>(order_);
+        for (const int row : rows_) {
+            products_[row] = 1;
+        }
+        walsh_hadamard(products_.data(), order_); // whole numbers
+        for (int n = 0; n < order_; ++n) {
+            products_[n] /= T(book.length);
+        }
     }
     std::size_t scratch() const override { return order_; }
 
@@ -217,6 +243,18 @@ public:
     {
         adjoint_part(re, out_re, data);
         adjoint_part(im, out_im, data);
+    }
+
+    bool has_gram() const override { return true; }
+
+    void gram(const int* list, int count, T* re, T* im, int stride) const override
+    {
+        for (int j = 0; j < count; ++j, re += stride, im += stride) {
+            for (int i = 0; i < count; ++i) {
+                re[i] = products_[list[i] ^ list[j]];
+                im[i] = 0;
+            }
+        }
     }
 
 private:
@@ -247,6 +285,7 @@ private:
     const std::vector<int> rows_;
     const T scale_;
     int order_;
+    Array<T> products_; // a_mᴴ a_n by the exclusive or of m and n
 };
 
 // Device n has root n / L and shift n mod L: y = Σ_r ifft(S_r · ifft(x_r)) with S_r the spectrum of

@@ -33,6 +33,9 @@ public:
     virtual void
     forward(const T* re, const T* im, const int* list, int count, T* out_re, T* out_im, T* scratch) const = 0;
     virtual void adjoint(const T* re, const T* im, T* out_re, T* out_im, T* scratch) const = 0;
+    virtual bool has_gram() const { return false; }
+    // re, im[j·stride + i] = a_iᴴ a_j of the devices listed, looked up.
+    virtual void gram(const int* /*list*/, int /*count*/, T* /*re*/, T* /*im*/, int /*stride*/) const {}
 };
 
 // Throws std::invalid_argument for a kind that has none.
@@ -89,6 +92,13 @@ public:
     void adjoint_rows(const T* y, const int*, int, int M, T* out, Scratch& scratch) const
     {
         adjoint(y, M, out, scratch);
+    }
+
+    bool has_gram() const { return transform_->has_gram(); }
+
+    void gram(const int* list, int count, T* re, T* im, int stride) const
+    {
+        transform_->gram(list, count, re, im, stride);
     }
 
     const int length, devices;

@@ -198,6 +198,7 @@ PcAdmmOptions options_from(const py::dict& dict)
     take("check_every", options.check_every);
     take("screen", options.screen);
     take("dense", options.dense);
+    take("descend", options.descend);
     return options;
 }
 
@@ -230,7 +231,8 @@ std::unique_ptr<FastSolver> make_fast(const std::string& kind,
 {
     const std::int64_t* first = index.data();
     return std::make_unique<FastSolver>(
-        options_from(options), FastBook{kind, pilot_length, n_devices, {first, first + index.size()}, bound});
+        options_from(options),
+        FastBook{kind, pilot_length, n_devices, {first, first + index.size()}, bound});
 }
 #endif
 

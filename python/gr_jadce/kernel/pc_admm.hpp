@@ -10,8 +10,10 @@
 // not zero.  The residual Y − B Z~ of the certificate is there already.
 #pragma once
 
+#include "descent.hpp"
 #include "frames.hpp"
 
+#include <algorithm>
 #include <limits>
 
 namespace jadce {
@@ -23,6 +25,7 @@ struct PcAdmmOptions
     double lam_ratio = 0, lam_factor = 0.7; // the ratio is 0 where λ comes from the noise
     double tol = 1e-4;
     int max_iter = 300, check_every = 5;
+    bool descend = true; // start from block coordinate descent, where pilots have a Gram matrix to look up
     // Between two checks, single precision leaves out inactive devices whose correlation with the
     // residual is below this share of λ.  They may come back a check later than in the plain iteration;
     // the certificate is of all devices.
@@ -59,6 +62,7 @@ public:
         Array<T> norm, scale, mask, w;
         Array<int> active, kept;
         int n_active = 0, n_kept = 0;
+        Descent<T> descent;
         typename Pilots::Scratch scratch;
     };
 
@@ -102,6 +106,9 @@ public:
         for (std::size_t l = 0; l < work.w.size(); ++l) {
             work.w[l] = T(1 / (double(pilots_.spectrum[l]) + beta));
         }
+        if (options_.descend && pilots_.has_gram()) {
+            descend(work, lam, beta);
+        }
         const double energy = inner(work.Y.data(), work.Y.data(), work.Y.size());
         for (int k = 1;; ++k) {
             step(work, T(lam / beta));
@@ -131,6 +138,99 @@ private:
     {
         work.n_kept = pilots_.devices;
         std::fill(work.mask.data(), work.mask.data() + work.mask.size(), T(1));
+    }
+
+    // Z from block coordinate descent on the likeliest devices, in rounds that add those that the
+    // residual still calls for; U as if that were the solution.
+    void descend(Workspace& work, double lam, double beta) const
+    {
+        constexpr int rounds = 3, sweeps = 10;
+        Descent<T>& descent = work.descent;
+        descent.resize(std::max(1, std::min({pilots_.devices, pilots_.length / 6, 2048})), work.M);
+        for (int round = 0; round < rounds; ++round) {
+            for (std::size_t i = 0; i < work.q.size(); i += lanes<T>) {
+                vec(&work.q[i]) = vec(&work.Y[i]) - vec(&work.a[i]);
+            }
+            largest_correlation(work, work.q.data());
+            const int wanted = choose(work, T(lam));
+            if (round && (wanted == work.n_active || wanted > 4 * int(descent.list.size()))) {
+                break; // nothing to add, or far too much
+            }
+            pilots_.gram(descent.list.data(),
+                         descent.count,
+                         descent.gram_re.data(),
+                         descent.gram_im.data(),
+                         descent.stride());
+            exchange(work, [](T& here, T& there) { there = here; });
+            descent.run(T(lam), sweeps);
+            std::fill(work.Z.data(), work.Z.data() + work.Z.size(), T(0));
+            exchange(work, [](T& here, T& there) { here = there; });
+            keep_norms(work);
+            pilots_.forward(
+                work.Z.data(), work.active.data(), work.n_active, work.M, work.a.data(), work.scratch);
+        }
+        for (std::size_t i = 0; i < work.p.size(); i += lanes<T>) {
+            vec(&work.p[i]) = (vec(&work.a[i]) - vec(&work.Y[i])) / T(beta);
+        }
+    }
+
+    // The active devices, and those whose squared correlations in work.scale are largest and above λ²;
+    // returns how many there are.
+    int choose(Workspace& work, T lam) const
+    {
+        std::vector<int>& list = work.descent.list;
+        const int most = int(list.size());
+        int* candidates = work.kept.data();
+        int count = 0;
+        for (int n = 0; n < pilots_.devices; ++n) {
+            if (work.norm[n] > 0) {
+                work.scale[n] = std::numeric_limits<T>::max();
+            }
+            candidates[count] = n;
+            count += work.scale[n] > lam * lam;
+        }
+        const int wanted = count;
+        if (count > most) {
+            std::nth_element(candidates, candidates + most, candidates + count, [&](int a, int b) {
+                return work.scale[a] > work.scale[b] || (work.scale[a] == work.scale[b] && a < b);
+            });
+            count = most;
+            std::sort(candidates, candidates + count);
+        }
+        std::copy(candidates, candidates + count, list.begin());
+        work.descent.count = count;
+        return wanted;
+    }
+
+    // Calls move(row's value here, its value in the descent) for X, and for the correlations.
+    template <class Move>
+    void exchange(Workspace& work, Move move) const
+    {
+        Descent<T>& descent = work.descent;
+        const std::size_t stride = work.norm.size();
+        for (int part = 0; part < 2 * work.M; ++part) {
+            for (int i = 0; i < descent.count; ++i) {
+                const std::size_t here = part * stride + descent.list[i];
+                const std::size_t there = std::size_t(part) * descent.stride() + i;
+                move(work.Z[here], descent.rows[there]);
+                move(work.G[here], descent.correlation[there]);
+            }
+        }
+    }
+
+    void keep_norms(Workspace& work) const
+    {
+        const std::size_t stride = work.norm.size();
+        std::fill(work.norm.data(), work.norm.data() + stride, T(0));
+        for (int i = 0; i < work.descent.count; ++i) {
+            const int n = work.descent.list[i];
+            T squares = 0;
+            for (std::size_t place = n; place < work.Z.size(); place += stride) {
+                squares += work.Z[place] * work.Z[place];
+            }
+            work.norm[n] = std::sqrt(squares);
+        }
+        list_active(work);
     }
 
     void step(Workspace& work, T threshold) const

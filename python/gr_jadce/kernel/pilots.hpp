@@ -21,6 +21,8 @@ public:
         Scratch(const DensePilots&, int /*antennas*/) {}
     };
     static constexpr bool skips_rows = true;
+    bool has_gram() const { return false; }
+    void gram(const int*, int, T*, T*, int) const {}
 
     // B = QᴴA and Q, row-major, and the eigenvalues s of A Aᴴ; energy is the mean of ‖a_n‖².
     DensePilots(int L, int N, const Complex* B, const Complex* Q, const double* s, double energy)

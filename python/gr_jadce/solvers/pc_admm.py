@@ -16,6 +16,7 @@ from functools import partial
 
 import numpy as np
 
+from ..pilots import as_pilot_book
 from .backend import kernel_for
 from .certified import CertifiedSolver
 from .group_lasso import Operator, adjoint, apply, row_shrink
@@ -102,7 +103,9 @@ class PcAdmm:
         return lambda V: V + apply(self.adjoint, weight[..., None] * (Y - apply(self.B, V)))
 
 
-def pc_admm(pilots, r=0.9, C=None, beta_factor=3.2, backend="auto", **options) -> CertifiedSolver:
+def pc_admm(
+    pilots, r=0.9, C=None, beta_factor=None, backend="auto", descend=True, **options
+) -> CertifiedSolver:
     """Make a PC-ADMM estimator: group LASSO for several antennas, complex LASSO for one.
 
     Minimises ½‖Y − A X‖²_F + λ Σ_n ‖X_n‖₂ for every frame until a certificate holds: a relative
@@ -118,10 +121,13 @@ def pc_admm(pilots, r=0.9, C=None, beta_factor=3.2, backend="auto", **options) -
         Prediction's relaxation and corrector; default r = 0.9, C = [[1, 0], [r, 2r]]. Refused
         with ValueError unless they are known to converge (`check_admissible`).
     beta_factor : float
-        β = beta_factor · mean‖a_n‖² · √(λ/λ_max).
+        β = beta_factor · mean‖a_n‖² · √(λ/λ_max); default max(3.2, N/L).
     backend : {"auto", "numpy", "kernel"}
         What computes: the compiled kernel where it is installed, NumPy, or the kernel only. The
         kernel knows correctors with C[0] = [1, 0]; "auto" leaves others to NumPy.
+    descend : bool
+        Start from block coordinate descent on the likeliest devices, not from zero, where the kernel
+        can look up inner products of pilots: for dft and hadamard books with fast products.
     lam_ratio : float, optional
         λ as a share of λ_max = max_n ‖a_nᴴ Y‖ of the frame. Without it, λ = lam_factor · σ √M · rms‖a_n‖.
     lam_factor : float
@@ -144,10 +150,10 @@ def pc_admm(pilots, r=0.9, C=None, beta_factor=3.2, backend="auto", **options) -
     """
     C = strictly_contractive(r) if C is None else C
     check_admissible(r, C)
-    return _solver("pc_admm", pilots, r, C, beta_factor, backend, options)
+    return _solver("pc_admm", pilots, r, C, beta_factor, backend, options, descend)
 
 
-def admm(pilots, beta_factor=3.2, backend="auto", **options) -> CertifiedSolver:
+def admm(pilots, beta_factor=None, backend="auto", **options) -> CertifiedSolver:
     """Make a plain ADMM estimator (Boyd et al., Found. Trends Mach. Learn. 3(1), 2011, section 6.4).
 
     It is the same step with r = 0 and C = [[1, 0], [1, 1]], on the boundary of the family.
@@ -156,13 +162,17 @@ def admm(pilots, beta_factor=3.2, backend="auto", **options) -> CertifiedSolver:
     return _solver("admm", pilots, 0.0, ((1.0, 0.0), (1.0, 1.0)), beta_factor, backend, options)
 
 
-def _solver(name, pilots, r, C, beta_factor, backend, options):
+def _solver(name, pilots, r, C, beta_factor, backend, options, descend=False):
+    if beta_factor is None:
+        book = as_pilot_book(pilots)
+        beta_factor = max(3.2, book.n_devices / book.pilot_length)
     if not beta_factor > 0:
         raise ValueError(f"beta_factor: expected a positive number, got {beta_factor!r}")
     iteration = partial(PcAdmm, r=r, C=C, beta_factor=beta_factor)
     kernel = kernel_for(backend)
     if kernel is not None and (C[0][0], C[0][1]) == (1, 0):
         step_options = {"r": r, "c": C[1][0], "e": C[1][1], "beta_factor": beta_factor, "screen": _SCREEN}
+        step_options["descend"] = bool(descend)
         options["compiled"] = partial(_compiled, kernel, step_options)
     elif backend == "kernel":
         raise ValueError(f"C: expected [[1, 0], …] with backend 'kernel', got {np.asarray(C).tolist()}")
