@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
 PYTHON = "/usr/bin/python3"
 PATIENCE = 90.0  # seconds until a program shows something
-COLOURS = 255  # enough for windows and plots; makes files a third as large
+MANY_COLOURS, PALETTE = 1000, 255  # antialiased text and icons need no more; files a third as large
 FLOWGRAPHS = {f"grc_{path.stem}": path for path in sorted(EXAMPLES.glob("*.grc"))}
 
 
@@ -144,7 +144,7 @@ def evaluate(folder):
 WINDOWS = {
     "loopback_gui": ((1000, 900), 12, compiled("loopback_gui")),
     "jadce_monitor": ((908, 654), 8, terminal_monitor),
-    "usrp_receiver_4_gui": ((1000, 900), 15, on_simulated_usrps("usrp_receiver_4_gui")),
+    "usrp_receiver_4_gui": ((1000, 900), 20, on_simulated_usrps("usrp_receiver_4_gui")),
 }
 PLOTS = {"demo": demo, "evaluate": evaluate}
 
@@ -183,7 +183,10 @@ def run(*command, **options):
 
 
 def save(picture, path):
-    picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    picture = picture.convert("RGB")
+    if len(picture.getcolors(2**24)) > MANY_COLOURS:
+        picture = picture.quantize(PALETTE, dither=Image.Dither.NONE)
+    picture.save(path, optimize=True)
 
 
 if __name__ == "__main__":
