@@ -128,23 +128,23 @@ def to_pmts(report):
     """The report as two PDUs (meta . vector): activity (u32vector) and channel (c32vector, K·M)."""
     import pmt
 
+    add = pmt.acons  # as dict_add, but without looking whether the key is there, which takes longest
     rx_time = pmt.cons(pmt.from_uint64(int(report.rx_time[0])), pmt.from_double(report.rx_time[1]))
-    shared = pmt.dict_add(_cell_meta(report.n_devices, report.n_antennas), _symbol("rx_time"), rx_time)
-    shared = pmt.dict_add(shared, _symbol("frame_id"), pmt.from_uint64(int(report.frame_id)))
+    shared = add(_symbol("rx_time"), rx_time, _cell_meta(report.n_devices, report.n_antennas))
+    shared = add(_symbol("frame_id"), pmt.from_uint64(int(report.frame_id)), shared)
     n_active = len(report.device)
     device = pmt.init_u32vector(n_active, report.device.tolist())
     score = pmt.init_f32vector(n_active, report.score.tolist())
     channel = pmt.init_c32vector(report.channel.size, report.channel.ravel().tolist())
-    activity_meta = pmt.dict_add(shared, _symbol("score"), score)
-    for name, kind in _SCALARS.items():
-        value = _pmt_kinds()[kind][0](kind(getattr(report, name)))
-        activity_meta = pmt.dict_add(activity_meta, _symbol(name), value)
+    activity_meta = add(_symbol("score"), score, shared)
+    for name, symbol, kind, write in _pmt_scalars():
+        activity_meta = add(symbol, write(kind(getattr(report, name))), activity_meta)
     for name, values in _optional(report).items():
         values = pmt.init_f32vector(n_active, values.tolist())
-        activity_meta = pmt.dict_add(activity_meta, _symbol(name), values)
+        activity_meta = add(_symbol(name), values, activity_meta)
     if report.device_id is not None:
-        activity_meta = pmt.dict_add(activity_meta, _symbol("device_id"), pmt.to_pmt(list(report.device_id)))
-    channel_meta = pmt.dict_add(shared, _symbol("device"), device)
+        activity_meta = add(_symbol("device_id"), pmt.to_pmt(list(report.device_id)), activity_meta)
+    channel_meta = add(_symbol("device"), device, shared)
     return pmt.cons(activity_meta, device), pmt.cons(channel_meta, channel)
 
 
@@ -392,6 +392,11 @@ def _pmt_kinds():
         float: (pmt.from_double, pmt.to_double),
         str: (_symbol, pmt.symbol_to_string),
     }
+
+
+@cache
+def _pmt_scalars():
+    return [(name, _symbol(name), kind, _pmt_kinds()[kind][0]) for name, kind in _SCALARS.items()]
 
 
 @lru_cache(maxsize=64)
