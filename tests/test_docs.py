@@ -5,11 +5,14 @@ import html
 import os
 import re
 import subprocess
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import yaml
 from documents import ROOT
+
+from gr_jadce.messages import Report
 
 PAGES = sorted(path.stem for path in (ROOT / "docs").glob("*.md"))
 
@@ -44,3 +47,8 @@ def test_blocks_are_explained(built):
         assert block["documentation"].splitlines()[0].replace("`", "") in text
         for parameter in block["parameters"]:
             assert f"{parameter['label']} ({parameter['id']}, " in text
+
+
+def test_every_field_of_a_report_is_explained():
+    explained = set(re.findall(r"`(\w+)`", (ROOT / "docs" / "model.md").read_text()))
+    assert {field.name for field in fields(Report)} | {"schema"} <= explained
