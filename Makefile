@@ -3,13 +3,15 @@
 SHELL := /bin/bash
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help setup torch demo test soak figures calibration docs screenshots install uninstall lint clean
+.PHONY: help setup torch demo test bench sanitize soak figures calibration docs screenshots install uninstall lint clean
 
 help:
 	@echo 'make setup      install what is missing, build, and stage the package in build/stage'
 	@echo 'make torch      make setup, and torch, which only jadce-train needs'
 	@echo 'make demo       detect simulated devices with GNU Radio flowgraphs (as root: through UHD as well)'
 	@echo 'make test       run all tests'
+	@echo 'make bench      time gr-jadce against its peers, in ratios (minutes); build/bench.json'
+	@echo 'make sanitize   run the tests of the compiled kernel under the address and undefined-behaviour sanitizers'
 	@echo 'make figures    make all figures and tables of the documentation (a quarter of an hour)'
 	@echo 'make docs       build the guide, build/docs/index.html'
 	@echo 'make screenshots  make the pictures of the README and the guide (SHOTS=NAME for one)'
@@ -54,6 +56,12 @@ screenshots:
 
 calibration:
 	@tools/setup.sh run && tools/stage.sh && . ./env.sh && /usr/bin/python3 benchmarks/figures/calibration.py $(CALIBRATION_ARGS)
+
+bench:
+	@tools/setup.sh run && tools/stage.sh && tools/bench.sh $(BENCH_ARGS)
+
+sanitize:
+	@tools/setup.sh test && tools/sanitize.sh $(PYTEST_ARGS)
 
 soak:
 	@tools/setup.sh run && tools/stage.sh && . ./env.sh && /usr/bin/python3 tests/soak.py $(SOAK_ARGS)

@@ -351,7 +351,7 @@ private:
         }
     }
 
-    static constexpr float negligible = 1e-7f;
+    static constexpr float negligible = 1e-5f; // moves estimates by a few parts in a million
     const Pilots& pilots_;
     const std::vector<Layer> layers_;
 };

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Parts (v) and (vi): the whole flowgraph, from a file of samples to messages, and memory."""
+
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from time import monotonic, perf_counter, sleep, thread_time
+
+import numpy as np
+
+from gr_jadce import Scenario, decide, make_pilots, simulate
+from gr_jadce.estimators import make_estimator
+from gr_jadce.messages import to_pmts
+from gr_jadce.reporting import FrameSolver
+
+N, L, M, PERIOD = 200, 64, 4, 64
+LOADS = (0.1, 0.5, 0.9)
+
+
+def run(quick=False, say=print):
+    """Frames a second with the network, its latency, the framer alone, and where the time goes."""
+    try:
+        from gnuradio import gr  # noqa: F401
+    except ImportError as error:
+        say(f"  not measured: {error}")
+        return {"missing": str(error)}
+    book, received = _frames(256)
+    duration, results = (2.0 if quick else 10.0), {"stages": _stages(book, received, say)}
+    with tempfile.TemporaryDirectory() as directory:
+        paths = _write(received, Path(directory))
+        for sink in ("counter", "reports", "json"):
+            found = _sustained(book, paths, sink, duration)
+            results[f"sustained, {sink}"] = found
+            say(
+                f"  messages to {sink:8} {found['frames_per_second']:8.0f} frames/s, "
+                f"{found['samples_per_second'] / 1e6:6.2f} Msamples/s over {M} antennas, "
+                f"{found['missing']} frames missing"
+            )
+        results["framer"] = framer = _framer_alone(paths, duration)
+        say(f"  framer alone      {framer['samples_per_second'] / 1e6:8.1f} Msamples/s over {M} antennas")
+    rate = results["sustained, counter"]["frames_per_second"]
+    results["latency"] = {str(load): _latency(book, received, load * rate, duration) for load in LOADS}
+    for load, found in results["latency"].items():
+        percentiles = ", ".join(f"{name} {1e3 * found[name]:6.2f} ms" for name in ("p50", "p90", "p99"))
+        say(f"  latency at {100 * float(load):2.0f} % load ({found['rate']:6.0f} frames/s): {percentiles}")
+    return results
+
+
+def run_memory(quick=False, say=print):
+    """Peak resident memory of a process that imports, sets up and solves 64 frames."""
+    results = {}
+    for estimator in ("pc_admm", "unrolled"):
+        code = f"import flowgraph; flowgraph._solve_alone({estimator!r})"
+        here = Path(__file__).parent
+        output = subprocess.run([sys.executable, "-c", code], cwd=here, text=True, check=True,
+                                stdout=subprocess.PIPE).stdout  # fmt: skip
+        before, after = (int(kilobytes) / 1024 for kilobytes in output.split())
+        results[estimator] = {"imported_mb": before, "solved_mb": after}
+        say(f"  {estimator:10} {before:6.1f} MB imported, {after:6.1f} MB with 64 frames solved")
+    return results
+
+
+def _solve_alone(estimator):
+    book, received = _frames(64)
+    peaks = [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]
+    make_estimator(estimator, book)(received)
+    print(*peaks, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def _frames(count):
+    book = make_pilots("gaussian", N, L, seed=1)
+    scenario = Scenario(book, n_antennas=M, activity_rate=0.1, snr_db=10)
+    return book, simulate(scenario, count, seed=2).received.astype(np.complex64)
+
+
+def _write(received, directory):
+    """One file of samples an antenna."""
+    paths = [directory / f"antenna{m}.cf32" for m in range(M)]
+    for m, path in enumerate(paths):
+        np.ascontiguousarray(received[:, :, m]).tofile(path)
+    return paths
+
+
+def _stages(book, received, say):
+    """Processor time a frame of each stage of the receiver, in batches of 64."""
+    estimator, batch = make_estimator("unrolled", book), received[:64]
+    solver = FrameSolver(book, estimator, "unrolled")
+    stamps = [(index, (0, 0.0)) for index in range(len(batch))]
+    best = {}
+
+    def timed(name, function):
+        began = thread_time()
+        result = function()
+        best[name] = min(best.get(name, np.inf), (thread_time() - began) / len(batch))
+        return result
+
+    for _ in range(30):
+        estimate = timed("estimate", lambda: estimator(batch))
+        timed("decide", lambda estimate=estimate: decide(estimate, batch, book))
+        reports, _ = timed("solve", lambda: solver.solve(batch, stamps))
+        timed("to messages", lambda reports=reports: [to_pmts(report) for report in reports])
+    best["reports"] = max(best.pop("solve") - best["estimate"] - best["decide"], 0.0)
+    total = sum(best.values())
+    say("  a frame, in one thread: " + ", ".join(f"{name} {1e6 * t:.0f} µs" for name, t in best.items())
+        + f"; {1e6 * total:.0f} µs in all")  # fmt: skip
+    return best
+
+
+def _sources(blocks, gr, top, paths, samples):
+    heads = []
+    for path in paths:
+        source = blocks.file_source(gr.sizeof_gr_complex, str(path), True)
+        head = blocks.head(gr.sizeof_gr_complex, samples)
+        top.connect(source, head)
+        heads.append(head)
+    return heads
+
+
+def _sustained(book, paths, sink, duration):
+    """Frames a second over about that many seconds, after a first run that says how many those are."""
+    pilot = _flowgraph(book, paths, sink, 2000)
+    return _flowgraph(book, paths, sink, max(2000, int(duration * pilot["frames_per_second"])))
+
+
+def _flowgraph(book, paths, sink, count):
+    from gnuradio import blocks, gr
+
+    from gr_jadce.blocks import json_sink, pilot_framer, receiver
+
+    top = gr.top_block()
+    framer = pilot_framer(L, M, PERIOD)
+    solver = receiver(book, M, estimator="unrolled")
+    with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
+        end = {"counter": _counter, "reports": _reader, "json": lambda: json_sink(file.name)}[sink]()
+        for m, head in enumerate(_sources(blocks, gr, top, paths, count * PERIOD)):
+            top.connect(head, (framer, m))
+        top.connect(framer, solver)
+        for port in ("activity", "channel", "status"):
+            top.msg_connect(solver, port, end, "in")
+        began = monotonic()
+        top.run()
+        took = monotonic() - began
+        seen = sum(1 for _ in open(file.name)) if sink == "json" else end.seen
+    return {
+        "frames": count, "seconds": took, "frames_per_second": count / took, "missing": count - seen,
+        "samples_per_second": count * PERIOD * M / took,
+    }  # fmt: skip
+
+
+def _counter():
+    """A sink that reads the frame number and the devices of every activity message."""
+    import pmt
+
+    from gr_jadce.blocks.report_sink import report_sink
+
+    class counter(report_sink):
+        def __init__(self):
+            report_sink.__init__(self, "counter")
+            self.seen, self.arrivals = 0, {}
+            self._frame_id = pmt.intern("frame_id")
+
+        def take_pdu(self, pdu):
+            devices = pmt.cdr(pdu)
+            if pmt.is_u32vector(devices):
+                frame_id = pmt.to_uint64(pmt.dict_ref(pmt.car(pdu), self._frame_id, pmt.PMT_NIL))
+                pmt.u32vector_elements(devices)
+                self.arrivals[frame_id] = perf_counter()
+                self.seen += 1
+
+    return counter()
+
+
+def _reader():
+    """A sink that joins both messages of a frame to a whole report."""
+    from gr_jadce.blocks.report_sink import report_sink
+
+    class reader(report_sink):
+        def __init__(self):
+            report_sink.__init__(self, "reader")
+            self.seen = 0
+
+        def take_report(self, report):
+            self.seen += 1
+
+    return reader()
+
+
+def _framer_alone(paths, duration):
+    from gnuradio import blocks, gr
+
+    from gr_jadce.blocks import pilot_framer
+
+    samples = int(2e6 * duration) * PERIOD // PERIOD
+    top = gr.top_block()
+    framer = pilot_framer(L, M, PERIOD)
+    null = blocks.null_sink(gr.sizeof_gr_complex * L * M)
+    for m in range(M):
+        source, head = blocks.null_source(gr.sizeof_gr_complex), blocks.head(gr.sizeof_gr_complex, samples)
+        top.connect(source, head, (framer, m))
+    top.connect(framer, null)
+    began = monotonic()
+    top.run()
+    took = monotonic() - began
+    return {"seconds": took, "samples_per_second": samples * M / took}
+
+
+def _latency(book, received, rate, duration):
+    """From the time that a frame's last sample is due to that its message is read."""
+    from gnuradio import gr
+
+    from gr_jadce.blocks import receiver
+
+    count = max(int(duration * rate), 100)
+    flat = received.reshape(len(received), -1)
+
+    class paced(gr.sync_block):
+        def __init__(self):
+            gr.sync_block.__init__(self, "paced", in_sig=None, out_sig=[(np.complex64, flat.shape[1])])
+            self.sent, self.began = 0, None
+
+        def work(self, input_items, output_items):
+            if self.sent == count:
+                return -1
+            self.began = self.began or perf_counter()
+            sleep(max(0.0, self.began + self.sent / rate - perf_counter()))
+            due = min(int((perf_counter() - self.began) * rate) + 1, count)
+            ready = max(min(due - self.sent, len(output_items[0])), 1)
+            output_items[0][:ready] = flat[np.arange(self.sent, self.sent + ready) % len(flat)]
+            self.sent += ready
+            return ready
+
+    top, source, sink = gr.top_block(), paced(), _counter()
+    solver = receiver(book, M, estimator="unrolled")
+    top.connect(source, solver)
+    for port in ("activity", "channel", "status"):
+        top.msg_connect(solver, port, sink, "in")
+    top.run()
+    late = [sink.arrivals[frame] - source.began - frame / rate for frame in sorted(sink.arrivals)]
+    steady = np.array(late[len(late) // 10 :])
+    values = {f"p{q}": float(np.percentile(steady, q)) for q in (50, 90, 99)}
+    return {"rate": rate, "frames": len(late), "missing": count - len(late)} | values

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Time gr-jadce and its peers on this machine: `make bench`.  Ratios count; seconds are this machine's."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+FOREIGN = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # may be set on a machine, and slow NumPy down
+if any(name in os.environ for name in FOREIGN) or os.environ.get("OPENBLAS_NUM_THREADS") != "1":
+    clean = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+    clean |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+    os.execve(sys.executable, [sys.executable, *sys.argv], clean)
+
+import flowgraph  # noqa: E402
+import network  # noqa: E402
+import solver  # noqa: E402
+from timing import machine  # noqa: E402
+
+from gr_jadce import __version__  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = {
+    "solver": ("(i) group LASSO to 1e-4, one thread, set-up shared by 1000 frames", solver.run),
+    "network": ("(ii) network of ten layers, one thread", network.run),
+    "peak": ("(iii) products against sgemm", network.run_peak),
+    "flowgraph": ("(v) whole flowgraph", flowgraph.run),
+    "memory": ("(vi) memory of the solving process", flowgraph.run_memory),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="shorter runs: does it work at all")
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=list(PARTS), help="parts to run")
+    parser.add_argument("-o", "--output", type=Path, default=ROOT / "build" / "bench.json")
+    args = parser.parse_args()
+    results = {"version": __version__, "commit": _commit(), "machine": machine()}
+    for key, value in results["machine"].items():
+        print(f"{key:10} {value}")
+    for name in args.only:
+        title, run = PARTS[name]
+        print(title, flush=True)
+        results[name] = run(args.quick, _say)
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    args.output.write_text(json.dumps(results, indent=1) + "\n")
+    print(f"written: {args.output}")
+
+
+def _say(line):
+    print(line, flush=True)
+
+
+def _commit():
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=10"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip() or "unknown"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Parts (ii) and (iii): the network against torch, and the product loop against the machine's sgemm."""
+
+import numpy as np
+from timing import seconds, sgemm_peak
+
+from gr_jadce import Scenario, make_pilots, pc_admm, simulate
+from gr_jadce.solvers.backend import kernel_for
+from gr_jadce.unrolled.inference import unrolled
+
+LAYERS = 10
+BATCH = 64
+
+
+def run(quick=False, say=print):
+    """Seconds a frame of ten layers, N = 200, L = 64, M = 4: kernel, NumPy, torch eager and compiled."""
+    book = make_pilots("gaussian", 200, 64, seed=1)
+    received = simulate(Scenario(book, n_antennas=4, activity_rate=0.1, snr_db=10), BATCH, seed=2).received
+    budget, results = (0.3 if quick else 2.0), {}
+    forms = {backend: unrolled(book, n_layers=LAYERS, backend=backend) for backend in ("kernel", "numpy")}
+    expected = forms["numpy"](received).channel
+    solvers = {name: (lambda frames, form=form: form(frames).channel) for name, form in forms.items()}
+    for name, solve in (solvers | _torch(forms["numpy"], say)).items():
+        entry = {"error": float(np.abs(solve(received) - expected).max() / np.abs(expected).max())}
+        for label, frames in (("single", received[:1]), ("batch", received)):
+            entry[label] = seconds(lambda solve=solve, frames=frames: solve(frames), budget) / len(frames)
+            entry[f"{label}_ratio"] = entry[label] / results.get("kernel", entry)[label]
+        results[name] = entry
+        ratios = ", ".join(f"{label} {1e6 * entry[label]:8.1f} µs, {entry[f'{label}_ratio']:6.2f} ×"
+                           for label in ("single", "batch"))  # fmt: skip
+        say(f"  {name:16} {ratios}, differs by {entry['error']:.1e}")
+    return results
+
+
+def _torch(estimator, say):
+    """Torch's forms of the network, from received frames to channels, eager and compiled."""
+    try:
+        import torch
+
+        from gr_jadce.unrolled.layers import Book, Frames
+        from gr_jadce.unrolled.network import Network
+    except ImportError as error:
+        say(f"  torch            not measured: {error}")
+        return {}
+    torch.set_num_threads(1)
+    network = Network({name: array[:LAYERS] for name, array in estimator.weights.arrays.items()}).eval()
+    book = Book(*(torch.from_numpy(np.array(array)) for array in estimator._book))
+
+    def form(forward):
+        def solve(received):
+            frames, scale = estimator._normalise(received, None)
+            with torch.inference_mode():
+                last = forward(book, Frames(*(torch.from_numpy(np.array(part)) for part in frames)))
+            factor = scale / np.sqrt(estimator._pilot_energy)
+            return np.moveaxis(last.numpy(), 0, 1) * factor[:, None, None]
+
+        return solve
+
+    def forward(book, frames):
+        *_, last = network(book, frames)
+        return last.estimate
+
+    forms = {"torch eager": form(forward)}
+    try:
+        compiled = form(torch.compile(forward, dynamic=False))
+        compiled(np.ones((1, 64, 4), np.complex64))
+        forms["torch compiled"] = compiled
+    except Exception as error:  # whatever its compiler cannot do here
+        say(f"  torch compiled   not measured: {type(error).__name__}")
+    return forms
+
+
+def run_peak(quick=False, say=print):
+    """The dense product loop of PC-ADMM, and what its tricks make of it, against sgemm."""
+    budget, results = (0.5 if quick else 3.0), {"sgemm_gflops": sgemm_peak()}
+    say(f"  sgemm {results['sgemm_gflops']:.1f} GFLOP/s")
+    for name, (N, L, M) in {"A8": (200, 64, 8), "S": (100, 40, 1)}.items():
+        results[name] = entry = _loop(N, L, M, budget, results["sgemm_gflops"])
+        say(
+            f"  {name:3} product loop {entry['gflops']:6.1f} GFLOP/s, {100 * entry['share']:.0f} % of sgemm; "
+            f"to a gap of 1e-4 {1e6 * entry['certified']:.1f} µs a frame, the loop alone "
+            f"{1e6 * entry['loop']:.1f} µs for as many iterations: {entry['gain']:.2f} ×"
+        )
+    return results
+
+
+def _loop(N, L, M, budget, peak):
+    book = make_pilots("gaussian", N, L, seed=1)
+    received = simulate(Scenario(book, n_antennas=M, activity_rate=0.1, snr_db=15), 16, seed=2).received
+    estimator = pc_admm(book, lam_ratio=0.1, backend="kernel")
+    iterations = float(estimator(received).n_iter.mean())
+    certified = seconds(lambda: estimator(received), budget) / len(received)
+    short, long = (seconds(lambda n=n: _dense(book, received, n), budget) / len(received) for n in (20, 120))
+    iteration = (long - short) / 100
+    gflops = 16e-9 * N * L * M / iteration
+    loop = iterations * iteration
+    return {
+        "gflops": gflops, "share": gflops / peak, "iterations": iterations,
+        "certified": certified, "loop": loop, "gain": loop / certified,
+    }  # fmt: skip
+
+
+_DENSE = {}
+
+
+def _dense(book, received, iterations):
+    """That many iterations in which every product is with the whole matrix, and no check but the last."""
+    key = (id(book), iterations)
+    if key not in _DENSE:
+        rotated = pc_admm(book)._rotated
+        options = {"lam_ratio": 0.1, "max_iter": iterations, "check_every": iterations, "dense": True}
+        Q = np.eye(len(rotated.s)) if rotated.Q is None else rotated.Q
+        _DENSE[key] = kernel_for("kernel").PcAdmm(rotated.B, Q, rotated.s, rotated.pilot_energy, options)
+    return _DENSE[key].solve(received, np.zeros(len(received)), received.shape[2], 1)
