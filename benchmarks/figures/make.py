@@ -77,7 +77,7 @@ SWEEPS = {
         ("gap", "nmse"),
     ),
 }
-SLOW = {"M-SBL": 300, "covariance ML": 300}  # frames a point at most
+SLOW = {"M-SBL": 300, "covariance ML": 100}  # frames a point at most
 # On plots one LASSO is enough: the one of the default penalty.
 SHOWN_LASSO = "pc_admm λ=0.7σ√M"
 
