@@ -56,3 +56,19 @@ def test_a_second_run_goes_on_from_the_counts(output):
     assert run(output).returncode == 0
     assert (output / "work" / "quick.json").stat().st_mtime_ns == counts
     assert (output / "calibration.md").read_text() == before
+
+
+def test_the_readme_tells_what_the_committed_table_tells():
+    summary = json.loads((FIGURES / "results" / "calibration.json").read_text())["summary"]
+    readme = " ".join((FIGURES.parents[1] / "README.md").read_text().split())
+    for wanted, text in (("0.01", "1.5 of a wanted 1e-2 in"), ("0.001", "2 of 1e-3 in")):
+        cells = summary[wanted]
+        assert f"{text} {cells['of_these_within']} of {cells['cells_with_miss_below_0.1']}" in readme
+
+
+def test_the_committed_table_keeps_what_is_promised():
+    for wanted in json.loads((FIGURES / "results" / "calibration.json").read_text())["summary"].values():
+        assert wanted["of_these_within"] == wanted["cells_with_miss_below_0.1"]
+        assert wanted["of_others_within"] >= 0.7 * wanted["other_cells"]
+        assert 1 / 3 < wanted["smallest_ratio"] and wanted["largest_ratio"] < 3
+        assert wanted["largest_noise_var_error_db_with_miss_below_0.1"] < 0.5
