@@ -92,11 +92,11 @@ class Photographer:
         width = max(NARROWEST, max(int(right) for _, _, right, _ in areas) + MARGIN + TREE)
         height = max(SHORTEST, BARS + max(int(bottom) for *_, bottom in areas) + MARGIN + CONSOLE)
         window.resize(width, height)
-        window.main.set_position(width - TREE)
-        self.soon(self.show_console)
+        self.soon(self.place_panes)
 
-    def show_console(self):
+    def place_panes(self):
         window = self.application.main_window
+        window.main.set_position(window.main.get_allocated_width() - TREE)
         window.left.set_position(window.left.get_allocated_height() - CONSOLE)
         window.queue_draw()
         self.soon(self.take)
