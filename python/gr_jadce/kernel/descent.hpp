@@ -48,9 +48,9 @@ public:
     int stride() const { return stride_; }
 
     int count = 0;
-    std::vector<int> list;         // the devices, `count` of them
-    Array<T> gram_re, gram_im;     // [j·stride + i]: a_iᴴ a_j
-    Array<T> correlation, rows;    // a_iᴴ (Y − A X), and X
+    std::vector<int> list;      // the devices, `count` of them
+    Array<T> gram_re, gram_im;  // [j·stride + i]: a_iᴴ a_j
+    Array<T> correlation, rows; // a_iᴴ (Y − A X), and X
 
 private:
     void update(int j, T lam, double& moved, double& size)

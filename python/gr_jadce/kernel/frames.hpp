@@ -4,6 +4,7 @@
 
 #include "simd.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <complex>
@@ -66,6 +67,23 @@ void from_planar(const T* in, int rows, int M, double factor, std::complex<Sampl
 {
     const int stride = padded<T>(rows);
     for (int row = 0; row < rows; ++row) {
+        for (int m = 0; m < M; ++m) {
+            out[std::ptrdiff_t(row) * M + m] = {
+                Sample(in[std::ptrdiff_t(2 * m) * stride + row] * factor),
+                Sample(in[std::ptrdiff_t(2 * m + 1) * stride + row] * factor)};
+        }
+    }
+}
+
+// The same where only the rows listed are not zero.
+template <class T, class Sample>
+void some_from_planar(
+    const T* in, int rows, const int* list, int count, int M, double factor, std::complex<Sample>* out)
+{
+    const int stride = padded<T>(rows);
+    std::fill(out, out + std::ptrdiff_t(rows) * M, std::complex<Sample>());
+    for (int i = 0; i < count; ++i) {
+        const int row = list[i];
         for (int m = 0; m < M; ++m) {
             out[std::ptrdiff_t(row) * M + m] = {
                 Sample(in[std::ptrdiff_t(2 * m) * stride + row] * factor),

@@ -165,7 +165,13 @@ private:
                 noise_var > 0 ? noise_var : solver.noise_var(workspace, lam_peak, n_antennas), n_antennas);
         }
         const Certified found = solver.solve(workspace, lam, lam_peak, options_.tol);
-        from_planar(workspace.Z.data(), single_.devices, workspace.M, 1 / scale, channel);
+        some_from_planar(workspace.Z.data(),
+                         single_.devices,
+                         workspace.active.data(),
+                         workspace.n_active,
+                         workspace.M,
+                         1 / scale,
+                         channel);
         for (int n = 0; n < single_.devices; ++n) {
             score[n] = double(workspace.norm[n]) / scale;
         }
@@ -231,8 +237,7 @@ std::unique_ptr<FastSolver> make_fast(const std::string& kind,
 {
     const std::int64_t* first = index.data();
     return std::make_unique<FastSolver>(
-        options_from(options),
-        FastBook{kind, pilot_length, n_devices, {first, first + index.size()}, bound});
+        options_from(options), FastBook{kind, pilot_length, n_devices, {first, first + index.size()}, bound});
 }
 #endif
 

@@ -144,7 +144,7 @@ private:
     // residual still calls for; U as if that were the solution.
     void descend(Workspace& work, double lam, double beta) const
     {
-        constexpr int rounds = 3, sweeps = 10;
+        constexpr int rounds = 3, sweeps[rounds] = {4, 10, 10};
         Descent<T>& descent = work.descent;
         descent.resize(std::max(1, std::min({pilots_.devices, pilots_.length / 6, 2048})), work.M);
         for (int round = 0; round < rounds; ++round) {
@@ -162,8 +162,7 @@ private:
                          descent.gram_im.data(),
                          descent.stride());
             exchange(work, [](T& here, T& there) { there = here; });
-            descent.run(T(lam), sweeps);
-            std::fill(work.Z.data(), work.Z.data() + work.Z.size(), T(0));
+            descent.run(T(lam), sweeps[round]);
             exchange(work, [](T& here, T& there) { here = there; });
             keep_norms(work);
             pilots_.forward(
