@@ -17,6 +17,7 @@ if any(name in os.environ for name in FOREIGN) or os.environ.get("OPENBLAS_NUM_T
 
 import flowgraph  # noqa: E402
 import network  # noqa: E402
+import scaling  # noqa: E402
 import solver  # noqa: E402
 from timing import machine  # noqa: E402
 
@@ -27,6 +28,7 @@ PARTS = {
     "solver": ("(i) group LASSO to 1e-4, one thread, set-up shared by 1000 frames", solver.run),
     "network": ("(ii) network of ten layers, one thread", network.run),
     "peak": ("(iii) products against sgemm", network.run_peak),
+    "scaling": ("(iv) cost against N, L, M, K", scaling.run),
     "flowgraph": ("(v) whole flowgraph", flowgraph.run),
     "memory": ("(vi) memory of the solving process", flowgraph.run_memory),
 }

@@ -54,11 +54,11 @@ def test_equals_numpy_in_single(size):
 def test_single_precision_is_double_rounded(size):
     pilots, received = frames(*size)
     rotated = pc_admm(pilots)._rotated
-    options = {"lam_ratio": 0.1, "max_iter": 10}  # and nothing is screened out
+    options = {"lam_ratio": 0.1, "max_iter": 10, "beta_factor": 3.2}  # and nothing is screened out
     Q = np.eye(len(rotated.s)) if rotated.Q is None else rotated.Q
     solver = kernel.PcAdmm(rotated.B, Q, rotated.s, rotated.pilot_energy, options)
     channel = solver.solve(received, np.zeros(len(received)), size[2], 1)[0]
-    expected = pc_admm(pilots, backend="numpy", lam_ratio=0.1, max_iter=10)(received).channel
+    expected = pc_admm(pilots, backend="numpy", lam_ratio=0.1, max_iter=10, beta_factor=3.2)(received).channel
     np.testing.assert_allclose(channel, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
