@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "solvers": {"pilots"},
     "detection": {"pilots", "solvers", "detection_large"},
     "detection_large": {"detection", "solvers"},
-    "unrolled": {"solvers", "npz", "pilots", "uplink", "metrics"},
+    "unrolled": {"solvers", "npz", "pilots", "uplink", "metrics", "recording", "messages"},
     "estimators": {"solvers", "unrolled.inference"},
     "reporting": {"asynchrony", "detection", "messages", "pilots"},
     "truth": {"messages"},
@@ -66,7 +66,7 @@ OUTSIDE = {
     "matplotlib": {"plots"},
     "distributed": {"sweep"},
     "scipy": {"beacon", "solvers", "detection", "uplink", "metrics", "structured"},
-    "torch": {"unrolled.network", "unrolled.training"},
+    "torch": {"unrolled.network", "unrolled.recorded", "unrolled.training"},
 }
 
 

@@ -1,31 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """jadce-train, run as its users run it."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from training_app import train
 
-import gr_jadce
 from gr_jadce import Scenario, make_pilots, simulate
 from gr_jadce.unrolled import load_weights, unrolled
 from gr_jadce.unrolled.inference import DEFAULT_WEIGHTS
-
-APP = Path(__file__).resolve().parents[2] / "apps" / "jadce-train"
-PACKAGE_PATH = str(Path(gr_jadce.__file__).resolve().parents[1])
-
-
-def train(directory, *arguments, modules=()):
-    """Run jadce-train in a directory; `modules` are searched before all others."""
-    paths = [*map(str, modules), PACKAGE_PATH, os.environ.get("PYTHONPATH", "")]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    command = [sys.executable, APP, *map(str, arguments), "--threads", "1"]
-    return subprocess.run(
-        command, env=environment, cwd=directory, capture_output=True, text=True, timeout=250
-    )
 
 
 def test_weights_are_written_and_run_and_a_run_resumes(tmp_path):

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Training on recorded frames whose truth is known."""
+
+import numpy as np
+import torch
+
+from ..messages import from_json
+from ..recording import read_recording
+from .inference import unrolled
+from .layers import Frames
+from .training import SNR_BINS, Batch, Case
+
+_FRAMES_A_BATCH = 96
+
+
+class Recorded:
+    """Batches drawn from a recording, for `Trainer`: pass `case` as its cases and `draw` as its draw.
+
+    Parameters
+    ----------
+    pilots : PilotBook
+    recording : path
+        SigMF, see `recording`; one sample a symbol.
+    truth : path
+        JSON lines, see `messages`: who was active in each frame, over which channels, and the noise
+        variance where it is known. Frames that were not recorded whole are left out.
+
+    Raises
+    ------
+    ValueError
+        If a file is malformed, the sizes differ, or fewer than 8 frames are left.
+    """
+
+    def __init__(self, pilots, recording, truth):
+        self.pilots = pilots
+        received, channel, noise_var = _matched(pilots, read_recording(recording), _reports(truth))
+        self.n_frames, self.n_antennas = len(received), received.shape[2]
+        self._set_frames(received, channel, noise_var)
+
+    def _set_frames(self, received, channel, noise_var):
+        network = unrolled(self.pilots)
+        known = np.isfinite(noise_var)
+        frames, scale = network._normalise(received, np.where(known, noise_var, 1.0))
+        self._frames = frames._replace(known=known.astype(np.float32))
+        self._book, energy = network._book, network._pilot_energy
+        self._channel = np.moveaxis(channel * np.sqrt(energy) / scale[:, None, None], 1, 0)
+        power = np.sum(channel.real**2 + channel.imag**2, axis=(1, 2))
+        self._scale = (scale**2 / (energy * power.mean())).astype(np.float32)
+        self.activity_rate = float(np.mean(np.any(channel, axis=2)))
+        self._quiet = np.argsort(power / (scale**2 * np.where(known, noise_var, 1.0)), kind="stable")
+
+    def case(self, rng) -> Case:
+        """The only case there is."""
+        return Case(self.pilots, self.n_antennas, self.activity_rate, 0.0, _FRAMES_A_BATCH)
+
+    def draw(self, case, seed, device="cpu") -> Batch:
+        """Frames at random, the noisiest first; σ² told for every other one where it is known."""
+        rank = np.random.default_rng(seed).integers(self.n_frames, size=case.n_frames)
+        pick = self._quiet[np.sort(rank)]
+        Y, noise_var, known = self._frames.Y[:, pick], self._frames.noise_var[pick], self._frames.known[pick]
+        known = known * (np.arange(case.n_frames) % 2).astype(np.float32)
+        frames = Frames(Y, np.where(known > 0, noise_var, np.float32(1)), known)
+        parts = [_tensors(part, device) for part in (self._book, frames)]
+        channel = torch.tensor(self._channel[:, pick].astype(np.complex64), device=device)
+        return Batch(*parts, channel, torch.tensor(self._scale[pick], device=device))
+
+
+def _tensors(part, device):
+    return type(part)(*(torch.tensor(np.asarray(value), device=device) for value in part))
+
+
+def _reports(path):
+    with open(path, encoding="utf-8") as lines:
+        return [from_json(line) for line in lines]
+
+
+def _matched(pilots, recording, reports):
+    """Received frames (B, L, M), channel (B, N, M) and noise variance (B,) of the frames recorded whole."""
+    size, M = (pilots.n_devices, recording.n_antennas), recording.n_antennas
+    received, channel, noise_var = [], [], []
+    for report in reports:
+        if (report.n_devices, report.n_antennas) != size:
+            found = f"{report.n_devices} and {report.n_antennas} in frame {report.frame_id}"
+            raise ValueError(f"truth: expected {size[0]} devices and {size[1]} antennas, got {found}")
+        place = recording.find(report.rx_time)
+        if place is None or place[0] + pilots.pilot_length > place[1].stop:
+            continue
+        received.append(recording.read(place[0], place[0] + pilots.pilot_length))
+        channel.append(np.zeros((pilots.n_devices, M), np.complex64))
+        channel[-1][report.device] = report.channel
+        noise_var.append(report.noise_var if report.noise_var and report.noise_var > 0 else np.nan)
+    if len(received) < SNR_BINS or not np.any(channel):
+        raise ValueError(f"recording: expected at least {SNR_BINS} frames of the truth, got {len(received)}")
+    return np.stack(received), np.stack(channel), np.array(noise_var)
