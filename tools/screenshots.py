@@ -134,7 +134,7 @@ def demo(folder):
 
 def evaluate(folder):
     run(
-        "jadce-evaluate", "--snr-db", "0:20:5", "--frames", "400", "--seed", "1",
+        "jadce-evaluate", "--snr-db", "0:20:5", "--frames", "200",
         "--estimators", "unrolled", "pc_admm", "vamp", "somp", "oracle_mmse",
         "-o", "curves.json", "--plots", "curves", "--format", "png", cwd=folder,
     )  # fmt: skip
