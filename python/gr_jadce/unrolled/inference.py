@@ -192,7 +192,7 @@ class Unrolled:
 
 
 def unrolled(
-    pilots, weights=None, n_layers="auto", noise_var=None, tol=2e-3, backend="auto", threads=1
+    pilots, weights=None, n_layers="auto", noise_var=None, tol=1e-3, backend="auto", threads=1
 ) -> Unrolled:
     """Make an estimator from a trained network.
 
