@@ -35,7 +35,7 @@ def all_tables(single, four, quick=False) -> str:
         [
             block_alista(50 if quick else 1000),
             onsager(*((1, 5, 60) if quick else (5, 60, 5000))),
-            jadce_gan(10 if quick else 200),
+            jadce_gan(10 if quick else 50),
             independent("Single antenna: N = 100, L = 40, M = 1", single, published.SINGLE_ANTENNA),
             independent("Four antennas: N = 200, L = 64, M = 4", four, published.FOUR_ANTENNAS),
             draws(*((2, 20) if quick else (5, 2000))),
