@@ -65,7 +65,7 @@ OUTSIDE = {
     "pmt": {"blocks", "messages"},
     "matplotlib": {"plots"},
     "distributed": {"sweep"},
-    "scipy": {"beacon", "solvers", "detection", "uplink", "metrics", "structured"},
+    "scipy": {"beacon", "waveform", "solvers", "detection", "uplink", "metrics", "structured"},
     "torch": {"unrolled.network", "unrolled.recorded", "unrolled.training"},
 }
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.signal import upfirdn
 
 from .framing import check_integer
 
@@ -77,13 +78,19 @@ class Waveform:
                 f"cyclic_prefix: expected at most the pilot length {len(pilots)}, got {self.cyclic_prefix}"
             )
         symbols = np.concatenate([pilots[len(pilots) - self.cyclic_prefix :], pilots])
-        time = np.arange(self.n_samples(len(pilots)) + late) / self.samples_per_symbol - self.span
-        peak = np.arange(len(symbols))
-        shaped = [
-            self._pulse(time[:, None] - peak - late_by) @ column
-            for late_by, column in zip(delay, symbols.T, strict=True)
-        ]
-        return np.stack(shaped, axis=1) if shaped else np.zeros((len(time), 0), symbols.dtype)
+        bursts = np.zeros((self.n_samples(len(pilots)) + late, pilots.shape[1]), complex)
+        for burst, column, by in zip(bursts.T, symbols.T, delay * self.samples_per_symbol, strict=True):
+            self._shape(burst, column, by)
+        return bursts
+
+    def _shape(self, burst, symbols, late):
+        """Write the burst of `symbols`, late by so many samples; what would come before the slot is lost."""
+        whole = int(np.floor(late))
+        half = self.span * self.samples_per_symbol
+        time = (np.arange(-half, half + 2) - (late - whole)) / self.samples_per_symbol
+        shaped = upfirdn(self._pulse(time), symbols, up=self.samples_per_symbol)[max(-whole, 0) :]
+        shaped = shaped[: len(burst) - max(whole, 0)]
+        burst[max(whole, 0) : max(whole, 0) + len(shaped)] = shaped
 
     def _pulse(self, time):
         near = np.abs(time) <= self.span
