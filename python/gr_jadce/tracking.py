@@ -9,7 +9,7 @@ from collections import deque
 
 import numpy as np
 
-_ENOUGH = 8  # frames, or measurements, that a median needs
+_ENOUGH = 8  # frames that a median needs; a guard tells by itself
 
 
 class LevelTracker:
@@ -48,9 +48,9 @@ class LevelTracker:
     def noise_var(self) -> float:
         """Median noise variance per received sample; 0 while too little is known."""
         guards, frames = self._of_guards.copy(), self._of_frames.copy()
-        values = guards or frames
-        needed = min(_ENOUGH, values.maxlen)
-        return float(np.exp(np.median(np.log(values)))) if len(values) >= needed else 0.0
+        if not guards and len(frames) < min(_ENOUGH, frames.maxlen):
+            return 0.0
+        return float(np.exp(np.median(np.log(guards or frames))))
 
     @property
     def active_per_frame(self) -> float:

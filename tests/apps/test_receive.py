@@ -67,6 +67,16 @@ def reports_of(tmp_path):
     return [from_json(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
 
 
+def test_the_noise_measured_in_the_guards_is_used(receive, record, tmp_path):
+    record()
+    receive()
+    alone = reports_of(tmp_path)
+    options = ("--guard-start", 30, "--guard-length", 10, "--noise-memory", 16)
+    assert counts_of(receive(*options))["solved"] == N_SLOTS
+    told = reports_of(tmp_path)
+    assert any(not np.array_equal(a.channel, b.channel) for a, b in zip(alone, told, strict=True))
+
+
 def test_what_was_recorded_is_received_again(app, book, tmp_path):
     simulation = ["--pilots", "book.npz", "--antennas", 2, "--slots", 50, "--slot-period", PERIOD]
     options = ["--json", "live.jsonl", "--record", "up"]
