@@ -3,7 +3,7 @@
 """Make all figures and tables of the documentation: `make figures`, or with --quick in half a minute.
 
 The sweep of every estimator is kept in build/figures and goes on where it was interrupted; the
-network's is begun anew with other weights, the others' when build/figures is removed. What is shown
+network's is begun anew when it changes, the others' when build/figures is removed. What is shown
 goes to benchmarks/figures/results, with the command, version and commit that made it.
 """
 
@@ -127,8 +127,14 @@ def run_part(name, label, args, origin):
 
 
 def file_stem(name, label):
-    weights = f"-{zlib.crc32(DEFAULT_WEIGHTS.read_bytes()):08x}" if label in NETWORK else ""
-    return f"{name}-{re.sub(r'[^A-Za-z0-9.]+', '-', label)}{weights}"
+    network = f"-{network_digest():08x}" if label in NETWORK else ""
+    return f"{name}-{re.sub(r'[^A-Za-z0-9.]+', '-', label)}{network}"
+
+
+def network_digest():
+    """Of the weights, and of the modules that run them."""
+    modules = sorted(DEFAULT_WEIGHTS.parents[1].glob("*.py"))
+    return zlib.crc32(b"".join(path.read_bytes() for path in [DEFAULT_WEIGHTS, *modules]))
 
 
 def save_figures(name, result, args):
