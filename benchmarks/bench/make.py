@@ -37,6 +37,9 @@ PARTS = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="shorter runs: does it work at all")
+    parser.add_argument(
+        "--compiled", action="store_true", help="the network in torch.compile, too: slow to make"
+    )
     parser.add_argument("--only", choices=PARTS, nargs="+", default=list(PARTS), help="parts to run")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "build" / "bench.json")
     args = parser.parse_args()
@@ -46,7 +49,8 @@ def main():
     for name in args.only:
         title, run = PARTS[name]
         print(title, flush=True)
-        results[name] = run(args.quick, _say)
+        options = {"compiled": True} if args.compiled and name == "network" else {}
+        results[name] = run(args.quick, _say, **options)
     args.output.parent.mkdir(parents=True, exist_ok=True)
     args.output.write_text(json.dumps(results, indent=1) + "\n")
     print(f"written: {args.output}")
