@@ -62,7 +62,7 @@ def run(cell, args):
     case = Case(pilots, n_antennas, ACTIVITY_RATE, 0.0, batch)
     steps = max(round(steps * args.budget), 20)
     estimators = classical(pilots)
-    for name in (*NETWORKS, OURS):
+    for name in args.networks:
         path = args.work / f"{cell}-{stem(name)}-{args.layers}-{steps}.pt"
         if not path.exists():
             torch.save(trained(name, case, args.layers, steps), path)
@@ -173,6 +173,8 @@ def parse():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cells", nargs="+", choices=CELLS, default=list(CELLS), help="default: all")
+    names = (*NETWORKS, OURS)
+    parser.add_argument("--networks", nargs="+", choices=names, default=names, help="default: all")
     parser.add_argument("--layers", type=command_line.count, default=12, help="of every network (default 12)")
     parser.add_argument(
         "--budget", type=command_line.positive, default=1, help="times the steps of training (default 1)"
