@@ -10,6 +10,8 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <mutex>
+
 namespace py = pybind11;
 
 namespace jadce {
@@ -105,6 +107,38 @@ private:
         }
     }
 
+    struct Both
+    {
+        int M = 0;
+        std::unique_ptr<typename PcAdmm<Pilots<float>>::Workspace> single;
+        std::unique_ptr<typename PcAdmm<Pilots<double>>::Workspace> twice;
+    };
+
+    // A thread's workspaces, kept from call to call: pages of memory new to a process take time.
+    struct Lease
+    {
+        Lease(const Solver& solver, int M) : solver(solver)
+        {
+            const std::lock_guard<std::mutex> lock(solver.spare_lock_);
+            if (!solver.spare_.empty() && solver.spare_.back().M == M) {
+                both = std::move(solver.spare_.back());
+                solver.spare_.pop_back();
+            } else {
+                solver.spare_.clear();
+                both.M = M;
+            }
+        }
+        Lease(const Lease&) = delete;
+        Lease& operator=(const Lease&) = delete;
+        ~Lease()
+        {
+            const std::lock_guard<std::mutex> lock(solver.spare_lock_);
+            solver.spare_.push_back(std::move(both));
+        }
+        const Solver& solver;
+        Both both;
+    };
+
     // work(frame, solver, workspace) for every frame: in single precision if that may do, and in
     // double where it then returns false.
     template <class Sample, class Work>
@@ -112,17 +146,13 @@ private:
     {
         const PcAdmm<Pilots<float>> single(single_, options_);
         const PcAdmm<Pilots<double>> twice(twice_, options_);
-        struct Both
-        {
-            std::unique_ptr<typename PcAdmm<Pilots<float>>::Workspace> single;
-            std::unique_ptr<typename PcAdmm<Pilots<double>>::Workspace> twice;
-        };
         const bool may = sizeof(Sample) == sizeof(float) && options_.tol >= 1e-5;
         for_each_frame(
             frames,
             threads,
-            [] { return Both(); },
-            [&](int frame, Both& both) {
+            [&] { return Lease(*this, M); },
+            [&](int frame, Lease& lease) {
+                Both& both = lease.both;
                 if (may && !both.single) {
                     both.single = std::make_unique<typename PcAdmm<Pilots<float>>::Workspace>(single_, M);
                 }
@@ -181,6 +211,8 @@ private:
     const PcAdmmOptions options_;
     const Pilots<float> single_;
     const Pilots<double> twice_;
+    mutable std::mutex spare_lock_;
+    mutable std::vector<Both> spare_;
 };
 
 using DenseSolver = Solver<DensePilots>;
