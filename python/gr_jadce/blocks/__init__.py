@@ -2,6 +2,7 @@
 """The GNU Radio blocks; importing this package needs GNU Radio."""
 
 from .activity_monitor import activity_monitor
+from .beacon_receiver import beacon_receiver
 from .json_sink import json_sink
 from .pilot_framer import pilot_framer
 from .receiver import receiver
@@ -15,6 +16,7 @@ from .zmq_sink import zmq_sink
 
 __all__ = [
     "activity_monitor",
+    "beacon_receiver",
     "json_sink",
     "pilot_framer",
     "receiver",

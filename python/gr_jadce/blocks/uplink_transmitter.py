@@ -2,6 +2,7 @@
 """Devices on the air: timed bursts on the slot grid, for `uhd.usrp_sink`, with their truth as messages."""
 
 import os
+from fractions import Fraction
 from time import monotonic
 
 import numpy as np
@@ -14,8 +15,11 @@ from ..pilots import as_pilot_book, load_pilots
 from ..transmission import Bursts, PeriodicActivity, RandomActivity, ScriptedActivity
 from ..waveform import Waveform
 from .lifetime import keep_alive
+from .limited_log import LimitedLog
 
 _PORTS = [pmt.intern("activity"), pmt.intern("channel")]
+_GRID = pmt.intern("grid")
+_AHEAD = (0.5, 1.5)  # seconds after a beacon that it tells the slots of
 _MOST_IDLE = 0.1  # seconds of looking for a slot with a burst, so that the flowgraph can stop
 _TX_TIME, _TX_SOB, _TX_EOB = (pmt.intern(name) for name in ("tx_time", "tx_sob", "tx_eob"))
 
@@ -57,6 +61,11 @@ class uplink_transmitter(gr.sync_block):
         Of the random activity.
     send_eof : bool
         End the message ports with pmt.PMT_EOF, for sinks that are given truth alone.
+    slots_per_beacon : int
+        Above 0, follow a base station: slot 0 starts with the first beacon that a
+        `beacon_receiver` tells on the port ``grid``, and so many slots last a beacon period of the
+        device's clock. Bursts are turned to the base station's carrier, and sent for the second
+        that starts half a second after the last beacon. The slot origin does not count.
 
     Raises
     ------
@@ -81,6 +90,7 @@ class uplink_transmitter(gr.sync_block):
         continuous=False,
         seed=0,
         send_eof=False,
+        slots_per_beacon=0,
     ):
         self._book = load_pilots(pilots) if isinstance(pilots, (str, os.PathLike)) else as_pilot_book(pilots)
         waveform = Waveform(**(waveform or {})) if not isinstance(waveform, Waveform) else waveform
@@ -96,6 +106,12 @@ class uplink_transmitter(gr.sync_block):
         gr.sync_block.__init__(self, "JADCE uplink transmitter", in_sig=None, out_sig=[np.complex64])
         for port in _PORTS:
             self.message_port_register_out(port)
+        self._slots_per_beacon = check_integer("slots_per_beacon", slots_per_beacon, 0)
+        self._log = LimitedLog(self.logger)
+        self._due = self._last if not slots_per_beacon else self._first  # the first slot that has to wait
+        self._turn = 0.0  # cycles a sample
+        self.message_port_register_in(_GRID)
+        self.set_msg_handler(_GRID, self._take_grid)
         self._slot, self._pending, self._scaled = self._first, np.empty(0, np.complex64), 0
         keep_alive(self)
 
@@ -119,7 +135,7 @@ class uplink_transmitter(gr.sync_block):
         while not len(self._pending):
             if self._slot >= self._last:
                 return -1
-            if monotonic() - began > _MOST_IDLE:
+            if self._slot >= self._due or monotonic() - began > _MOST_IDLE:
                 return 0
             self._begin_slot()
         count = min(len(out), len(self._pending))
@@ -128,12 +144,44 @@ class uplink_transmitter(gr.sync_block):
             self.add_item_tag(0, self.nitems_written(0) + count - 1, _TX_EOB, pmt.PMT_T)
         return count
 
+    def _start_of(self, slot):
+        """The device position of a slot, a whole sample where a beacon sets the grid."""
+        start = self._origin + slot * self._period
+        return round(start) if self._slots_per_beacon else start
+
+    def _take_grid(self, message):
+        """Follow a beacon: keep the numbers of the slots, move their times."""
+        try:
+            self._follow(pmt.to_python(message))
+        except Exception as error:
+            self._log.warn(f"ignoring a malformed grid: {error!r}")
+
+    def _follow(self, grid):
+        if not self._slots_per_beacon:
+            return
+        position = self._clock.position(int(grid["seconds"]), float(grid["fraction"]))
+        period = Fraction(float(grid["beacon_period"])) / self._slots_per_beacon
+        if not len(self._bursts) <= period < 2**32:
+            raise ValueError(f"beacon_period: expected {self._slots_per_beacon} slots, got {grid}")
+        first = self._due == self._first
+        number = 0 if first else round((position - self._origin) / self._period)
+        self._origin, self._period = position - number * period, period
+        self._turn = float(grid["offset_hz"]) / float(self._clock.rate)
+        rate = self._clock.rate
+        soon, late = (number + int(rate * seconds / period) + 1 for seconds in _AHEAD)
+        self._slot = max(self._slot, soon)
+        self._due = min(max(self._due, late), self._last)
+
     def _begin_slot(self):
         active = self._activity.active(self._slot, self._bursts.devices)
         burst, share = self._bursts.of(active)
         self._scaled += share < 1
-        time = self._clock.time(self._origin + self._slot * self._period)
+        start = self._start_of(self._slot)
+        time = self._clock.time(start)
         self._publish_truth(active, share, time)
+        if self._turn:
+            when = float(start % 2**40) + np.arange(len(burst))
+            burst = (burst * np.exp(2j * np.pi * (self._turn * when % 1))).astype(np.complex64)
         if self._continuous:
             self._pending = np.zeros(self._period, np.complex64)
             self._pending[: len(burst)] = burst

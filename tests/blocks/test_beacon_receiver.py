@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A device that hears a beacon tells the base station's slots, and sends in them, on its carrier."""
+
+import time
+
+import numpy as np
+import pmt
+import pytest
+from gnuradio import blocks, gr
+from test_beacon import BEACON, Air
+
+from gr_jadce.blocks import beacon_receiver, uplink_transmitter
+from gr_jadce.pilots import make_pilots
+from gr_jadce.transmission import Bursts
+from gr_jadce.waveform import Waveform
+
+PERIOD, RATE = 20_000, 1e6
+BOOK = make_pilots("qpsk", 8, 16, seed=1)
+
+
+class Grids(gr.basic_block):
+    """Keeps the grids told."""
+
+    def __init__(self):
+        gr.basic_block.__init__(self, "grids", in_sig=None, out_sig=None)
+        self.told = []
+        self.message_port_register_in(pmt.intern("in"))
+        self.set_msg_handler(pmt.intern("in"), self.take)
+
+    def take(self, message):
+        self.told.append(pmt.to_python(message))
+
+
+def tag(offset, key, value):
+    result = gr.tag_t()
+    result.offset, result.key, result.value = offset, pmt.intern(key), value
+    return result
+
+
+def rx_time(offset, seconds, fraction):
+    return tag(offset, "rx_time", pmt.make_tuple(pmt.from_uint64(seconds), pmt.from_double(fraction)))
+
+
+def wait_for(condition):
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def listen(samples, tags, transmitter=None, until=lambda told: False):
+    """The grids told of samples, and what a transmitter sends by them."""
+    source, ear, grids = blocks.vector_source_c(samples, False, 1, tags), beacon_receiver(PERIOD), Grids()
+    flowgraph, sink = gr.top_block(), blocks.vector_sink_c()
+    flowgraph.connect(source, ear)
+    flowgraph.msg_connect((ear, "grid"), (grids, "in"))
+    if transmitter is not None:
+        flowgraph.msg_connect((ear, "grid"), (transmitter, "grid"))
+        flowgraph.connect(transmitter, sink)
+    flowgraph.start()
+    wait_for(lambda: until(grids.told, sink))
+    flowgraph.stop()
+    flowgraph.wait()
+    return grids.told, sink
+
+
+def test_it_tells_beacons_in_device_time_over_a_gap():
+    air = Air(PERIOD, 10, 30, 0.02, first=3000.25)
+    samples = np.concatenate([air.samples(0, 150_000), air.samples(170_500, 300_000)])
+    tags = [rx_time(0, 5, 0.9), rx_time(150_000, 6, 0.0705)]
+    told, _ = listen(samples, tags, until=lambda told, sink: len(told) >= 9)
+    for grid in told:
+        position = (grid["seconds"] - 5) * 1e6 + (grid["fraction"] - 0.9) * 1e6
+        index = round((position - air.first) / PERIOD)
+        assert position == pytest.approx(air.start(index), abs=0.3)
+        assert grid["offset_hz"] == pytest.approx(0.02 / 4 * RATE, abs=60)
+        assert grid["snr_db"] == pytest.approx(10, abs=3)
+    assert told[-1]["beacon_period"] == pytest.approx(PERIOD * air.ratio, abs=0.5)
+
+
+def test_a_transmitter_sends_in_the_slots_of_the_beacon_on_its_carrier():
+    air, waveform = Air(PERIOD, 15, 30, 0.02, first=3000.25), Waveform(4)
+    transmitter = uplink_transmitter(BOOK, [3], 2000, rate=RATE, activity=1.0, slots_per_beacon=10)
+    _, sink = listen(
+        air.samples(0, 400_000),
+        [rx_time(0, 7, 0.0)],
+        transmitter,
+        until=lambda told, sink: len(told) >= 15 and len(sink.data()) >= 50_000,
+    )
+    burst, _ = Bursts(BOOK, waveform, [3], 12.0).of(np.array([3]))
+    starts = [t for t in sink.tags() if pmt.symbol_to_string(t.key) == "tx_time"]
+    assert len(starts) > 100
+    slot = PERIOD * air.ratio / 10
+    for start in starts[:-1]:
+        seconds, fraction = pmt.to_python(start.value)
+        position = (seconds - 7 + fraction) * 1e6
+        index = round((position - air.first) / slot)
+        assert position == pytest.approx(air.first + index * slot, abs=3)  # half a second after the beacon
+        sent = np.array(sink.data()[start.offset : start.offset + len(burst)])
+        turned = np.exp(2j * np.pi * air.offset * np.arange(len(burst)))
+        likeness = np.abs(np.vdot(burst * turned, sent)) / np.linalg.norm(burst) / np.linalg.norm(sent)
+        assert likeness > 0.99
+
+
+def test_malformed_grids_are_left_out():
+    transmitter = uplink_transmitter(BOOK, [3], 2000, activity=1.0, slots_per_beacon=10)
+    for message in (pmt.PMT_T, pmt.to_pmt({"seconds": 1}), pmt.to_pmt({"seconds": 1, "fraction": 0.5,
+                    "beacon_period": 10.0, "offset_hz": 0.0})):  # fmt: skip
+        transmitter._take_grid(message)
+    assert transmitter.slots() == 0
+
+
+def test_wrong_arguments_are_named():
+    with pytest.raises(ValueError, match="^period: expected"):
+        beacon_receiver(len(BEACON) - 1)
+    with pytest.raises(ValueError, match="^rate: expected"):
+        beacon_receiver(PERIOD, rate=0)
+    with pytest.raises(ValueError, match="^slots_per_beacon: expected"):
+        uplink_transmitter(BOOK, [3], 2000, slots_per_beacon=-1)
