@@ -170,3 +170,14 @@ def test_one_frame_may_come_without_a_batch_axis(uplink):
     network = unrolled(scenario.pilots)
     np.testing.assert_allclose(network(received[0]).channel[0], network(received[:1]).channel[0])
     assert np.isnan(network(received[0]).gap).all()
+
+
+def test_a_frame_left_unexplained_takes_the_second_path(shipped):
+    scenario = Scenario(make_pilots("gaussian", 288, 24, 11), n_antennas=8, activity_rate=0.4 / 12, snr_db=30)
+    received, channel, _, noise_var = simulate(scenario, 40, seed=123)
+    network = unrolled(scenario.pilots, shipped)
+    first = network._estimate(received, noise_var).channel
+    second = network(received, noise_var).channel
+    changed = np.any(first != second, axis=(1, 2))
+    assert 0 < changed.sum() < 10
+    assert nmse_db(second[changed], channel[changed]) < nmse_db(first[changed], channel[changed]) - 3

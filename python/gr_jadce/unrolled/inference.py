@@ -19,6 +19,7 @@ FORMAT_VERSION = 1
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "default.npz"
 _META = {"format_version": int, "n_layers": int, "scenario": dict, "provenance": dict}
 _TINY = np.finfo(np.float32).tiny
+_UNEXPLAINED = 4.0  # times σ²: where an estimate leaves more than that, something went wrong
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,31 @@ class Unrolled:
     def __call__(self, received, noise_var=None) -> Estimate:
         received = check_received(received, self.pilots.pilot_length)
         noise_var = self.noise_var if noise_var is None else noise_var
+        estimate = self._estimate(received, noise_var)
+        if noise_var is None or self.tol == 0:
+            return estimate
+        noise_var = per_frame("noise_var", noise_var, len(received))
+        return self._second_path(received, estimate, noise_var)
+
+    def _second_path(self, received, estimate, noise_var):
+        """Frames left far from explained, once more with σ² estimated; the better explanation counts."""
+        left = self._residual(received, estimate.channel)
+        hard = np.flatnonzero(left > _UNEXPLAINED * noise_var)
+        if not hard.size:
+            return estimate
+        again = self._estimate(received[hard], None)
+        better = self._residual(received[hard], again.channel) < left[hard] / 2
+        for field, other in zip(estimate[:3], again[:3], strict=True):
+            field[hard[better]] = other[better]
+        return estimate
+
+    def _residual(self, received, channel):
+        """Mean energy of a sample of what the estimates leave of the frames (B,)."""
+        rows = np.ascontiguousarray(np.moveaxis(channel, 1, 0))
+        rest = received - np.moveaxis(self.pilots.forward(rows), 0, 1)
+        return np.mean(rest.real**2 + rest.imag**2, axis=(1, 2))
+
+    def _estimate(self, received, noise_var):
         if self._compiled is not None:
             return self._call_compiled(received, noise_var)
         frames, scale = self._normalise(received, noise_var)
@@ -205,7 +231,10 @@ def unrolled(
     n_layers : int or "auto"
         Layers to run. "auto" ends a frame when a layer moves its estimate by less than `tol` times
         the error variance that the network predicts; hard frames, which have not come to rest after
-        the last layer, go through the later two thirds of the layers once more.
+        the last layer, go through the later two thirds of the layers once more. Where σ² is known
+        and an estimate leaves more than 4 σ² a sample unexplained, the frame is run again with σ²
+        estimated, and the new result taken if it leaves less than half: in all three times the layers
+        for such frames, some of heavy load at high SNR, and one product with the pilots for the others.
     noise_var : float, optional
         σ² per received sample; also a call argument. Unknown (None), it is estimated in every layer.
     tol : float
