@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(600)  # it compiles the kernel anew
 ROOT = Path(__file__).resolve().parents[1]
 
 
