@@ -38,6 +38,7 @@ MAY_IMPORT = {
     "waveform": {"framing"},
     "bursts": {"uplink"},
     "beacon": {"framing", "pilots", "waveform"},
+    "radio_check": {"beacon", "framing"},
     "transmission": {"framing", "pilots", "uplink"},
     "asynchrony": {"detection", "framing", "pilots", "solvers", "waveform"},
     "evaluation": {"detection", "metrics", "uplink"},
@@ -55,17 +56,18 @@ MAY_IMPORT["blocks"] = set(MAY_IMPORT) - {"", "unrolled", "evaluation", "sweep",
     "unrolled.inference"
 }
 MAY_IMPORT["sources"] = {"blocks", "command_line", "publishing"}
+MAY_IMPORT["capture"] = {"blocks", "sources"}
 MAY_IMPORT["reception"] = {"blocks", "command_line", "sources"}
 # Packages outside NumPy and the standard library → the parts, or single modules, that may import them.
 OUTSIDE = {
     "PyQt5": {"blocks.activity_window"},
     "pyqtgraph": {"blocks.activity_window"},
-    "gnuradio": {"blocks", "sources", "reception"},
+    "gnuradio": {"blocks", "sources", "capture", "reception"},
     "zmq": {"publishing"},
     "pmt": {"blocks", "messages"},
     "matplotlib": {"plots"},
     "distributed": {"sweep"},
-    "scipy": {"beacon", "waveform", "solvers", "detection", "uplink", "metrics", "structured"},
+    "scipy": {"beacon", "radio_check", "waveform", "solvers", "detection", "uplink", "metrics", "structured"},
     "torch": {"unrolled.network", "unrolled.recorded", "unrolled.training"},
 }
 

@@ -68,6 +68,33 @@ def positive(text) -> float:
     return value
 
 
+def numbers(text) -> list[float]:
+    """Argument type: numbers separated by commas."""
+    return [float(part) for part in text.split(",")]
+
+
+def add_usrp_options(group):
+    """Add the options of a USRP, but for its address, to a parser or a group of one."""
+    add = group.add_argument
+    add(
+        "--rate", type=positive, metavar="R",
+        help="samples per second (a simulation: default 1e6; recordings have their own)",
+    )  # fmt: skip
+    add("--freq", type=numbers, metavar="HZ", help="centre frequency, or M of them separated by commas")
+    add("--gain", type=numbers, default=[0.0], metavar="DB", help="gain, or M of them (default 0)")
+    add("--antenna-port", metavar="NAME", help="antenna port, e.g. RX2 (default the device's)")
+    add(
+        "--subdev",
+        metavar="SPEC",
+        help="receive channels of each board, e.g. A:0 for the first alone (default all it has)",
+    )
+    add("--clock-source", metavar="NAME", help="10 MHz reference, e.g. external (default the device's)")
+    add(
+        "--time-source", metavar="NAME",
+        help="pulse per second, e.g. external (default the device's); several boards need one in common",
+    )  # fmt: skip
+
+
 def add_uplink_options(group):
     """Add the options of a simulated uplink to a parser or a group of one."""
     group.add_argument(

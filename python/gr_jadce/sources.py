@@ -41,7 +41,15 @@ def open_source(args, book, slot_period) -> Source:
         return Source(block, block.n_antennas(), block.sample_rate(), block.n_samples())
     if args.simulate:
         return _simulated(args, book, slot_period)
-    name, opened = ("--frames", _frames) if args.frames is not None else ("--usrp", _usrp)
+    return _opened("--frames", _frames, args, book) if args.frames is not None else open_usrp(args)
+
+
+def open_usrp(args) -> Source:
+    """The USRPs that the options of `command_line.add_usrp_options` and ``--antennas`` describe."""
+    return _opened("--usrp", _usrp, args, None)
+
+
+def _opened(name, opened, args, book):
     try:
         return opened(args, book)
     except (RuntimeError, ImportError) as error:

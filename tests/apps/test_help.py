@@ -9,7 +9,7 @@ import pytest
 PROGRAMS = ("jadce-pilots", "jadce-simulate", "jadce-receive", "jadce-score", "jadce-annotate")
 
 
-@pytest.mark.parametrize("name", [*PROGRAMS, "jadce-monitor", "jadce-join"])
+@pytest.mark.parametrize("name", [*PROGRAMS, "jadce-monitor", "jadce-join", "jadce-check-radio"])
 def test_help_has_a_purpose_and_an_example(app, name):
     process = app(name, "--help")
     assert process.returncode == 0
@@ -23,6 +23,7 @@ def test_help_has_a_purpose_and_an_example(app, name):
         ["jadce-pilots", "make"],
         ["jadce-pilots", "show"],
         ["jadce-monitor"],
+        ["jadce-check-radio"],
         *([name] for name in PROGRAMS[1:]),
     ],
 )
