@@ -32,6 +32,7 @@ N_DEVICES, PILOT_LENGTH = 200, 64
 # (λ from an estimate of σ, gap 1e-4), which take several times longer.
 FRONT_END = {"lam_ratio": 0.1, "tol": 1e-2}
 CHUNK = 200  # frames
+MOST = 1e6  # inactive decisions a cell
 WANTED = {"0.01": 1.5, "0.001": 2.0}  # false-alarm probability → factor allowed
 GRID = {
     "n_antennas": (1, 2, 4, 8),
@@ -57,7 +58,7 @@ def main():
     args.output.mkdir(parents=True, exist_ok=True)
     counts = measure(cells, args, args.work / path)
     origin = {
-        "command": "make calibration" + (" (quick mode)" if args.quick else ""),
+        "command": command(args),
         "version": __version__,
         "commit": commit(),
     }
@@ -67,6 +68,13 @@ def main():
     (args.output / "calibration.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     (args.output / "calibration.md").write_text(table(origin, summary, rows), encoding="utf-8")
     print(f"{args.output / 'calibration.md'}: {len(rows)} cells")
+
+
+def command(args):
+    if args.quick:
+        return "make calibration (quick mode)"
+    given = "" if args.decisions == MOST else f' CALIBRATION_ARGS="--decisions {args.decisions:g}"'
+    return "make calibration" + given
 
 
 def measure(cells, args, path):
@@ -251,7 +259,7 @@ def parse():
         "--work", type=Path, default=ROOT / "build" / "calibration", help="where counts are kept"
     )
     args = parser.parse_args()
-    args.decisions = args.decisions or (4e4 if args.quick else 1e6)
+    args.decisions = args.decisions or (4e4 if args.quick else MOST)
     return args
 
 
