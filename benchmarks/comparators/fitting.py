@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from networks import LAYER_WISE, NETWORKS, Layered
 
+from gr_jadce.solvers.estimate import Estimate
 from gr_jadce.solvers.group_lasso import apply
 from gr_jadce.unrolled.inference import Unrolled, rotate
 from gr_jadce.unrolled.layers import Book, Frames
@@ -110,8 +111,11 @@ class Estimator(Unrolled):
         self._rotation, self._book, self._pilot_energy = rotate(pilots)
 
     @torch.no_grad()
-    def _run(self, frames):
+    def __call__(self, received, noise_var):
+        frames, scale = self._normalise(received, noise_var)
         book, frames = (type(p)(*(torch.tensor(v) for v in p)) for p in (self._book, frames))
         *_, output = self.network(book, frames)
-        n_iter = np.full(len(frames.noise_var), self.network.n_layers)
-        return output.estimate.numpy(), output.score.numpy(), n_iter
+        n_iter = np.full(len(received), self.network.n_layers)
+        channel = np.moveaxis(output.estimate.numpy(), 0, 1) * scale[:, None, None]
+        channel = (channel / np.sqrt(self._pilot_energy)).astype(np.complex64)
+        return Estimate(channel, output.score.numpy().T, n_iter, np.full(len(received), np.nan))
