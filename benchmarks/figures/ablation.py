@@ -18,8 +18,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: a process is
 
 from network import A, S, row
 
-from gr_jadce import __version__, command_line
-from gr_jadce.sweep import make_plan, sweep
+from gr_jadce import Scenario, __version__, make_estimator, make_pilots, simulate
+from gr_jadce.tally import Tally
 from gr_jadce.unrolled.variants import DEFAULT, VARIANTS
 
 HERE = Path(__file__).resolve().parent
@@ -27,7 +27,7 @@ ROOT = HERE.parents[1]
 N_LAYERS, SEED, BOOK, SNRS = 8, 123, 11, (5, 15)
 BUDGET = ["--layers", str(N_LAYERS), "--steps", "300", "--focus", "0.3", "--threads", "1"]
 UNTRAINED = [*BUDGET[:2], "--steps", "1", "--learning-rate", "1e-9", "--threads", "1"]
-CELLS = {"S": (S, 1000), "A": (A, 200)}
+CELLS = {"S": (S, 400), "A": (A, 60)}
 LABELS = {
     DEFAULT: "gate attention (the network)",
     "threshold_attention": "attention sets the threshold of a shrink",
@@ -44,9 +44,9 @@ def main():
     estimators = {LABELS[v]: option(trained(v, BUDGET, args.work)) for v in VARIANTS}
     full = args.work / f"{DEFAULT}.npz"
     estimators["untrained"] = option(trained(DEFAULT, UNTRAINED, args.work, "untrained"))
-    estimators |= {f"gate attention, {k} of the 8 layers": option(full, k) for k in (2, 4, 6)}
-    estimators |= {f"as shipped, {k} of 16 layers": ("unrolled", {"n_layers": k}) for k in (4, 8, 12, 16)}
-    figures = {(cell, known): run(cell, known, estimators, args) for cell in CELLS for known in (True, False)}
+    estimators |= {f"gate attention, {k} of the 8 layers": option(full, k) for k in (2, 4)}
+    estimators |= {f"as shipped, {k} of 16 layers": {"n_layers": k} for k in (4, 8, 16)}
+    figures = {(cell, known): run(cell, known, estimators) for cell in CELLS for known in (True, False)}
     origin = {"command": "ablation.py", "version": __version__, "training": command(DEFAULT, BUDGET)}
     cells = {name_of(*key): value for key, value in figures.items()}
     record = json.dumps({"origin": origin, "cells": cells}, indent=1, ensure_ascii=False)
@@ -68,23 +68,23 @@ def trained(variant, options, work, name=None):
 
 
 def option(path, n_layers=N_LAYERS):
-    return "unrolled", {"weights": str(path), "n_layers": n_layers}
+    return {"weights": path, "n_layers": n_layers}
 
 
-def run(cell, known, estimators, args):
-    """SNR → estimator → figures."""
-    scenario, frames = CELLS[cell]
-    told = ("noise_var",) if known else ()
-    plan = make_plan(
-        "snr_db", SNRS, estimators, {"pilot_seed": BOOK} | scenario, told, frames=frames, seed=SEED
-    )
-    progress = command_line.Progress()
-    result = sweep(plan, progress=lambda done, most: progress.show(done, f"{cell}: {done} of {most} frames"))
-    progress.clear()
-    return {
-        str(point["value"]): {label: entry["figures"] for label, entry in point["estimators"].items()}
-        for point in result["points"]
-    }
+def run(cell, known, networks):
+    """SNR → label → figures."""
+    fields, n_frames = CELLS[cell]
+    sizes = fields["n_devices"], fields["pilot_length"]
+    pilots = make_pilots("gaussian", *sizes, BOOK)
+    estimators = {label: make_estimator("unrolled", pilots, **options) for label, options in networks.items()}
+    found = {}
+    for snr_db in SNRS:
+        uplink = simulate(Scenario(pilots, fields["n_antennas"], snr_db=snr_db), n_frames, SEED)
+        tallies = {label: Tally() for label in estimators}
+        for label, estimator in estimators.items():
+            tallies[label].add(uplink, estimator(uplink.received, uplink.noise_var if known else None), None)
+        found[str(snr_db)] = {label: tally.figures(1e-2, decided=False) for label, tally in tallies.items()}
+    return found
 
 
 def name_of(cell, known):
