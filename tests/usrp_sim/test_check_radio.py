@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""jadce-check-radio on two simulated USRPs: it passes clean ones and names every injected fault."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gr_jadce.beacon import Beacon
+from gr_jadce.uplink import complex_normal
+
+pytestmark = pytest.mark.timeout(400)
+APP = Path(__file__).resolve().parents[2] / "apps" / "jadce-check-radio"
+RATE, N, SERVED = 1e6, 200_000, 500_000  # served more than used, so that the stream does not end with these
+PERIOD = 8000
+
+
+def on_the_air(ppm=0.0):
+    """What two antennas hear: a source, and beacons by a clock that theirs is off by `ppm`."""
+    rng, beacon = np.random.default_rng(1), Beacon()
+    air = complex_normal(rng, (SERVED,))
+    for start in np.arange(100.3, SERVED - 2000, PERIOD * (1 + 1e-6 * ppm)):
+        burst = beacon.waveform.bursts(beacon.symbols[:, None].astype(complex), (start % 1) / 4)[:, 0]
+        at = int(start) + np.arange(len(burst))
+        air[at] += 60 * burst * np.exp(2j * np.pi * 0.004 * at)
+    return 0.05 * (air[:, None] * [1, 1j] + 0.3 * complex_normal(rng, (SERVED, 2)))
+
+
+def late(samples):
+    samples[:, 1] = np.roll(samples[:, 1], 1)
+
+
+def weak(samples):
+    samples[:, 1] *= 10 ** (-3 / 20)
+
+
+def dead(samples):
+    samples[:, 1] = 0
+
+
+def with_dc(samples):
+    samples[:, 0] += 0.1 * np.std(samples[:, 0])
+
+
+def with_image(samples):
+    turned = samples[:, 0].imag * np.cos(np.deg2rad(5)) + samples[:, 0].real * np.sin(np.deg2rad(5))
+    samples[:, 0].imag = 10 ** (1 / 20) * turned
+
+
+def clipped(samples):
+    samples *= 8  # the served file ends at full scale
+
+
+def with_spur(samples):
+    level = np.std(samples[:, 1]) * 10 ** (-12 / 20)
+    samples[:, 1] += level * np.exp(2j * np.pi * 0.2 * np.arange(len(samples)))
+
+
+def drifting(samples):
+    samples[:, 1] *= np.exp(2j * np.pi * 9 / RATE * np.arange(len(samples)))
+
+
+FAULTS = {"alignment": late, "gain": weak, "silence": dead, "dc": with_dc, "iq": with_image,
+          "clipping": clipped, "spurs": with_spur, "coherence": drifting}  # fmt: skip
+
+
+def serve(samples, folder):
+    files = [folder / f"{antenna}.iq" for antenna in range(2)]
+    for stream, file in zip(samples.T, files, strict=True):
+        parts = np.stack([stream.real, stream.imag], axis=1)
+        np.round(parts * 32767).clip(-32767, 32767).astype("<i2").tofile(file)
+    return files
+
+
+def check(radios):
+    """The exit code, the verdicts that are not ok, and the number of checks."""
+    command = ["/usr/bin/python3", APP, "--usrp", radios, "--subdev", "A:0", "--antennas", 2, "--rate", RATE,
+               "--freq", 915e6, "--gain", 30, "--time-source", "external", "--duration", N / RATE,
+               "--beacon-period", PERIOD, "--json"]  # fmt: skip
+    process = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=200)
+    assert process.stdout, process.stderr
+    checks = json.loads(process.stdout)["checks"]
+    return process.returncode, {c["name"]: c["verdict"] for c in checks if c["verdict"] != "ok"}, len(checks)
+
+
+def test_clean_radios_pass(start_radios, tmp_path):
+    assert check(start_radios(serve(on_the_air(), tmp_path))) == (0, {}, 10)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_named(name, start_radios, tmp_path):
+    samples = on_the_air()
+    FAULTS[name](samples)
+    code, found, _ = check(start_radios(serve(samples, tmp_path)))
+    assert (code, found) == (1, {name: "fail"})
+
+
+def test_a_clock_that_is_off(start_radios, tmp_path):
+    code, found, _ = check(start_radios(serve(on_the_air(ppm=20), tmp_path)))
+    assert (code, found) == (1, {"clock": "fail"})
+
+
+def test_lost_packets(start_radios, tmp_path):
+    radios = start_radios(serve(on_the_air(), tmp_path), {1: "100000:4000"})
+    code, found, _ = check(radios)
+    assert (code, found) == (1, {"overflow": "fail"})
