@@ -57,14 +57,15 @@ MAY_IMPORT["blocks"] = set(MAY_IMPORT) - {"", "unrolled", "evaluation", "sweep",
 }
 MAY_IMPORT["sources"] = {"blocks", "command_line", "publishing"}
 MAY_IMPORT["capture"] = {"blocks", "sources"}
-MAY_IMPORT["reception"] = {"blocks", "command_line", "sources"}
+MAY_IMPORT["reception"] = {"asynchrony", "blocks", "command_line", "sources", "waveform"}
+MAY_IMPORT["emission"] = {"blocks", "framing", "sources", "waveform"}
 # Packages outside NumPy and the standard library → the parts, or single modules, that may import them.
 OUTSIDE = {
     "PyQt5": {"blocks.activity_window"},
     "pyqtgraph": {"blocks.activity_window"},
-    "gnuradio": {"blocks", "sources", "capture", "reception"},
+    "gnuradio": {"blocks", "sources", "capture", "emission", "reception"},
     "zmq": {"publishing"},
-    "pmt": {"blocks", "messages"},
+    "pmt": {"blocks", "emission", "messages"},
     "matplotlib": {"plots"},
     "distributed": {"sweep"},
     "scipy": {"beacon", "radio_check", "waveform", "solvers", "detection", "uplink", "metrics", "structured"},

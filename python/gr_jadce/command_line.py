@@ -4,6 +4,7 @@
 import argparse
 import os
 import sys
+from decimal import Decimal
 from pathlib import Path
 from time import monotonic
 
@@ -92,6 +93,32 @@ def add_usrp_options(group):
     add(
         "--time-source", metavar="NAME",
         help="pulse per second, e.g. external (default the device's); several boards need one in common",
+    )  # fmt: skip
+
+
+def slot_origin(text):
+    """Argument type: "first" or a device time as (whole seconds, fraction)."""
+    if text == "first":
+        return text
+    if not abs(float(text)) < 2**63:
+        raise ValueError
+    return int(Decimal(text)), float(Decimal(text) % 1)
+
+
+def add_waveform_options(group, samples_per_symbol):
+    """Add the options of a shaped waveform to a parser or a group of one."""
+    add = group.add_argument
+    add(
+        "--samples-per-symbol", type=count, default=samples_per_symbol, metavar="S",
+        help="samples from symbol to symbol (default %(default)s)",
+    )  # fmt: skip
+    add(
+        "--roll-off", type=positive, default=0.25, metavar="A",
+        help="excess bandwidth of the root-raised-cosine pulses (default %(default)s)",
+    )  # fmt: skip
+    add(
+        "--cyclic-prefix", type=whole, default=0, metavar="P",
+        help="last symbols of the pilot that are sent before it (default %(default)s)",
     )  # fmt: skip
 
 

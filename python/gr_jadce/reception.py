@@ -6,9 +6,10 @@ import sys
 import threading
 import time
 
-from gnuradio import blocks, gr
+from gnuradio import blocks, filter, gr
 
 from . import command_line
+from .asynchrony import Asynchrony
 from .blocks.json_sink import json_sink
 from .blocks.pilot_framer import pilot_framer
 from .blocks.receiver import receiver
@@ -17,6 +18,7 @@ from .blocks.scorer import scorer
 from .blocks.watchdog import dead_blocks, dead_threads
 from .blocks.zmq_sink import zmq_sink
 from .sources import ENDLESS, START_DELAY
+from .waveform import Waveform
 
 _DRAIN = 2.0  # seconds that a signalled flowgraph may take to answer the frames it has
 _SILENCE = 5.0  # seconds without a sample after which a radio is taken to have ended
@@ -43,19 +45,23 @@ class Reception:
         self.limit = _limit(args, slot_period, source)
         self.idle = _idle(args, source, self.limit)
         n_antennas, frames = source.n_antennas, source.gives_frames
+        waveform = _waveform(args)
         n_streams = 1 if frames else n_antennas
         size = gr.sizeof_gr_complex * (book.pilot_length * n_antennas if frames else 1)
         # Heads end live streams after what is wanted, and any stream at a signal.
         self.heads = [blocks.head(size, self.limit) for _ in range(n_streams)]
         self.framer = None if frames else pilot_framer(
-            book.pilot_length, n_antennas, slot_period, args.slot_origin, args.offset, source.rate,
+            book.pilot_length, n_antennas, slot_period, args.slot_origin,
+            args.offset + (waveform.offset if waveform else 0), source.rate,
+            samples_per_symbol=args.samples_per_symbol,
             guard_start=args.guard_start, guard_length=args.guard_length,
         )  # fmt: skip
         self.receiver = receiver(
             book, n_antennas, args.estimator, false_alarm=args.false_alarm, noise_var=args.noise_var,
             on_overload="drop" if source.live else "block", max_batch=256 if source.live else 64,
-            noise_memory=args.noise_memory,
+            noise_memory=args.noise_memory, asynchrony=_asynchrony(args, source.rate),
         )  # fmt: skip
+        self.filters = [filter.fir_filter_ccf(1, waveform.taps.tolist()) for _ in self.heads if waveform]
         self.json_sink = json_sink(json_path) if json_path is not None else None
         self.zmq_sink = zmq_sink(args.zmq) if args.zmq is not None else None
         self.recording = recording_sink(args.record, n_antennas, source.rate) if args.record else None
@@ -80,7 +86,8 @@ class Reception:
         flowgraph = gr.top_block("jadce-receive")
         intake = self.framer or self.receiver
         for stream, head in enumerate(self.heads):
-            flowgraph.connect((self.source.block, stream), head, (intake, stream))
+            chain = [head, *self.filters[stream : stream + 1]]
+            flowgraph.connect((self.source.block, stream), *chain, (intake, stream))
             if self.recording:
                 flowgraph.connect(head, (self.recording, stream))
         if self.framer:
@@ -202,6 +209,21 @@ class Reception:
         if not self.source.gives_frames and counts["samples"] != self.limit:
             what = "came from the radio" if self.source.live else "were processed"
             yield f"only {counts['samples']} of {self.limit} samples {what}"
+
+
+def _waveform(args):
+    """That of the pilots; None if they come as symbols."""
+    if args.samples_per_symbol == 1:
+        return None
+    return Waveform(args.samples_per_symbol, args.roll_off, cyclic_prefix=args.cyclic_prefix)
+
+
+def _asynchrony(args, rate):
+    """How far devices may be out of step; None if they are not."""
+    if args.max_delay is None and args.max_offset is None:
+        return None
+    max_offset = (args.max_offset or 0.0) * args.samples_per_symbol / rate
+    return Asynchrony(args.max_delay or 0, max_offset, args.cyclic_prefix > 0, args.roll_off)
 
 
 def _limit(args, slot_period, source):

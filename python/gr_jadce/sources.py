@@ -84,7 +84,7 @@ def _usrp(args, _book):
     stream = uhd.stream_args(cpu_format="fc32", channels=list(range(n_antennas)))
     usrp = uhd.usrp_source(args.usrp, stream)
     for board in range(usrp.get_num_mboards()):
-        _set_up_board(usrp, board, args)
+        set_up_board(usrp, board, args)
     usrp.set_samp_rate(args.rate)
     frequencies, gains = (
         _per_channel(args.freq, n_antennas, "--freq"),
@@ -95,12 +95,13 @@ def _usrp(args, _book):
             usrp.set_antenna(args.antenna_port, channel)
         usrp.set_center_freq(frequencies[channel], channel)
         usrp.set_gain(gains[channel], channel)
-    _set_time(usrp, uhd.time_spec, args.time_source)
+    set_time(usrp, uhd.time_spec, args.time_source)
     usrp.set_start_time(usrp.get_time_now() + uhd.time_spec(START_DELAY))
     return Source(usrp, n_antennas, usrp.get_samp_rate(), live=True)
 
 
-def _set_up_board(usrp, board, args):
+def set_up_board(usrp, board, args):
+    """Set what the options say of a board's clock, time source and channels."""
     if args.clock_source:
         usrp.set_clock_source(args.clock_source, board)
     if args.time_source:
@@ -109,7 +110,7 @@ def _set_up_board(usrp, board, args):
         usrp.set_subdev_spec(args.subdev, board)
 
 
-def _set_time(usrp, time_spec, time_source):
+def set_time(usrp, time_spec, time_source):
     """Set the device time to this host's, on all boards at the same pulse if there are several."""
     if usrp.get_num_mboards() == 1 and time_source in (None, "internal"):
         usrp.set_time_now(time_spec(time.time()))

@@ -48,7 +48,7 @@ def why_not():
 
 
 @contextlib.contextmanager
-def simulated_radios(iq_files, lose=None, patience=120.0):
+def simulated_radios(iq_files, lose=None, patience=120.0, capture=None):
     """Serve each file of int16 I, Q by a simulated USRP while the context lasts.
 
     Parameters
@@ -59,6 +59,8 @@ def simulated_radios(iq_files, lose=None, patience=120.0):
         "SAMPLE:COUNT" for a radio that loses the packets with these samples on the wire.
     patience : float
         Seconds to wait for radios that another process has, and for these to answer.
+    capture : dict of int to path, optional
+        Where a radio writes what it transmits (`sim_usrp.py`).
 
     Yields
     ------
@@ -70,7 +72,9 @@ def simulated_radios(iq_files, lose=None, patience=120.0):
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         for i, iq_file in enumerate(iq_files):
             stack.enter_context(_namespace(i))
-            stack.enter_context(_simulator(i, iq_file, (lose or {}).get(i, "0:0"), Path(folder, f"{i}.log")))
+            options = ["--lose", (lose or {}).get(i, "0:0")]
+            options += ["--capture", capture[i]] if i in (capture or {}) else []
+            stack.enter_context(_simulator(i, iq_file, options, Path(folder, f"{i}.log")))
         deadline = time.monotonic() + patience
         for i in range(len(iq_files)):
             _wait_until_ready(i, deadline, Path(folder, f"{i}.log"))
@@ -138,10 +142,10 @@ def _remove(name):
 
 
 @contextlib.contextmanager
-def _simulator(i, iq_file, lose, log_file):
+def _simulator(i, iq_file, options, log_file):
     """The process, which ends when its standard input closes: so it never outlives this one."""
     python = next(python for python in PYTHONS if not _lacking(python))
-    command = [python, HERE / "sim_usrp.py", iq_file, "--serial", f"JADCE{i:02d}", "--lose", lose]
+    command = [python, HERE / "sim_usrp.py", iq_file, "--serial", f"JADCE{i:02d}", *options]
     with open(log_file, "wb") as log:
         process = subprocess.Popen(
             ["ip", "netns", "exec", _name(i), *command], stdin=subprocess.PIPE, stdout=log, stderr=log

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Serve a file of samples as a simulated USRP E320, until standard input closes.
 
-    sim_usrp.py IQ_FILE [--serial S] [--lose SAMPLE:COUNT]
+    sim_usrp.py IQ_FILE [--serial S] [--lose SAMPLE:COUNT] [--capture FILE]
 
 IQ_FILE holds interleaved little-endian int16 I, Q (UHD's sc16 wire format): one receive channel.
 This runs the simulator that Ettus ships inside Debian's python3-uhd package (usrp_mpm), completed
@@ -9,6 +9,8 @@ with what a receiver of several radios needs: a clock that can be set and a time
 so that UHD's own client code, gnuradio's `uhd.usrp_source` for one, streams from it over UDP and
 aligns several. `--lose` drops, once a stream, the packets that hold COUNT samples from SAMPLE on:
 UHD reports an out-of-sequence overflow, realigns the radios, and gr-uhd tags the time again.
+`--capture` appends what is transmitted to FILE, as int16 I, Q, and to FILE.jsonl a line a packet:
+its tick (null if it has no time), its number of samples, and whether it ends a burst.
 
 Needs pyroute2 0.5.19 (newer ones do not work with usrp_mpm) and the Debian packages named in
 `radios.py`, which starts this program, one a network namespace. The parts that usrp_mpm imports
@@ -19,6 +21,7 @@ import argparse
 import collections
 import collections.abc
 import contextlib
+import json
 import math
 import multiprocessing
 import sys
@@ -155,6 +158,29 @@ def add_timed_file_source():
     sample_source.sources["TimedFileSource"] = TimedFileSource
 
 
+def add_capture_sink():
+    """Add a sink that writes samples down with the times at which they are to be sent."""
+    from usrp_mpm.simulator import chdr_stream, sample_source
+
+    class CaptureSink(sample_source.SampleSink):
+        def __init__(self, write_file):
+            self.samples = open(write_file, "ab", buffering=0)
+            self.lines = open(write_file + ".jsonl", "a", buffering=1)
+
+        def accept_packet(self, packet):
+            header, payload = packet.get_header(), bytes(packet.get_payload_bytes())
+            self.samples.write(payload)
+            line = {"tick": packet.get_timestamp(), "n_samples": len(payload) // BYTES_PER_SAMPLE}
+            self.lines.write(json.dumps(line | {"eob": bool(header.eob)}) + "\n")
+
+        def close(self):
+            self.samples.close()
+            self.lines.close()
+
+    chdr_stream.ChdrInputStream.CAPACITY_BYTES = 2**16  # as shipped, less than one packet of UHD's
+    sample_source.sinks["CaptureSink"] = CaptureSink
+
+
 def make_streams_robust():
     """Let long streams, late flow-control reports and registers of newer clients pass."""
     from usrp_mpm.simulator import chdr_stream, stream_endpoint_node, stream_ep_regs
@@ -208,19 +234,22 @@ def main():
     parser.add_argument("iq_file")
     parser.add_argument("--serial", default="FA4EDE7")
     parser.add_argument("--lose", default="0:0", metavar="SAMPLE:COUNT")
+    parser.add_argument("--capture", metavar="FILE")
     args = parser.parse_args()
 
     install_stand_ins()
     add_clock()
     add_sensors()
     add_timed_file_source()
+    add_capture_sink()
     make_streams_robust()
+    sink = f"class=CaptureSink\nwrite_file={args.capture}\n" if args.capture else "class=NullSamples\n"
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "radio.ini")
         config.write_text(
             f"[hardware]\npreset=E320\nserial_num={args.serial}\n"
             f"[sample.source]\nclass=TimedFileSource\nread_file={args.iq_file}\nrepeat=False\nlose={args.lose}\n"
-            "[sample.sink]\nclass=NullSamples\n"
+            f"[sample.sink]\n{sink}"
         )
         serve(str(config), until=sys.stdin.read)
 
