@@ -37,6 +37,13 @@ def run(main):
     sys.exit(code)
 
 
+def reserve_stdout() -> int:
+    """A descriptor of standard output for data; whatever else is printed goes to stderr."""
+    descriptor = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return descriptor
+
+
 def parser(description, examples):
     """An argument parser whose help shows the examples as they stand, and every default."""
     return argparse.ArgumentParser(

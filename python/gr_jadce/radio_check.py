@@ -6,6 +6,7 @@ antennas hear (a splitter, a near transmitter), the clock a `beacon.Beacon`.
 """
 
 from functools import partial
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -225,8 +226,10 @@ def overflow(lost, n_samples, rate) -> Finding:
 def gaps(recording) -> list[float]:
     """Samples lost before each segment but the first, by device time; negative if time went back."""
     position = SampleClock(recording.sample_rate).position
-    pairs = zip(recording.segments, recording.segments[1:], strict=False)
-    return [float(position(*b.rx_time) - position(*a.rx_time) - (a.stop - a.start)) for a, b in pairs]
+    return [
+        float(position(*b.rx_time) - position(*a.rx_time) - (a.stop - a.start))
+        for a, b in pairwise(recording.segments)
+    ]
 
 
 def clock(recording, beacon, period) -> Finding:
@@ -299,7 +302,7 @@ def _delay(crossed):
     delay, even, odd = (
         _peak(near, correlation[part]) for part in (slice(None), slice(0, None, 2), slice(1, None, 2))
     )
-    if abs(even - odd) > DELAY[1]:
+    if abs(even - odd) > DELAY[0]:
         return None, None
     return delay, correlation[:, np.abs(near - delay).argmin()]
 

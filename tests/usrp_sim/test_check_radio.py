@@ -74,12 +74,16 @@ def serve(samples, folder):
     return files
 
 
+def run(radios, seconds=N / RATE):
+    command = ["/usr/bin/python3", APP, "--usrp", radios, "--subdev", "A:0", "--antennas", 2, "--rate", RATE,
+               "--freq", 915e6, "--gain", 30, "--time-source", "external", "--duration", seconds,
+               "--beacon-period", PERIOD, "--json"]  # fmt: skip
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=200)
+
+
 def check(radios):
     """The exit code, the verdicts that are not ok, and the number of checks."""
-    command = ["/usr/bin/python3", APP, "--usrp", radios, "--subdev", "A:0", "--antennas", 2, "--rate", RATE,
-               "--freq", 915e6, "--gain", 30, "--time-source", "external", "--duration", N / RATE,
-               "--beacon-period", PERIOD, "--json"]  # fmt: skip
-    process = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=200)
+    process = run(radios)
     assert process.stdout, process.stderr
     checks = json.loads(process.stdout)["checks"]
     return process.returncode, {c["name"]: c["verdict"] for c in checks if c["verdict"] != "ok"}, len(checks)
@@ -106,3 +110,9 @@ def test_lost_packets(start_radios, tmp_path):
     radios = start_radios(serve(on_the_air(), tmp_path), {1: "100000:4000"})
     code, found, _ = check(radios)
     assert (code, found) == (1, {"overflow": "fail"})
+
+
+def test_a_radio_that_falls_silent(start_radios, tmp_path):
+    process = run(start_radios(serve(on_the_air()[:N], tmp_path)), seconds=2 * N / RATE)
+    assert process.returncode == 1
+    assert f" of {2 * N} samples came from the radio" in process.stderr
