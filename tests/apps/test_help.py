@@ -6,7 +6,14 @@ import subprocess
 
 import pytest
 
-PROGRAMS = ("jadce-pilots", "jadce-simulate", "jadce-receive", "jadce-score", "jadce-annotate")
+PROGRAMS = (
+    "jadce-pilots",
+    "jadce-simulate",
+    "jadce-receive",
+    "jadce-score",
+    "jadce-annotate",
+    "jadce-transmit",
+)
 
 
 @pytest.mark.parametrize("name", [*PROGRAMS, "jadce-monitor", "jadce-join", "jadce-check-radio"])
@@ -44,7 +51,7 @@ def test_the_examples_work_when_pasted(app, environment, tmp_path):
     runnable = list(
         dict.fromkeys(line for line in examples if "--usrp" not in line and "--frames" not in line)
     )
-    assert len(runnable) == 7
+    assert len(runnable) == 8
     printed = ""
     for line in runnable:
         process = subprocess.run(

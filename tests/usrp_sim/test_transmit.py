@@ -2,6 +2,7 @@
 """jadce-transmit on a simulated USRP: the samples and times that reach the radio are those asked for."""
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -110,12 +111,42 @@ def record(folder, bursts, start):
         writer.write(line, (start // RATE, start % RATE / RATE))
 
 
+def test_the_flowgraph_sends_in_its_slots(radio, tmp_path):
+    run(["grcc", "-o", tmp_path, ROOT / "examples" / "usrp_transmitter.grc"])
+    program = ["/usr/bin/python3", tmp_path / "usrp_transmitter.py", "--usrp-args", radio]
+    program += [
+        "--pilot-file",
+        tmp_path / "book.npz",
+        "--activity",
+        "1",
+        "--truth-path",
+        tmp_path / "t.jsonl",
+    ]
+    process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        wait_for_samples(process, tmp_path)
+        said, _ = process.communicate("\n", timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 0
+    assert re.search(r"slots \d+, scaled down 0\n", said)
+    expected = [ticks(report) for report in read_lines(tmp_path / "t.jsonl")]
+    assert expected[0] == 5 * RATE
+    sent = [tick for tick, _, _ in captured(tmp_path)]
+    assert sent == expected[: len(sent)]
+
+
+def wait_for_samples(process, folder):
+    while not (sent := folder / "tx.iq").exists() or not sent.stat().st_size:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+
+
 def test_a_signal_ends_it_cleanly(radio, tmp_path):
     process = subprocess.Popen(transmit(radio, tmp_path), stderr=subprocess.PIPE, text=True)
     try:
-        while not (sent := tmp_path / "tx.iq").exists() or not sent.stat().st_size:
-            assert process.poll() is None, process.stderr.read()
-            time.sleep(0.05)
+        wait_for_samples(process, tmp_path)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
     finally:
