@@ -123,6 +123,10 @@ def test_clipping(full_scale):
     assert found.value == pytest.approx(0.025, abs=0.005)
 
 
+def test_samples_beyond_1_are_no_converter_s():
+    assert not complaints(clean() * 10)
+
+
 def test_a_tone_that_is_not_clipped_is_a_spur_alone():
     tone = np.exp(2j * np.pi * 0.123 * np.arange(N))[:, None] * [0.6, 0.6j]
     assert "clipping" not in complaints(clean(2, -20) / 5 + tone)

@@ -323,8 +323,8 @@ def _turning(phasors, rate):
 
 
 def _clipped(level):
-    share = np.mean(level >= _FULL_SCALE)
     top = level.max()
+    share = np.mean(level >= _FULL_SCALE) if top < 2 - _FULL_SCALE else 0.0  # else it is not full scale
     edge, inside = (np.mean(level > (1 - k * _EDGE) * top) for k in (1, 2))
     walled = top > 100 * _STEP and edge * len(level) > 20 and edge > _PILE * (inside - edge)
     return max(share, edge if walled else 0.0)
