@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help setup torch demo test bench sanitize soak figures calibration docs screenshots install uninstall lint clean
+.PHONY: help setup torch demo test bench sanitize soak figures calibration impairments docs screenshots install uninstall lint clean
 
 help:
 	@echo 'make setup      install what is missing, build, and stage the package in build/stage'
@@ -15,6 +15,7 @@ help:
 	@echo 'make figures    make all figures and tables of the documentation (a quarter of an hour)'
 	@echo 'make docs       build the guide, build/docs/index.html'
 	@echo 'make screenshots  make the pictures of the README and the guide (SHOTS=NAME for one)'
+	@echo 'make impairments  curves of miss and NMSE over offsets, delays and fading, and where each breaks (minutes)'
 	@echo 'make calibration  measure false alarms over 480 cells (a quarter of an hour on two idle cores)'
 	@echo 'make install    install to /usr/local, for every user and GNU Radio Companion'
 	@echo 'make uninstall  remove what make install put there'
@@ -53,6 +54,9 @@ docs:
 
 screenshots:
 	@tools/setup.sh test && tools/stage.sh && . ./env.sh && /usr/bin/python3 tools/screenshots.py $(SHOTS)
+
+impairments:
+	@tools/setup.sh run && tools/stage.sh && . ./env.sh && /usr/bin/python3 benchmarks/figures/impairments.py $(IMPAIRMENTS_ARGS)
 
 calibration:
 	@tools/setup.sh run && tools/stage.sh && . ./env.sh && /usr/bin/python3 benchmarks/figures/calibration.py $(CALIBRATION_ARGS)
