@@ -50,6 +50,7 @@ class Emission:
         self.usrp = _open_usrp(args) if args.usrp is not None else None
         self.rate = self.usrp.get_samp_rate() if self.usrp else args.rate
         self.clock = SampleClock(self.rate)
+        self.n_slots = args.slots
         origin, self.first = _grid(args, self.clock, _now(self.usrp) + _LEAD if self.usrp else 0.0)
         self.start, self.period = self.clock.position(*origin), args.slot_period
         self.transmitter = uplink_transmitter(
@@ -84,7 +85,7 @@ class Emission:
         return self._report(unsent)
 
     def _connect_usrp(self):
-        self.events = _Events()
+        self.events = RadioEvents()
         self.flowgraph.connect(self.transmitter, self.usrp)
         self.flowgraph.msg_connect((self.usrp, "async_msgs"), (self.events, "in"))
 
@@ -125,6 +126,8 @@ class Emission:
         return 1 if complaints else 0
 
     def _complaints(self, counts):
+        if self.n_slots and counts["slots"] < self.n_slots and not self.signalled.is_set():
+            yield f"only {counts['slots']} of {self.n_slots} slots were sent"
         if counts.get("late"):
             yield f"{counts['late']} bursts came too late for the radio, and were not sent"
         if counts.get("unrecorded"):
@@ -149,7 +152,7 @@ class _Stamp(gr.sync_block):
         return len(output_items[0])
 
 
-class _Events(gr.basic_block):
+class RadioEvents(gr.basic_block):
     """Count what a radio tells of its transmissions."""
 
     def __init__(self):

@@ -5,8 +5,10 @@ import json
 import signal
 
 import numpy as np
+import pmt
 import pytest
 
+from gr_jadce.emission import RadioEvents
 from gr_jadce.recording import read_recording
 from gr_jadce.transmission import Bursts
 from gr_jadce.waveform import Waveform
@@ -89,6 +91,16 @@ def test_a_truth_log_is_a_script(app, send, tmp_path):
     )  # fmt: skip
     assert again.returncode == 0, again.stderr
     assert (tmp_path / "again.jsonl").read_text() == before
+
+
+def test_what_a_radio_tells_is_counted():
+    events = RadioEvents()
+    for codes in (["burst_ack"], ["time_error"], ["time_error", "underflow"], ["seq_error_in_burst"], []):
+        told = pmt.dict_add(pmt.make_dict(), pmt.intern("event_code"), pmt.to_pmt(list(codes)))
+        told = pmt.dict_add(told, pmt.intern("channel"), pmt.from_long(0))
+        events.handle_message(pmt.cons(pmt.intern("uhd_async_msg"), told))
+    events.handle_message(pmt.PMT_NIL)
+    assert events.counts() == {"late": 2, "underflow": 1, "lost": 1}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
