@@ -25,6 +25,7 @@ SWEPT = {  # option → its values (the first is no impairment), SNR (dB)
     "rician-k-db": ("-20,-10,0,5,10,20", 5),
     "antenna-correlation": ("0,0.3,0.6,0.8,0.9,0.95,0.99", 5),
 }
+SHOWN = ("nmse", "decided-miss")  # of the curves that jadce-evaluate draws
 ESTIMATORS = {"pc_admm": "PC-ADMM", "unrolled": "the network"}
 
 
@@ -59,6 +60,9 @@ def run(command, path):
     path.unlink(missing_ok=True)
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+    for curve in path.parent.glob(f"{path.stem}-*.svg"):
+        if curve.stem.removeprefix(f"{path.stem}-") not in SHOWN:
+            curve.unlink()
     return json.loads(path.read_text())
 
 
