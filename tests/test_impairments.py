@@ -20,7 +20,7 @@ def test_curves_and_the_points_where_each_breaks(tmp_path):
     package = str(Path(gr_jadce.__file__).resolve().parents[1])
     environment = os.environ | {"PYTHONPATH": package, "PATH": f"{ROOT / 'apps'}:{os.environ['PATH']}"}
     subprocess.run(
-        [sys.executable, PROGRAM, "--frames", "40", "--output", tmp_path],
+        [sys.executable, PROGRAM, "--frames", "40", "--output", tmp_path, "--work", tmp_path],
         env=environment, check=True, capture_output=True, timeout=250,
     )  # fmt: skip
     text = (tmp_path / "impairments.md").read_text()

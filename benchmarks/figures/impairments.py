@@ -17,6 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path("benchmarks/figures/results")
+WORK = Path("build/figures")
 CELL = "--pilot-kind qpsk --n-devices 64 --pilot-length 32 --n-antennas 4 --n-active 8 --snr-db {snr}"
 SWEPT = {  # option → its values (the first is no impairment), SNR (dB)
     "max-offset": ("0,0.0005,0.001,0.002,0.004,0.008,0.016,0.032", 15),
@@ -33,14 +34,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=2000, help="frames a point (default %(default)s)")
     parser.add_argument("--output", type=Path, default=RESULTS, help="where curves and table go")
+    parser.add_argument("--work", type=Path, default=WORK, help="where the sweeps go")
     args = parser.parse_args()
     os.chdir(ROOT)
-    args.output.mkdir(parents=True, exist_ok=True)
+    for directory in (args.output, args.work):
+        directory.mkdir(parents=True, exist_ok=True)
     rows, commands = [], []
     for option, (values, snr) in SWEPT.items():
         command = command_of(option, values, snr, args)
         commands.append(shlex.join(command))
-        result = run(command, args.output / f"impairment-{option}.json")
+        result = run(command, args.work / f"impairment-{option}.json", args.output)
         rows += [row(option, label, result) for label in ESTIMATORS]
     text = table(rows, commands)
     (args.output / "impairments.md").write_text(text, encoding="utf-8")
@@ -48,19 +51,19 @@ def main():
 
 
 def command_of(option, values, snr, args):
-    stem = args.output / f"impairment-{option}"
+    name = f"impairment-{option}"
     return [
         *("jadce-evaluate", *CELL.format(snr=snr).split(), f"--{option}={values}"),
         *("--estimators", *ESTIMATORS, "--known", "--frames", str(args.frames), "--seed", "7"),
-        *("-o", f"{stem}.json", "--plots", str(stem), "--format", "svg"),
+        *("-o", f"{args.work / name}.json", "--plots", str(args.output / name), "--format", "svg"),
     ]
 
 
-def run(command, path):
+def run(command, path, output):
     path.unlink(missing_ok=True)
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
-    for curve in path.parent.glob(f"{path.stem}-*.svg"):
+    for curve in output.glob(f"{path.stem}-*.svg"):
         if curve.stem.removeprefix(f"{path.stem}-") not in SHOWN:
             curve.unlink()
     return json.loads(path.read_text())
