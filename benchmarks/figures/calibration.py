@@ -185,8 +185,8 @@ def summarise(rows):
     summary = {}
     for wanted, factor in WANTED.items():
         entries = [row[wanted] for row in rows]
-        good = [1 / factor <= entry["ratio"] <= factor for entry in entries]
-        seen = [entry["miss_probability"] < 0.1 for entry in entries]
+        good = [bool(1 / factor <= entry["ratio"] <= factor) for entry in entries]
+        seen = [bool(entry["miss_probability"] < 0.1) for entry in entries]
         summary[wanted] = {
             "factor": factor,
             "cells_with_miss_below_0.1": sum(seen),
