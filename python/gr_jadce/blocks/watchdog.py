@@ -25,8 +25,12 @@ def dead_blocks(blocks) -> list[str]:
     for pause in (0, *_PAUSES):  # the list of threads may lack some while others are ending
         sleep(pause)
         running = _thread_names()  # before asking who is done: a block is done before its thread ends
-        lacking = Counter(_thread_name(block) for block in blocks) - running
-        suspects = [block for block in suspects if lacking[_thread_name(block)] and not _is_done(block)]
+        lacking = Counter(map(_cut_name, blocks)) - running
+        suspects = [
+            block
+            for block in suspects
+            if lacking[_cut_name(block)] and not running[_numbered_name(block)] and not _is_done(block)
+        ]
         if not suspects:
             break
     return [block.name() for block in suspects]
@@ -43,9 +47,15 @@ def _is_done(block):
     return detail is None or detail.done() or block.finished()
 
 
-def _thread_name(block):
+def _cut_name(block):
     """What GNU Radio calls a block's thread, as far as Linux keeps it."""
     return f"{block.name()}{block.unique_id()}".encode()[:_NAME_LENGTH]
+
+
+def _numbered_name(block):
+    """What later releases (3.10.12 for one) call it: they cut the name, not the number."""
+    number = str(block.unique_id())
+    return f"{block.name()[: _NAME_LENGTH - len(number)]}{number}".encode()
 
 
 def _thread_names():
