@@ -66,6 +66,16 @@ def test_a_block_in_long_work_is_alive_and_one_that_raised_is_dead(run):
     wait_for(lambda: dead_blocks(chain) == [sink.name()])
 
 
+@pytest.mark.parametrize("digits", [1, 2, 3, 4])
+def test_blocks_of_any_number_are_alive(run, digits):
+    while slow_sink().unique_id() < 10 ** (digits - 1):
+        pass
+    sink = slow_sink()
+    chain = run(sink, 10**12)
+    assert sink.entered.wait(20)
+    assert dead_blocks(chain) == []
+
+
 def test_of_two_blocks_with_threads_of_one_name_the_dead_one_counts(run):
     first, second = slow_sink(fails=True), slow_sink()
     chains = [run(sink, 10**12) for sink in (first, second)]

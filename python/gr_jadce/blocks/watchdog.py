@@ -48,14 +48,18 @@ def _is_done(block):
 
 
 def _cut_name(block):
-    """What GNU Radio calls a block's thread, as far as Linux keeps it."""
-    return f"{block.name()}{block.unique_id()}".encode()[:_NAME_LENGTH]
+    """What GNU Radio calls a block's thread: the name cut to leave room for the number.
+
+    Up to 3.10.5 for one, room for all but the last digit, which Linux then cuts off.
+    """
+    name, number = block.name(), str(block.unique_id())
+    return f"{name[: _NAME_LENGTH + 1 - len(number)]}{number}"[:_NAME_LENGTH].encode()
 
 
 def _numbered_name(block):
-    """What later releases (3.10.12 for one) call it: they cut the name, not the number."""
-    number = str(block.unique_id())
-    return f"{block.name()[: _NAME_LENGTH - len(number)]}{number}".encode()
+    """What later releases (3.10.12 for one) call it: with the whole number."""
+    name, number = block.name(), str(block.unique_id())
+    return f"{name[: _NAME_LENGTH - len(number)]}{number}".encode()
 
 
 def _thread_names():
