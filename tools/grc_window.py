@@ -81,6 +81,7 @@ class Photographer:
         before = window.current_page
         window.console.text_display.clear()
         window.new_page(self.path, show=True)
+        before.saved = True  # or later releases ask whether to save it
         window.page_to_be_closed = before
         window.close_page()
         show_our_blocks(window.btwin)
