@@ -21,7 +21,7 @@ from .waveform import Waveform
 _SEGMENT = 8  # symbols: carrier offsets within ± 1/16 cycle a symbol
 _FEW = 64  # places at which a Fourier transform would take longer
 _ZOOM = 4  # frequencies tried for each segment
-_SHARE = 0.15  # of the energy in a burst's span: noise alone stays below 0.08 in a million samples
+_SHARE = 0.15  # of the energy in a burst's span; at 0 dB a beacon holds about half
 _MEMORY = 50  # beacons that the filter remembers, at most
 _WINDOW = 1.5  # symbols around the predicted time that are searched when locked
 _CONFIRM = 2  # beacons that follow the first one for a lock
