@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Parts (v) and (vi): the whole flowgraph, from a file of samples to messages, and memory."""
+"""Part (v): the whole flowgraph, from a file of samples to messages."""
 
-import resource
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from time import monotonic, perf_counter, sleep, thread_time
@@ -46,27 +43,6 @@ def run(quick=False, say=print):
         percentiles = ", ".join(f"{name} {1e3 * found[name]:6.2f} ms" for name in ("p50", "p90", "p99"))
         say(f"  latency at {100 * float(load):2.0f} % load ({found['rate']:6.0f} frames/s): {percentiles}")
     return results
-
-
-def run_memory(quick=False, say=print):
-    """Peak resident memory of a process that imports, sets up and solves 64 frames."""
-    results = {}
-    for estimator in ("pc_admm", "unrolled"):
-        code = f"import flowgraph; flowgraph._solve_alone({estimator!r})"
-        here = Path(__file__).parent
-        output = subprocess.run([sys.executable, "-c", code], cwd=here, text=True, check=True,
-                                stdout=subprocess.PIPE).stdout  # fmt: skip
-        before, after = (int(kilobytes) / 1024 for kilobytes in output.split())
-        results[estimator] = {"imported_mb": before, "solved_mb": after}
-        say(f"  {estimator:10} {before:6.1f} MB imported, {after:6.1f} MB with 64 frames solved")
-    return results
-
-
-def _solve_alone(estimator):
-    book, received = _frames(64)
-    peaks = [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]
-    make_estimator(estimator, book)(received)
-    print(*peaks, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def _frames(count):

@@ -16,6 +16,7 @@ if any(name in os.environ for name in FOREIGN) or os.environ.get("OPENBLAS_NUM_T
     os.execve(sys.executable, [sys.executable, *sys.argv], clean)
 
 import flowgraph  # noqa: E402
+import memory  # noqa: E402
 import network  # noqa: E402
 import scaling  # noqa: E402
 import solver  # noqa: E402
@@ -30,7 +31,7 @@ PARTS = {
     "peak": ("(iii) products against sgemm", network.run_peak),
     "scaling": ("(iv) cost against N, L, M, K", scaling.run),
     "flowgraph": ("(v) whole flowgraph", flowgraph.run),
-    "memory": ("(vi) memory of the solving process", flowgraph.run_memory),
+    "memory": ("(vi) memory of the solving process", memory.run),
 }
 
 

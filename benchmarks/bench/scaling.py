@@ -13,6 +13,7 @@ from pathlib import Path
 from time import perf_counter, process_time
 
 import numpy as np
+from memory import peak_mb
 from timing import seconds
 
 from gr_jadce import Scenario, decide, make_pilots, pc_admm, simulate
@@ -110,15 +111,9 @@ def solve_alone(directory, kind, n_devices, noise_var, descend):
         wall, processor = min(wall, perf_counter() - start), min(processor, process_time() - busy)
     entry = {"set_up_s": set_up, "wall_s": wall / FRAMES, "processor_s": processor / FRAMES}
     entry |= {"n_iter": float(np.mean(estimate.n_iter))}
-    entry["memory_mb"] = _peak_kib() / 1024
+    entry["memory_mb"] = peak_mb()
     np.save(Path(directory) / "channel.npy", estimate.channel)
     print(json.dumps(entry))
-
-
-def _peak_kib():
-    """Peak resident memory since this program began (`ru_maxrss` counts what started it, too)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
 
 
 def _dense(budget, say):
