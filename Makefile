@@ -62,7 +62,7 @@ calibration:
 	@tools/setup.sh run && tools/stage.sh && . ./env.sh && /usr/bin/python3 benchmarks/figures/calibration.py $(CALIBRATION_ARGS)
 
 bench:
-	@tools/setup.sh run && tools/stage.sh && tools/bench.sh $(BENCH_ARGS)
+	@tools/setup.sh bench && tools/stage.sh && tools/bench.sh $(BENCH_ARGS)
 
 sanitize:
 	@tools/setup.sh test && tools/sanitize.sh $(PYTEST_ARGS)

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# setup.sh run|test|docs|train: installs what is missing on a Debian-like system, and nothing when all is there.
+# setup.sh run|test|docs|bench|train: installs what is missing on a Debian-like system, and nothing when all is there.
 #   run    what the receiver and its demo need; as root also the simulated USRPs
 #   test   the same and what the tests need
 #   docs   the same as run and what builds the guide
+#   bench  the same as run and what tools/bench.sh makes a venv with
 #   train  the same as run and torch, which only jadce-train and its tests need
 # Debian packages come without recommends; .venv holds only what Debian lacks, on top of Debian's
 # NumPy, which it must never replace: GNU Radio was built for that one.
@@ -36,9 +37,9 @@ case "${1:-}" in
 run) packages=("${run_packages[@]}") groups=() ;;
 test) packages=("${run_packages[@]}" "${test_packages[@]}") groups=(test) ;;
 docs) packages=("${run_packages[@]}" "${docs_packages[@]}") groups=() ;;
-train) packages=("${run_packages[@]}" python3-venv) groups=() ;;
+bench | train) packages=("${run_packages[@]}" python3-venv) groups=() ;;
 *)
-    echo "usage: tools/setup.sh run|test|docs|train" >&2
+    echo "usage: tools/setup.sh run|test|docs|bench|train" >&2
     exit 2
     ;;
 esac

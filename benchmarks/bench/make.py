@@ -47,14 +47,22 @@ def main():
     results = {"version": __version__, "commit": _commit(), "machine": machine()}
     for key, value in results["machine"].items():
         print(f"{key:10} {value}")
-    for name in args.only:
-        title, run = PARTS[name]
-        print(title, flush=True)
-        options = {"compiled": True} if args.compiled and name == "network" else {}
-        results[name] = run(args.quick, _say, **options)
+    parts = {name: _run(name, args) for name in args.only}
     args.output.parent.mkdir(parents=True, exist_ok=True)
-    args.output.write_text(json.dumps(results, indent=1) + "\n")
+    args.output.write_text(json.dumps(results | parts, indent=1) + "\n")
     print(f"written: {args.output}")
+    return int(any("failed" in part for part in parts.values()))
+
+
+def _run(name, args):
+    title, run = PARTS[name]
+    print(title, flush=True)
+    options = {"compiled": True} if args.compiled and name == "network" else {}
+    try:
+        return run(args.quick, _say, **options)
+    except Exception as error:  # the other parts are of use all the same
+        print(f"  failed: {error!r}", file=sys.stderr, flush=True)
+        return {"failed": repr(error)}
 
 
 def _say(line):
@@ -67,4 +75,4 @@ def _commit():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
