@@ -107,8 +107,34 @@ def test_frames_have_the_snr_and_the_channels_they_say(dtype):
     assert ((channel.abs() ** 2).sum((0, 2)) * scale).mean() == pytest.approx(1, abs=0.05)
 
 
+def test_the_nonlinearity_of_admm_net_is_a_curve_of_the_length():
+    curve = networks.PiecewiseLinear()
+    T = torch.tensor([0.5, 1.75, 40.0])[:, None, None] * torch.tensor([0.6, 0.8j])
+    rows, score = curve(T, torch.tensor([2.0]))
+    np.testing.assert_allclose(score[:, 0], [0.5, 1.75, 40], rtol=1e-5)
+    np.testing.assert_allclose(rows[:, 0, 0].detach(), [0, 0, 0.6 * 38], atol=1e-4)
+    with torch.no_grad():
+        curve.points[3:5] = torch.tensor([0.5, 1.0])  # at 0.75 and 1 thresholds
+    rows, _ = curve(T, torch.tensor([2.0]))
+    np.testing.assert_allclose(rows[1, 0].detach(), [0.6 * 1.5, 0.8j * 1.5], atol=1e-4)
+
+
+@pytest.mark.parametrize(("best", "tried"), [(6e-3, 3), (2e-2, 4), (2e-1, 6), (6e-1, 6), (6e-5, 6)])
+def test_learning_rates_are_tried_until_the_best_has_a_worse_one_on_either_side(best, tried):
+    trials = fitting.search(lambda rate: abs(np.log(rate / best)), fitting.RATES)
+    assert min(trials, key=trials.get) == best
+    assert len(trials) == tried
+
+
+def test_a_rate_at_which_training_breaks_down_is_not_chosen():
+    trials = fitting.search(lambda rate: -rate if rate < 0.05 else np.nan, fitting.RATES)
+    assert min(trials, key=trials.get) == 2e-2
+    assert trials[6e-2] == fitting.FAILED
+
+
 @pytest.mark.parametrize("name", ["LISTA, tied", "LAMP"])
-def test_training_makes_it_better(name):
+def test_training_makes_it_better(name, monkeypatch):
+    monkeypatch.setattr(fitting, "TRIAL", 1)
     layer, options = networks.NETWORKS[name]
     before = fitting.untrained(layer, BOOK, 2, **options)
     start = Trainer(before, 1, cases=lambda rng: CASE, draw=fitting.draw).validate()

@@ -13,8 +13,10 @@ from gr_jadce.unrolled.inference import Unrolled, rotate
 from gr_jadce.unrolled.layers import Book, Frames
 from gr_jadce.unrolled.training import SNR_BINS, Batch, Trainer
 
-RATES = (2e-3, 6e-3, 2e-2)  # learning rates tried
+RATES = (6e-5, 2e-4, 6e-4, 2e-3, 6e-3, 2e-2, 6e-2, 2e-1, 6e-1)  # learning rates to choose from
+TRIED = (2e-3, 6e-3, 2e-2)  # always; others while the best so far is the least or the largest tried
 TRIAL = 0.1  # share of the steps that each is tried for
+FAILED = 1e3  # dB: score of a rate at which training broke down
 
 
 def draw(case, seed, device="cpu", snr_range_db=(0.0, 30.0), dtype=torch.complex64, per_frame=False):
@@ -52,6 +54,8 @@ def fit(make_network, cases, n_steps, draw=draw, layer_wise=False, rates=RATES, 
         See `Trainer`.
     layer_wise : bool
         See `_run`.
+    rates : tuple of float
+        Learning rates to choose from, ascending, `TRIED` among them.
     progress : callable, optional
         Called as ``progress(step, loss)``.
 
@@ -63,16 +67,30 @@ def fit(make_network, cases, n_steps, draw=draw, layer_wise=False, rates=RATES, 
     def run(steps, rate):
         return _run(make_network(), cases, steps, rate, draw, layer_wise, seed, progress)
 
-    scores = {rate: run(int(TRIAL * n_steps), rate).validate() for rate in rates}
-    rate = min(scores, key=lambda rate: np.nan_to_num(scores[rate], nan=np.inf))
+    trials = search(lambda rate: run(int(TRIAL * n_steps), rate).validate(), rates)
+    rate = min(trials, key=trials.get)
     trainer = run(n_steps, rate)
     record = {
         "steps": n_steps,
         "frames_a_step": cases(np.random.default_rng(0)).n_frames,
         "learning_rate": rate,
-        "trials": scores,
+        "trials": trials,
     }
     return trainer.network, record | {"layer_wise": layer_wise, "validation_db": trainer.validate()}
+
+
+def search(score, rates):
+    """{rate: score} of `TRIED`, and of ever more of `rates` until the best has a worse one on either side.
+
+    A rate at which training broke down scores `FAILED`.
+    """
+    trials = {}
+    todo = list(TRIED)
+    while todo:
+        trials |= {rate: float(np.nan_to_num(score(rate), nan=FAILED)) for rate in todo}
+        best = rates.index(min(trials, key=trials.get))
+        todo = [rate for rate in rates[max(best - 1, 0) : best + 2] if rate not in trials]
+    return trials
 
 
 def _run(network, cases, n_steps, rate, draw, layer_wise, seed, progress):
@@ -90,11 +108,11 @@ def _run(network, cases, n_steps, rate, draw, layer_wise, seed, progress):
     return trainer
 
 
-def comparator(name, case, n_layers, n_steps, progress=None):
+def comparator(name, case, n_layers, n_steps, draw=draw, progress=None):
     """Train the network `name` of `NETWORKS`: it, and a record."""
     layer, options = NETWORKS[name]
     make = partial(untrained, layer, case.pilots, n_layers, **options)
-    return fit(make, lambda rng: case, n_steps, layer_wise=name in LAYER_WISE, progress=progress)
+    return fit(make, lambda rng: case, n_steps, draw, name in LAYER_WISE, progress=progress)
 
 
 def untrained(layer, pilots, n_layers, **options):

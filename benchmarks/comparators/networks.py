@@ -112,19 +112,39 @@ class Alista(torch.nn.Module):
         return (*_shrink(T, self.threshold(book, frames), memory, min(0.012 * (k + 1), 0.13)),)
 
 
+class PiecewiseLinear(torch.nn.Module):
+    """Rows T made as long as a learned curve of their length says: both in thresholds (B,), score ‖T‖.
+
+    The curve starts as the shrink and is linear between points STEP apart, and after the last.
+    """
+
+    STEP, END = 0.25, 16
+
+    def __init__(self):
+        super().__init__()
+        self.points = torch.nn.Parameter((torch.arange(0, self.END, self.STEP) - 1).clamp(min=0))
+
+    def __call__(self, T, threshold):
+        norms = torch.sqrt(_squares(T) + 1e-12)
+        place = norms / (threshold * self.STEP)
+        left = place.detach().long().clamp(max=len(self.points) - 2)
+        length = torch.lerp(self.points[left], self.points[left + 1], place - left)
+        return (length * threshold / norms)[..., None] * T, norms
+
+
 class AdmmNet(torch.nn.Module):
-    """ADMM-net: ADMM's steps with ρ, θ = λ/ρ, the relaxation and the dual step learned.
+    """ADMM-net: ADMM's steps with ρ, θ, the relaxation, the dual step and the nonlinearity learned.
 
     Y. Yang, J. Sun, H. Li and Z. Xu, "ADMM-CSNet: a deep learning approach for image compressive
-    sensing", IEEE Trans. Pattern Anal. Mach. Intell. 42(3), 2020, with the row shrink as its
-    nonlinearity.
+    sensing", IEEE Trans. Pattern Anal. Mach. Intell. 42(3), 2020; its filters are left out, because
+    channels are sparse as they are.
     """
 
     def __init__(self, book):
         super().__init__()
         self.log_rho = torch.nn.Parameter(torch.tensor(0.0))
         self.relax, self.dual = (torch.nn.Parameter(torch.tensor(1.0)) for _ in range(2))
-        self.threshold = Threshold(0.3)
+        self.threshold, self.nonlinearity = Threshold(0.3), PiecewiseLinear()
 
     def forward(self, book, frames, Z, U, k):
         U = torch.zeros_like(Z) if U is None else U
@@ -132,7 +152,7 @@ class AdmmNet(torch.nn.Module):
         weight = 1 / (book.s + torch.exp(self.log_rho))
         X = V + apply(book.adjoint, weight[..., None] * (frames.Y - apply(book.B, V)))
         X = self.relax * X + (1 - self.relax) * Z
-        Z, _, score = _shrink(X + U, self.threshold(book, frames), None)
+        Z, score = self.nonlinearity(X + U, self.threshold(book, frames))
         return Z, U + self.dual * (X - Z), score
 
 

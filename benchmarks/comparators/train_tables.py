@@ -16,7 +16,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: a process is
 
 import numpy as np
 import torch
-from fitting import draw, fit
+from fitting import TRIED, draw, fit
 
 from gr_jadce import __version__, as_pilot_book, command_line
 from gr_jadce.unrolled import load_weights, save_weights
@@ -41,7 +41,7 @@ def main():
         steps = max(round(steps * args.budget), 20)
         cases = partial(case, n_devices, length, n_antennas, batch)
         frames = partial(draw, snr_range_db=(snr_db, snr_db), dtype=torch.float32, per_frame=True)
-        network, record = fit(start, cases, steps, frames, progress=shown(name, steps))
+        network, record = fit(start, cases, steps, frames, rates=TRIED, progress=shown(name, steps))
         origin = {
             "command": f"benchmarks/comparators/train_tables.py --tables {name}",
             "version": __version__,
