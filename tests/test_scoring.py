@@ -95,6 +95,22 @@ def test_bad_input_is_counted_and_not_scored():
     assert np.isnan(score.miss_probability())
 
 
+def test_a_transmitters_truth_scores_activity_and_leaves_channels_out():
+    activity, _, decided, channel = random_frames(40)
+    score = Score()
+    for k in range(40):
+        device = np.flatnonzero(activity[k])
+        truth = make_report(
+            frame_id=k, n_devices=N, n_antennas=1, device=device,
+            channel=np.ones((len(device), 1)), score=np.ones(len(device)),
+        )  # fmt: skip
+        score.add(truth, report_of(k, decided[k], channel[k]))
+    summary = score.summary()
+    assert (summary["frames"], summary["frames_activity_only"]) == (40, 40)
+    assert summary["activity_error_rate"] == metrics.activity_error_rate(decided, activity)
+    assert np.isnan([summary["nmse_db"], *summary["nmse_db_interval"]]).all()
+
+
 @pytest.mark.parametrize("name", ["frame_id", "n_devices", "n_antennas"])
 def test_reports_that_do_not_fit_are_refused(name):
     truth = make_report(n_active=0, frame_id=3)

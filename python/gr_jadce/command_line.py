@@ -174,7 +174,10 @@ def slot_period(args, book) -> int:
 def score_lines(summary) -> list[str]:
     """The figures of `scoring.Score.summary` as lines of text."""
     lines = [f"frames scored              {summary['frames']} (and {summary['frames_bad']} with bad input)"]
-    names = ("miss_probability", "false_alarm_probability", "activity_error_rate", "nmse_db")
+    names = ["miss_probability", "false_alarm_probability", "activity_error_rate", "nmse_db"]
+    if left_out := summary["frames_activity_only"]:
+        lines.append(f"channels left out          in {left_out} frames: their truth is of one antenna only")
+        names = names[:3] if left_out == summary["frames"] else names
     for name in names:
         low, high = summary[f"{name}_interval"]
         unit = " dB" if name == "nmse_db" else ""

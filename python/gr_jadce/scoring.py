@@ -13,17 +13,18 @@ _MOST_CHANNELS = 2**27  # of a frame; they are compared in memory
 class Score:
     """Accumulates the figures of merit over pairs of a truth report and its estimate.
 
-    Frames whose status is "bad_input" were not estimated; they are counted and not scored.
+    Frames whose status is "bad_input" were not estimated; they are counted and not scored. A truth
+    of one antenna may be a transmitter's, which knows no receive antenna's channel: with reports of
+    several antennas, the activity is scored and the channels are left out.
 
     Attributes
     ----------
-    frames, frames_bad : int
-        Frames scored, and frames reported as bad input.
+    frames, frames_bad, frames_activity_only : int
+        Frames scored, frames reported as bad input, and frames scored whose channels were left out.
     """
 
     def __init__(self):
-        self.frames = 0
-        self.frames_bad = 0
+        self.frames = self.frames_bad = self.frames_activity_only = 0
         self._missed = self._active = self._false_alarms = self._inactive = 0
         # Sums over frames of e, p, e², e·p and p², e the error energy of a frame, p its channel energy.
         self._energies = np.zeros(5)
@@ -39,18 +40,19 @@ class Score:
         Raises
         ------
         ValueError
-            If the two differ in frame, number of devices or of antennas, or a channel is not finite.
+            If the two differ in frame, number of devices or of antennas (unless the truth has one),
+            or a channel is not finite.
         """
         _check_match(truth, estimate)
         if estimate.status == "bad_input":
             self.frames_bad += 1
             return
-        error, power = _error_energy(truth, estimate), _energy(truth.channel)
-        if not isfinite(power + error):
-            raise ValueError(f"channel: expected finite values, got an error energy of {error}")
+        if truth.n_antennas == estimate.n_antennas:
+            self._compare_channels(truth, estimate)
+        else:
+            self.frames_activity_only += 1
         self.frames += 1
         self._count_devices(truth, estimate)
-        self._energies += (error, power, error * error, error * power, power * power)
 
     def miss_probability(self) -> float:
         """Share of the active devices that were not detected; NaN when none was active."""
@@ -65,7 +67,7 @@ class Score:
         return _share(self._missed + self._false_alarms, self._active + self._inactive)
 
     def nmse_db(self) -> float:
-        """Normalised mean square error of the channels, dB; NaN when no device was active."""
+        """Normalised mean square error of the channels, dB; NaN when none was compared."""
         error, power = self._energies[:2]
         return _decibel(error / power) if power else nan
 
@@ -79,6 +81,7 @@ class Score:
         return {
             "frames": self.frames,
             "frames_bad": self.frames_bad,
+            "frames_activity_only": self.frames_activity_only,
             "miss_probability": self.miss_probability(),
             "miss_probability_interval": wilson_interval(missed, self._active),
             "false_alarm_probability": self.false_alarm_probability(),
@@ -88,6 +91,12 @@ class Score:
             "nmse_db": self.nmse_db(),
             "nmse_db_interval": self._nmse_interval_db(),
         }
+
+    def _compare_channels(self, truth, estimate):
+        error, power = _error_energy(truth, estimate), _energy(truth.channel)
+        if not isfinite(power + error):
+            raise ValueError(f"channel: expected finite values, got an error energy of {error}")
+        self._energies += (error, power, error * error, error * power, power * power)
 
     def _count_devices(self, truth, estimate):
         decided = np.zeros(truth.n_devices, dtype=bool)
@@ -159,7 +168,7 @@ class TruthWindow:
 def _check_match(truth, estimate):
     for name in ("frame_id", "n_devices", "n_antennas"):
         expected, given = getattr(truth, name), getattr(estimate, name)
-        if expected != given:
+        if expected != given and not (name == "n_antennas" and expected == 1):
             raise ValueError(f"{name}: expected that of the truth, {expected}, got {given}")
     if truth.n_devices * truth.n_antennas > _MOST_CHANNELS:
         raise ValueError(

@@ -9,12 +9,13 @@ import pytest
 from gr_jadce.messages import Report, to_json
 
 
-def report(frame_id, channel, n_devices=10, status="ok"):
-    """A report of one antenna; `channel` maps devices to values."""
+def report(frame_id, channel, n_devices=10, status="ok", n_antennas=1):
+    """A report; `channel` maps devices to the value at every antenna."""
     device = sorted(channel)
     return Report(
-        frame_id=frame_id, rx_time=(0, 0.0), n_devices=n_devices, n_antennas=1, device=device,
-        channel=np.array([[channel[n]] for n in device]).reshape(-1, 1), score=np.ones(len(device)),
+        frame_id=frame_id, rx_time=(0, 0.0), n_devices=n_devices, n_antennas=n_antennas,
+        device=device, channel=np.array([[channel[n]] * n_antennas for n in device]).reshape(-1, n_antennas),
+        score=np.ones(len(device)),
         threshold=0.0, noise_var=0.1, snr_db=10.0, status=status, estimator="x", n_iter=0, solve_time=0.0,
     )  # fmt: skip
 
@@ -67,6 +68,15 @@ def test_bad_input_is_counted_apart(app, files):
     files(TRUTH, [report(0, {}, status="bad_input"), REPORTS[1]])
     score = json.loads(app("jadce-score", "truth.jsonl", "out.jsonl", "--json").stdout)
     assert (score["matched"], score["frames"], score["frames_bad"], score["miss_probability"]) == (2, 1, 1, 0)
+
+
+def test_a_transmitters_truth_leaves_channels_out_and_says_so(app, files):
+    files(TRUTH, [report(0, {2: 1.1, 7: 0.5}, n_antennas=4), report(1, {1: 3j}, n_antennas=4)])
+    text = app("jadce-score", "truth.jsonl", "out.jsonl").stdout
+    assert "channels left out          in 2 frames" in text
+    assert "NMSE" not in text
+    assert "miss probability           0.3333" in text
+    assert json.loads(app("jadce-score", "truth.jsonl", "out.jsonl", "--json").stdout)["nmse_db"] is None
 
 
 def test_nothing_in_common_is_an_error(app, fails, files):
