@@ -13,7 +13,7 @@ PACKAGE_PATH = str(Path(gr_jadce.__file__).resolve().parents[1])
 
 
 def test_the_table_names_its_command_and_holds_every_cell(tmp_path):
-    options = ["--quick", "--parts", "ground", "--output", tmp_path / "network", "--work", tmp_path / "work"]
+    options = ["--quick", "--parts", "ground", "--output", tmp_path, "--work", tmp_path / "work"]
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": PACKAGE_PATH}
     ended = subprocess.run(
         [sys.executable, SCRIPT, *options], env=environment, capture_output=True, text=True

@@ -6,24 +6,21 @@ Writes ablation.json and ablation.md. Trains what build/figures/ablation does no
 variant by the command that the table names (a few minutes each; needs torch, make torch).
 """
 
-import argparse
-import json
 import os
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: a process is one thread
 
-from network import A, S, row
+import program
+from network import A, S
+from program import row
 
 from gr_jadce import Scenario, __version__, make_estimator, make_pilots, simulate
 from gr_jadce.tally import Tally
 from gr_jadce.unrolled.variants import DEFAULT, VARIANTS
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
 N_LAYERS, SEED, BOOK, SNRS = 8, 123, 11, (5, 15)
 BUDGET = ["--layers", str(N_LAYERS), "--steps", "300", "--focus", "0.3", "--threads", "1"]
 UNTRAINED = [*BUDGET[:2], "--steps", "1", "--learning-rate", "1e-9", "--threads", "1"]
@@ -39,7 +36,7 @@ LABELS = {
 
 
 def main():
-    args = parse()
+    args = program.parser(__doc__, "figures/ablation").parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     estimators = {LABELS[v]: option(trained(v, BUDGET, args.work)) for v in VARIANTS}
     full = args.work / f"{DEFAULT}.npz"
@@ -49,9 +46,9 @@ def main():
     figures = {(cell, known): run(cell, known, estimators) for cell in CELLS for known in (True, False)}
     origin = {"command": "ablation.py", "version": __version__, "training": command(DEFAULT, BUDGET)}
     cells = {name_of(*key): value for key, value in figures.items()}
-    record = json.dumps({"origin": origin, "cells": cells}, indent=1, ensure_ascii=False)
-    args.output.with_suffix(".json").write_text(record + "\n", encoding="utf-8")
-    args.output.with_suffix(".md").write_text(HEAD + table(cells, estimators), encoding="utf-8")
+    program.save(
+        args.output / "ablation", {"origin": origin, "cells": cells}, HEAD + table(cells, estimators)
+    )
 
 
 def command(variant, options):
@@ -62,7 +59,7 @@ def trained(variant, options, work, name=None):
     """The weight file of a variant, trained if it is not there."""
     path = work / f"{name or variant}.npz"
     if not path.exists():
-        app = [sys.executable, ROOT / "apps" / "jadce-train", "--variant", variant, *options]
+        app = [sys.executable, program.ROOT / "apps" / "jadce-train", "--variant", variant, *options]
         subprocess.run([*app, "-o", path], check=True)
     return path
 
@@ -113,19 +110,6 @@ def table(cells, estimators):
 def text(entry):
     low, high = entry["nmse_db_interval"]
     return f"{entry['nmse_db']:.2f} ± {(high - low) / 2:.2f}"
-
-
-def parse():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--output", type=Path, default=HERE / "results" / "ablation", help="without its suffix"
-    )
-    parser.add_argument(
-        "--work", type=Path, default=ROOT / "build" / "figures" / "ablation", help="for weights"
-    )
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ The table goes to benchmarks/figures/results/calibration.md and .json, with the 
 and commit that made it.
 """
 
-import argparse
 import itertools
 import json
 import math
@@ -17,13 +16,12 @@ import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
-from pathlib import Path
 from zlib import crc32
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: a process is one thread
 
 import numpy as np
-from make import HERE, ROOT, commit
+import program
 
 from gr_jadce import Scenario, __version__, command_line, decide, make_pilots, pc_admm, simulate
 
@@ -55,18 +53,16 @@ def main():
     grid, path = (QUICK, "quick.json") if args.quick else (GRID, "counts.json")
     cells = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     args.work.mkdir(parents=True, exist_ok=True)
-    args.output.mkdir(parents=True, exist_ok=True)
     counts = measure(cells, args, args.work / path)
     origin = {
         "command": command(args),
         "version": __version__,
-        "commit": commit(),
+        "commit": program.commit(),
     }
     rows = [cell | figures(counts[name_of(cell)]) for cell in cells if name_of(cell) in counts]
     summary = summarise(rows)
     result = {"origin": origin, "summary": summary, "cells": rows}
-    (args.output / "calibration.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    (args.output / "calibration.md").write_text(table(origin, summary, rows), encoding="utf-8")
+    program.save(args.output / "calibration", result, table(origin, summary, rows))
     print(f"{args.output / 'calibration.md'}: {len(rows)} cells")
 
 
@@ -246,18 +242,12 @@ def with_interval(entry):
 
 
 def parse():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = program.parser(__doc__, "calibration")
     parser.add_argument("--quick", action="store_true", help="a few cells and frames: to see that all works")
     parser.add_argument(
         "--decisions", type=float, help="inactive decisions a cell (default: 1e6, with --quick 4e4)"
     )
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="default: one a core")
-    parser.add_argument("--output", type=Path, default=HERE / "results", help="where the table goes")
-    parser.add_argument(
-        "--work", type=Path, default=ROOT / "build" / "calibration", help="where counts are kept"
-    )
     args = parser.parse_args()
     args.decisions = args.decisions or (4e4 if args.quick else MOST)
     return args

@@ -7,25 +7,21 @@ network's is begun anew when it changes, the others' when build/figures is remov
 goes to benchmarks/figures/results, with the command, version and commit that made it.
 """
 
-import argparse
 import json
 import os
 import re
-import subprocess
 import sys
 import zlib
-from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: a process is one thread
 
+import program
 import tables
 
 from gr_jadce import __version__, command_line, plots
 from gr_jadce.sweep import make_plan, sweep
 from gr_jadce.unrolled.inference import DEFAULT_WEIGHTS
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
 LASSO = {f"pc_admm λ={f}σ√M": ("pc_admm", {"lam_factor": f}) for f in (0.4, 0.55, 0.7, 0.85, 1.0, 1.2)}
 PRIOR_AND_NOISE = ("noise_var", "activity_rate")
 NETWORK = {"unrolled PC-ADMM": ("unrolled", {})}
@@ -179,36 +175,14 @@ def without_tallies(result):
 
 def origin_of(args):
     command = "make figures" + (" (quick mode)" if args.quick else "")
-    return {"command": command, "version": __version__, "commit": commit()}
-
-
-def commit():
-    """The commit checked out, with + where the sources differ from it; unknown without git."""
-    git = ["git", "-C", str(ROOT)]
-    try:
-        head = subprocess.run(
-            [*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
-        )
-        changed = subprocess.run(
-            [*git, "status", "--porcelain", "python", "benchmarks/figures/*.py"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return head.stdout.strip() + ("+" if changed.stdout else "")
+    return {"command": command, "version": __version__, "commit": program.commit()}
 
 
 def parse():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = program.parser(__doc__, "figures")
     parser.add_argument("--quick", action="store_true", help="few frames: to see that all works")
     parser.add_argument("--only", nargs="+", choices=SWEEPS, help="these sweeps only, and no tables")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="default: one a core")
-    parser.add_argument("--output", type=Path, default=HERE / "results", help="where figures and tables go")
-    parser.add_argument("--work", type=Path, default=ROOT / "build" / "figures", help="where sweeps are kept")
     return parser.parse_args()
 
 

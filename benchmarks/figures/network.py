@@ -6,21 +6,20 @@ Writes network.json and network.md. Every cell is a sweep over SNR on frames of 
 training has seen, kept in build/figures/network and gone on with where it was interrupted.
 """
 
-import argparse
-import json
 import os
 import shlex
 import sys
-from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: a process is one thread
+
+import program
+from program import row
 
 from gr_jadce import __version__, command_line
 from gr_jadce.sweep import make_plan, sweep
 from gr_jadce.unrolled import load_weights
 from gr_jadce.unrolled.inference import DEFAULT_WEIGHTS
 
-HERE = Path(__file__).resolve().parent
 SEED, BOOK = 123, 11
 SBL_MOST = 500  # devices: M-SBL is too slow with more
 NETWORK = {"network": ("unrolled", {})}
@@ -75,10 +74,8 @@ def main():
     results = {part: run(part, args) for part in args.parts}
     origin = {"command": shlex.join(["network.py", *sys.argv[1:]]), "version": __version__}
     origin["weights"] = load_weights(DEFAULT_WEIGHTS).meta["provenance"]
-    text = json.dumps({"origin": origin, "parts": results}, indent=1, ensure_ascii=False)
-    args.output.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
     tables = [f"## {TITLES[part]}\n\n{table(result)}" for part, result in results.items()]
-    args.output.with_suffix(".md").write_text(HEAD + "\n".join(tables), encoding="utf-8")
+    program.save(args.output / "network", {"origin": origin, "parts": results}, HEAD + "\n".join(tables))
 
 
 def run(part, args):
@@ -141,25 +138,10 @@ def text(label, entry):
     return f"{entry['nmse_db']:.2f}{refit} ± {(high - low) / 2:.2f} ({entry['miss_at_false_alarm']:.3f})"
 
 
-def row(cells):
-    return f"| {' | '.join(map(str, cells))} |"
-
-
 def parse():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = program.parser(__doc__, "figures/network")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="default: all")
     parser.add_argument("--quick", action="store_true", help="few frames: to see that all works")
-    parser.add_argument(
-        "--output", type=Path, default=HERE / "results" / "network", help="without its suffix"
-    )
-    parser.add_argument(
-        "--work",
-        type=Path,
-        default=HERE.parents[1] / "build" / "figures" / "network",
-        help="where sweeps are kept",
-    )
     return parser.parse_args()
 
 
