@@ -137,6 +137,19 @@ def test_an_error_ends_the_recording_and_is_told_once(disk, tmp_path):
     assert read_recording(tmp_path / "r").n_samples == writer.written <= 3 * BLOCK
 
 
+def test_an_error_of_any_kind_ends_the_recording(disk, monkeypatch):
+    disk.answers.set()
+    monkeypatch.setattr(disk, "write", lambda *_: np.empty(2**60, np.int8))  # MemoryError
+    errors = []
+    writer = BackgroundWriter(disk, 1e9, errors.append)
+    writer.open()
+    writer.put(blocks(1)[0])
+    writer.close()
+    assert isinstance(writer.error, MemoryError)
+    assert errors == [writer.error]
+    assert (writer.written, writer.dropped) == (0, BLOCK)
+
+
 def test_another_rate_ends_the_recording(tmp_path):
     errors = []
     writer = BackgroundWriter(RecordingWriter(tmp_path / "r", 1, RATE), 1e9, errors.append)

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from gr_jadce import recording_writer
 from gr_jadce.recording import read_recording, time_after
 from gr_jadce.recording_writer import RecordingWriter
 from gr_jadce.sigmf_fields import recording_paths
@@ -187,6 +188,25 @@ def test_a_closed_recording_can_be_gone_on_with(name):
     assert read_recording(name).n_samples == 20
     writer.close()
     assert [s.rx_time for s in read_recording(name).segments] == [(1, 0.0), (2, 0.0)]
+
+
+def test_a_recording_that_was_cut_for_room_goes_on_with_the_right_time(name, monkeypatch):
+    replace, full = recording_writer.write_meta, []
+
+    def write_meta(path, meta):
+        if meta["global"]["jadce:finished"] and not full:
+            full.append(True)
+            raise OSError(28, "No space left on device")
+        replace(path, meta)
+
+    writer = RecordingWriter(name, 1, RATE)
+    writer.write(some_samples(10, 1), (1, 0.0))
+    monkeypatch.setattr(recording_writer, "write_meta", write_meta)
+    writer.close()
+    writer.reopen()
+    writer.write(some_samples(10, 1))
+    writer.close()
+    assert [s.rx_time for s in read_recording(name).segments] == [(1, 10 / RATE)]
 
 
 def test_reading_does_not_load_the_file(name):

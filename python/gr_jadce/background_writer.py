@@ -127,8 +127,8 @@ class BackgroundWriter:
             while stretches := self._next():
                 self._write(stretches)
             self._finish()
-        except (OSError, ValueError) as error:
-            with contextlib.suppress(OSError):  # what is there can be read, though it is not finished
+        except Exception as error:
+            with contextlib.suppress(Exception):  # what is there can be read, though it is not finished
                 self._writer.close()
             self._fail(error)
 
@@ -159,7 +159,9 @@ class BackgroundWriter:
     def _finish(self):
         if self.error is not None:
             return
-        for stretch in self._waiting:
+        with self._changed:
+            left_out = list(self._waiting)
+        for stretch in left_out:
             self._writer.skip(*stretch[1:])
         self._writer.close()
         self._settle()

@@ -29,10 +29,7 @@ GAIN_DB = (1.0, 2.0)  # decisions assume equal noise on all antennas; 2 dB is 1.
 DC_DB = (-35.0, -25.0)  # over the noise: a pilot of 64 symbols can gather it by 18 dB
 IMAGE_DB = (-35.0, -25.0)  # the image of a device 25 dB above another one looks like that one
 CLIPPED = (1e-9, 1e-4)  # share of samples: any is worth a look; 1e-4 is in 1 of 40 frames of 64 x 4
-SPUR_DB = (
-    10.0,
-    15.0,
-)  # over its surroundings: 15 dB in a bin is -20 dB of all noise, and 64 symbols gather 18
+SPUR_DB = (10.0, 15.0)  # over what surrounds it: 15 dB in a bin is -20 of all noise; 64 symbols gather 18
 DELAY = (0.05, 0.1)  # samples: 0.1 turns the phase at the edge of the band by 18 degrees
 DRIFT_HZ = (0.2, 1.0)  # of phase between antennas: with one reference 0; 1 Hz is 3.6 degrees in 10 ms
 LOST = (1e-9, 1e-4)  # share of samples; every overflow costs at least a slot

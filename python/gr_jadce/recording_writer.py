@@ -216,8 +216,8 @@ class RecordingWriter:
     def _cut(self, n_samples):
         """Keep as many samples, and the segments that have any."""
         n_samples = max(n_samples, 0)
-        if self._hash and n_samples < self.n_samples:
-            self._hash = None
+        if n_samples < self.n_samples:
+            self._hash, self._gap = None, True
         self.n_samples = n_samples
         self._captures = [entry for entry in self._captures if entry["core:sample_start"] < n_samples]
         if os.fstat(self._data.fileno()).st_size > n_samples * self._sample_size:

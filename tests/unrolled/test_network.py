@@ -13,7 +13,7 @@ from gr_jadce.metrics import nmse_db  # noqa: E402
 from gr_jadce.unrolled import inference, unrolled  # noqa: E402
 from gr_jadce.unrolled.layers import SHAPES, Book, Frames  # noqa: E402
 from gr_jadce.unrolled.network import Network, initial_arrays  # noqa: E402
-from gr_jadce.unrolled.training import Case, Trainer, draw_batch, draw_case, layer_errors  # noqa: E402
+from gr_jadce.unrolled.training import Case, Trainer, dense, draw_batch, draw_case, layer_errors  # noqa: E402
 
 
 def jitter(n_layers, seed=0):
@@ -136,6 +136,15 @@ def test_batches_have_the_power_and_noise_they_say():
     assert float(found.mean()) == pytest.approx(1, abs=0.02)
     true_energy = (batch.channel.abs() ** 2).sum((0, 2)) * batch.scale
     assert float(true_energy.mean()) == pytest.approx(1, abs=0.1)
+
+
+def test_pilots_with_fast_products_can_be_trained_on():
+    fast, small = make_pilots("dft", 2048, 64, 0), make_pilots("dft", 64, 16, 0)
+    assert dense(small) is small
+    book = dense(fast)
+    np.testing.assert_array_equal(book.matrix, fast.matrix)
+    batch = draw_batch(Case(book, 1, 0.01, 0.0, 8), 0)
+    assert batch.frames.Y.shape == (64, 8, 1)
 
 
 def test_the_mixture_stays_within_what_it_says():

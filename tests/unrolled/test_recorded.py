@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fine-tuning on a recording: its frames are those of the truth, and jadce-train learns from them."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +49,40 @@ def test_batches_hold_the_recorded_frames(recording):
     found = (noise.abs() ** 2).mean((0, 2))[known] / batch.frames.noise_var[known]
     assert float(found.mean()) == pytest.approx(1, abs=0.15)
     assert float(((batch.channel.abs() ** 2).sum((0, 2)) * batch.scale).mean()) == pytest.approx(1, abs=0.3)
+
+
+def test_batches_go_from_the_noisiest_frame_to_the_clearest(recording, tmp_path):
+    truth = [json.loads(line) for line in (recording / "x.truth.jsonl").read_text().splitlines()]
+    samples = np.fromfile(recording / "x.sigmf-data", np.complex64).reshape(60, 20, 2)
+    for k, entry in enumerate(truth):  # half of the frames 20 dB weaker, half of these without σ²
+        if k % 2:
+            samples[k] *= 0.1
+            entry["noise_var"] = entry["noise_var"] / 100 if k % 4 == 1 else None
+            entry["channel"] = (0.1 * np.array(entry["channel"])).tolist()
+    samples.tofile(tmp_path / "x.sigmf-data")
+    shutil.copy(recording / "x.sigmf-meta", tmp_path)
+    (tmp_path / "truth").write_text("".join(json.dumps(entry) + "\n" for entry in truth))
+    source = Recorded(make_pilots("gaussian", 30, 15, 1), tmp_path / "x.sigmf-meta", tmp_path / "truth")
+    batch = source.draw(source.case(None), 1)
+    noise = batch.frames.Y - apply(batch.book.B, batch.channel)
+    snr = (batch.channel.abs() ** 2).sum((0, 2)) / (noise.abs() ** 2).mean((0, 2))
+    assert (snr[1:] >= 0.999 * snr[:-1]).all()
+
+
+def test_frames_that_are_not_finite_are_left_out(recording, tmp_path):
+    samples = np.fromfile(recording / "x.sigmf-data", np.complex64).reshape(60, 20, 2)
+    samples[7, 3, 1] = np.nan
+    samples.tofile(tmp_path / "x.sigmf-data")
+    shutil.copy(recording / "x.sigmf-meta", tmp_path)
+    files = tmp_path / "x.sigmf-meta", recording / "x.truth.jsonl"
+    assert Recorded(make_pilots("gaussian", 30, 15, 1), *files).n_frames == 59
+
+
+def test_a_broken_truth_is_named_with_its_line(recording, tmp_path):
+    first = (recording / "x.truth.jsonl").read_text().splitlines()[0]
+    (tmp_path / "truth").write_text(first + "\n{}\n")
+    with pytest.raises(ValueError, match="truth, line 2: schema"):
+        Recorded(make_pilots("gaussian", 30, 15, 1), recording / "x.sigmf-meta", tmp_path / "truth")
 
 
 def test_truth_of_other_sizes_is_refused(recording):

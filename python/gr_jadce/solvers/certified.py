@@ -62,8 +62,8 @@ class Rotated(NamedTuple):
 class CertifiedSolver:
     """A group-LASSO iteration set up for a pilot book, then called on frames.
 
-    Every frame is solved to a relative duality gap of at most `tol`, in double precision, and
-    leaves the batch when it gets there.
+    Every frame leaves the batch when its relative duality gap is at most `tol`, or after `max_iter`
+    iterations. In double precision, unless `compiled` takes complex64 frames in single.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ class CertifiedSolver:
         return self._lam_for(self._blind_noise_var(Y, n_antennas), n_antennas)
 
     def _lam_for(self, noise_var, n_antennas):
-        """λ = 0.7 σ √M ‖a‖: within 0.5 dB of the best λ over SNR and sizes."""
+        """λ = lam_factor σ √M rms‖a_n‖; with 0.7, within 0.5 dB of the best λ over SNR and sizes."""
         return self.lam_factor * np.sqrt(noise_var * n_antennas * self._rotated.pilot_energy)
 
     def _blind_noise_var(self, Y, n_antennas):

@@ -21,6 +21,8 @@ from .backend import kernel_for
 from .certified import CertifiedSolver
 from .group_lasso import Operator, adjoint, apply, row_shrink
 
+_SCREEN = 0.95  # of λ: the kernel leaves out devices of less correlation between two checks; measured
+
 
 def step(Z, U, predict, prox, r, C):
     """One prediction and correction; `predict` and `prox` are callables of one argument.
@@ -66,9 +68,6 @@ def check_admissible(r, C):
             f"C: expected 0 < Qᵀ C < Q + Qᵀ (convergence), got C = {C.tolist()} with r = {r!r}, "
             f"which breaks it by {-smallest:.3g}"
         )
-
-
-_SCREEN = 0.95  # of λ: the kernel leaves out devices of less correlation between two checks; measured
 
 
 class PcAdmm:

@@ -6,9 +6,10 @@ import torch
 
 from ..messages import from_json
 from ..recording import read_recording
+from ..solvers.group_lasso import apply
 from .inference import unrolled
-from .layers import Frames
-from .training import SNR_BINS, Batch, Case
+from .layers import Frames, squares
+from .training import SNR_BINS, Batch, Case, dense
 
 _FRAMES_A_BATCH = 96
 
@@ -23,7 +24,8 @@ class Recorded:
         SigMF, see `recording`; one sample a symbol.
     truth : path
         JSON lines, see `messages`: who was active in each frame, over which channels, and the noise
-        variance where it is known. Frames that were not recorded whole are left out.
+        variance where it is known. Frames that were not recorded whole, or hold NaN or Inf, are left
+        out.
 
     Raises
     ------
@@ -32,7 +34,7 @@ class Recorded:
     """
 
     def __init__(self, pilots, recording, truth):
-        self.pilots = pilots
+        self.pilots = dense(pilots)
         received, channel, noise_var = _matched(pilots, read_recording(recording), _reports(truth))
         self.n_frames, self.n_antennas = len(received), received.shape[2]
         self._set_frames(received, channel, noise_var)
@@ -47,7 +49,8 @@ class Recorded:
         power = np.sum(channel.real**2 + channel.imag**2, axis=(1, 2))
         self._scale = (scale**2 / (energy * power.mean())).astype(np.float32)
         self.activity_rate = float(np.mean(np.any(channel, axis=2)))
-        self._quiet = np.argsort(power / (scale**2 * np.where(known, noise_var, 1.0)), kind="stable")
+        rest = squares(frames.Y - apply(self._book.B, self._channel)).mean(0)
+        self._by_snr = np.argsort(squares(self._channel).sum(0) / np.maximum(rest, 1e-9), kind="stable")
 
     def case(self, rng) -> Case:
         """The only case there is."""
@@ -56,7 +59,7 @@ class Recorded:
     def draw(self, case, seed, device="cpu") -> Batch:
         """Frames at random, the noisiest first; σ² told for every other one where it is known."""
         rank = np.random.default_rng(seed).integers(self.n_frames, size=case.n_frames)
-        pick = self._quiet[np.sort(rank)]
+        pick = self._by_snr[np.sort(rank)]
         Y, noise_var, known = self._frames.Y[:, pick], self._frames.noise_var[pick], self._frames.known[pick]
         known = known * (np.arange(case.n_frames) % 2).astype(np.float32)
         frames = Frames(Y, np.where(known > 0, noise_var, np.float32(1)), known)
@@ -70,8 +73,13 @@ def _tensors(part, device):
 
 
 def _reports(path):
-    with open(path, encoding="utf-8") as lines:
-        return [from_json(line) for line in lines]
+    with open(path, encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                report = from_json(line)
+            except ValueError as error:
+                raise ValueError(f"{path}, line {number}: {error}") from error
+            yield report
 
 
 def _matched(pilots, recording, reports):
@@ -85,7 +93,10 @@ def _matched(pilots, recording, reports):
         place = recording.find(report.rx_time)
         if place is None or place[0] + pilots.pilot_length > place[1].stop:
             continue
-        received.append(recording.read(place[0], place[0] + pilots.pilot_length))
+        samples = recording.read(place[0], place[0] + pilots.pilot_length)
+        if not np.isfinite(samples).all():
+            continue
+        received.append(samples)
         channel.append(np.zeros((pilots.n_devices, M), np.complex64))
         channel[-1][report.device] = report.channel
         noise_var.append(report.noise_var if report.noise_var and report.noise_var > 0 else np.nan)

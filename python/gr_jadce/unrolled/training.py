@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ..pilots import make_pilots
+from ..pilots import as_pilot_book, make_pilots
 from ..solvers.group_lasso import apply
 from .inference import rotate
 from .layers import Book, Frames
@@ -40,7 +40,7 @@ MIXTURE = {  # what a weight file says it was trained on
 class Case(NamedTuple):
     """What all frames of a batch share."""
 
-    pilots: object  # PilotBook
+    pilots: object  # PilotBook, see `dense`
     n_antennas: int
     activity_rate: float
     power_spread_db: float
@@ -85,6 +85,14 @@ def draw_case(rng, pilots=None, n_antennas=None, focus=0.0) -> Case:
     return Case(pilots, n_antennas, load / ratio, spread, n_frames)
 
 
+def dense(pilots):
+    """The book itself, or that of its matrix where its products are fast: torch has no such products.
+
+    ValueError where the matrix is too large.
+    """
+    return as_pilot_book(pilots.matrix) if pilots.is_fast else pilots
+
+
 def draw_batch(case, seed, device="cpu", snr_range_db=SNR_RANGE_DB) -> Batch:
     """Fresh frames of a case: SNR in bins along the batch, noise variance known in every other frame."""
     generator = torch.Generator().manual_seed(seed)
@@ -126,8 +134,15 @@ class Trainer:
     n_steps, seed, learning_rate : the schedule is a warm-up of 50 steps and a cosine
     cases : callable, optional
         rng → `Case`; default `draw_case`.
+    device : str
+        Of torch.
     draw : callable, optional
         Case, seed, device → `Batch`; default `draw_batch`.
+
+    Attributes
+    ----------
+    step : int
+        Steps done.
     """
 
     def __init__(
@@ -146,6 +161,7 @@ class Trainer:
         self.learning_rate, self.optimizer = learning_rate, torch.optim.Adam(network.parameters())
 
     def run(self):
+        """Train to the last step; yields (step, loss) after each, with steps from 1."""
         while self.step < self.n_steps:
             rng = np.random.default_rng([self.seed, self.step])
             case = self.cases(rng)
