@@ -2,6 +2,8 @@
 """What is published or written reaches the monitor, as it comes."""
 
 import io
+import os
+import threading
 import time
 
 import pytest
@@ -77,6 +79,20 @@ def test_a_growing_file_is_followed_and_one_begun_anew_too(monitor, tmp_path):
         wait_until(lambda: monitor.counts().frames == 4)
         feed.close()
     assert (feed.bad_lines, feed.ended) == (0, True)
+
+
+def test_a_named_pipe_ends_with_its_writer(monitor, tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(lines_of(1, 2),))
+    writer.start()
+    with open(path, "rb") as file:
+        feed = FileFeed(monitor, file, True)
+        feed.start()
+        wait_until(lambda: feed.ended)
+        feed.close()
+    writer.join()
+    assert (monitor.counts().frames, feed.error) == (2, None)
 
 
 def test_publishers_that_leave_and_come_back(monitor, tmp_path):

@@ -75,7 +75,7 @@ class Lista(torch.nn.Module):
         self.threshold = Threshold(0.3)
 
     def forward(self, book, frames, X, memory, k):
-        return (*_shrink(self.W(frames.Y) + self.S(X), self.threshold(book, frames), memory),)
+        return _shrink(self.W(frames.Y) + self.S(X), self.threshold(book, frames), memory)
 
 
 class ListaCpss(torch.nn.Module):
@@ -92,7 +92,7 @@ class ListaCpss(torch.nn.Module):
 
     def forward(self, book, frames, X, memory, k):
         T = X + self.W(frames.Y - apply(book.B, X))
-        return (*_shrink(T, self.threshold(book, frames), memory, min(0.012 * (k + 1), 0.13)),)
+        return _shrink(T, self.threshold(book, frames), memory, min(0.012 * (k + 1), 0.13))
 
 
 class Alista(torch.nn.Module):
@@ -109,7 +109,7 @@ class Alista(torch.nn.Module):
 
     def forward(self, book, frames, X, memory, k):
         T = X + self.step * apply(self.W, frames.Y - apply(book.B, X))
-        return (*_shrink(T, self.threshold(book, frames), memory, min(0.012 * (k + 1), 0.13)),)
+        return _shrink(T, self.threshold(book, frames), memory, min(0.012 * (k + 1), 0.13))
 
 
 class PiecewiseLinear(torch.nn.Module):

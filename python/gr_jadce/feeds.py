@@ -133,11 +133,12 @@ class FileFeed(Feed):
         Its last line counts when it is complete.
     follow : bool
         Wait for more at the end, as `tail -f` does, and begin anew if the file has become shorter.
+        A pipe has ended when its writers have.
     """
 
     def __init__(self, monitor, file, follow, truth=()):
         super().__init__(monitor, truth)
-        self._file, self._follow = file, follow
+        self._file, self._follow = file, follow and file.seekable()
 
     def _lines(self):
         line = b""
