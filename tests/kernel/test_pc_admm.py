@@ -45,7 +45,7 @@ def test_equals_numpy_in_double(size, options):
 def test_equals_numpy_in_single(size):
     pilots, received = frames(*size)
     estimate, expected = both(pilots, received, lam_ratio=0.1)
-    assert np.abs(estimate.n_iter - expected.n_iter).max() <= 5  # one check, where the gap is all but tol
+    assert np.all(estimate.n_iter <= expected.n_iter + 9)  # a device left out comes back a check later
     assert_close(estimate, expected, 1e-2)  # both are within tol of the optimum; the kernel screens
     assert np.all(estimate.gap <= 1e-4)
 

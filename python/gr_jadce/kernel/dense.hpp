@@ -70,20 +70,32 @@ public:
         dispatch<true>(x, x_stride, nullptr, columns_, M, out);
     }
 
-    // out[k] = column kᴴ · y for the columns listed; the others of out stay.  Column-major only.
-    void dot(const T* y, const int* list, int count, int M, T* out, int out_stride) const
+    // out[k] = column kᴴ · y for the first columns, up to a multiple of four.  Column-major only.
+    void dot(const T* y, int count, int M, T* out, int out_stride) const
     {
         int c = 0;
         for (; c + 4 <= M; c += 4) {
-            dot_columns<1, 4>(y, c, list, count, out, out_stride);
+            dot_columns<1, 4>(y, c, count, out, out_stride);
         }
         if (c + 2 <= M) {
-            dot_columns<2, 2>(y, c, list, count, out, out_stride);
+            dot_columns<2, 2>(y, c, count, out, out_stride);
             c += 2;
         }
         if (c < M) {
-            dot_columns<4, 1>(y, c, list, count, out, out_stride);
+            dot_columns<4, 1>(y, c, count, out, out_stride);
         }
+    }
+
+    // Takes these columns of another matrix with as many rows, and zeros up to a multiple of four.
+    // Column-major only.
+    void select(const Packed& all, const int* list, int count)
+    {
+        T* place = data_.data();
+        for (int i = 0; i < count; ++i, place += column_step_) {
+            const T* column = all.data_.data() + list[i] * column_step_;
+            std::copy(column, column + column_step_, place);
+        }
+        std::fill(place, place + (-count & 3) * column_step_, T(0));
     }
 
     int row_stride() const { return tiles_ * lanes<T>; }
@@ -179,27 +191,23 @@ private:
 
     // R columns at a time, C antennas from antenna c on.
     template <int R, int C>
-    void dot_columns(const T* y, int c, const int* list, int count, T* out, int out_stride) const
+    void dot_columns(const T* y, int c, int count, T* out, int out_stride) const
     {
         y += std::ptrdiff_t(2 * c) * row_stride();
         out += std::ptrdiff_t(2 * c) * out_stride;
-        int i = 0;
-        for (; i + R <= count; i += R) {
-            dot_some<R, C>(y, list + i, out, out_stride);
-        }
-        for (; i < count; ++i) {
-            dot_some<1, C>(y, list + i, out, out_stride);
+        for (int i = 0; i < count; i += R) {
+            dot_some<R, C>(y, i, out, out_stride);
         }
     }
 
     template <int R, int C>
-    void dot_some(const T* y, const int* list, T* out, int out_stride) const
+    void dot_some(const T* y, int first, T* out, int out_stride) const
     {
         Vec<T> re[R][C], im[R][C];
         clear(re, im);
         const T* column[R];
         for (int r = 0; r < R; ++r) {
-            column[r] = data_.data() + list[r] * column_step_;
+            column[r] = data_.data() + (first + r) * column_step_;
         }
         for (int tile = 0; tile < tiles_; ++tile) {
             const T* place = y + tile * lanes<T>;
@@ -217,7 +225,7 @@ private:
             }
         }
         const auto place = [&](int i) { // of the i-th (row, antenna): its real part
-            return out + std::ptrdiff_t(2 * (i % C)) * out_stride + list[i / C];
+            return out + std::ptrdiff_t(2 * (i % C)) * out_stride + first + i / C;
         };
         if constexpr (R * C % 2) {
             *place(0) = sum<T>(re[0][0]);

@@ -52,7 +52,7 @@ public:
         Scratch(const FastPilots& pilots, int /*antennas*/) : data(pilots.transform_->scratch()) {}
         Array<T> data;
     };
-    static constexpr bool skips_rows = false;
+    static constexpr bool selects = false;
 
     explicit FastPilots(const FastBook& book)
         : length(book.length), devices(book.devices), energy(1), spectrum(padded<T>(book.length)),
@@ -89,10 +89,9 @@ public:
         }
     }
 
-    void adjoint_rows(const T* y, const int*, int, int M, T* out, Scratch& scratch) const
-    {
-        adjoint(y, M, out, scratch);
-    }
+    void select(const int*, int, Scratch&) const {}
+    void forward_selected(const T*, int, const int*, int, int, T*, Scratch&) const {}
+    void adjoint_selected(const T*, int, int, T*, Scratch&) const {}
 
     bool has_gram() const { return transform_->has_gram(); }
 

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cmath>
 #include <complex>
+#include <numeric>
 #include <thread>
 #include <vector>
 
@@ -96,14 +97,14 @@ void some_from_planar(
 template <class T>
 double inner(const T* a, const T* b, std::size_t size)
 {
-    constexpr int ways = 8;
-    double part[ways] = {};
-    for (std::size_t i = 0; i < size; i += ways) { // padding is zero, and a planar array has whole vectors
-        for (std::size_t j = 0; j < std::min<std::size_t>(ways, size - i); ++j) {
-            part[j] += double(a[i + j]) * double(b[i + j]);
-        }
+    typedef double Wide __attribute__((vector_size(lanes<T> * sizeof(double))));
+    Wide total = {};
+    for (std::size_t i = 0; i < size; i += lanes<T>) { // padding is zero
+        total += __builtin_convertvector(vec(a + i), Wide) * __builtin_convertvector(vec(b + i), Wide);
     }
-    return ((part[0] + part[4]) + (part[1] + part[5])) + ((part[2] + part[6]) + (part[3] + part[7]));
+    double part[lanes<T>];
+    __builtin_memcpy(part, &total, sizeof total);
+    return std::accumulate(part, part + lanes<T>, 0.0);
 }
 
 } // namespace jadce

@@ -195,15 +195,15 @@ private:
                 noise_var > 0 ? noise_var : solver.noise_var(workspace, lam_peak, n_antennas), n_antennas);
         }
         const Certified found = solver.solve(workspace, lam, lam_peak, options_.tol);
-        some_from_planar(workspace.Z.data(),
+        some_from_planar(workspace.all.Z.data(),
                          single_.devices,
-                         workspace.active.data(),
-                         workspace.n_active,
+                         workspace.all.active.data(),
+                         workspace.all.n_active,
                          workspace.M,
                          1 / scale,
                          channel);
         for (int n = 0; n < single_.devices; ++n) {
-            score[n] = double(workspace.norm[n]) / scale;
+            score[n] = double(workspace.all.norm[n]) / scale;
         }
         return found;
     }

@@ -10,11 +10,7 @@
 // not zero.  The residual Y − B Z~ of the certificate is there already.
 #pragma once
 
-#include "descent.hpp"
-#include "frames.hpp"
-
-#include <algorithm>
-#include <limits>
+#include "start.hpp"
 
 namespace jadce {
 
@@ -27,17 +23,10 @@ struct PcAdmmOptions
     int max_iter = 300, check_every = 5;
     bool descend = true; // start from block coordinate descent, where pilots have a Gram matrix to look up
     // Between two checks, single precision leaves out inactive devices whose correlation with the
-    // residual is below this share of λ.  They may come back a check later than in the plain iteration;
-    // the certificate is of all devices.
+    // residual is below this share of λ, and checks when the gap should be small enough.  They may come
+    // back a check later than in the plain iteration; the certificate is of all devices.
     double screen = 0;
     bool dense = false; // product loop of a benchmark: multiply with rows that are zero, too
-};
-
-struct Certified
-{
-    int n_iter = 0;
-    double gap = 0;
-    bool certain = true; // false: this precision cannot tell whether the gap is small enough
 };
 
 template <class Pilots>
@@ -46,25 +35,7 @@ class PcAdmm
     using T = typename Pilots::Scalar;
 
 public:
-    struct Workspace
-    {
-        Workspace(const Pilots& pilots, int M)
-            : M(M), Z(size(pilots.devices, M)), D(Z.size()), G(Z.size()), Y(size(pilots.length, M)),
-              samples(Y.size()), p(Y.size()), q(Y.size()), a(Y.size()), next(Y.size()), d(Y.size()),
-              norm(padded<T>(pilots.devices)), scale(norm.size()), mask(norm.size()),
-              w(padded<T>(pilots.length)), active(pilots.devices), kept(pilots.devices), scratch(pilots, M)
-        {
-        }
-        static std::size_t size(int rows, int M) { return std::size_t(2) * M * padded<T>(rows); }
-        int M;
-        Array<T> Z, D, G;                      // of devices
-        Array<T> Y, samples, p, q, a, next, d; // of symbols: a = B Z, d = B D
-        Array<T> norm, scale, mask, w;
-        Array<int> active, kept;
-        int n_active = 0, n_kept = 0;
-        Descent<T> descent;
-        typename Pilots::Scratch scratch;
-    };
+    using Workspace = jadce::Workspace<Pilots>;
 
     PcAdmm(const Pilots& pilots, const PcAdmmOptions& options) : pilots_(pilots), options_(options) {}
 
@@ -75,7 +46,7 @@ public:
     }
 
     // max_n ‖b_nᴴ Y‖.
-    double lam_max(Workspace& work) const { return largest_correlation(work, work.Y.data()); }
+    double lam_max(Workspace& work) const { return largest_correlation(pilots_, work, work.Y.data()); }
 
     double lam_for(double noise_var, int n_antennas) const
     {
@@ -88,14 +59,16 @@ public:
         double lam = 0.1 * lam_peak, noise_var = 0;
         for (int round = 0; round < 3; ++round) {
             solve(work, lam, lam_peak, 1e-2);
-            const int support = std::min(work.n_active, pilots_.length / 2);
-            noise_var = residual_energy(work) / (double(n_antennas) * (pilots_.length - support));
+            const int support = std::min(work.all.n_active, pilots_.length / 2);
+            leave_residual(work);
+            const double left = inner(work.q.data(), work.q.data(), work.q.size());
+            noise_var = left / (double(n_antennas) * (pilots_.length - support));
             lam = lam_for(noise_var, n_antennas);
         }
         return noise_var;
     }
 
-    // The estimate is left in work.Z, its row norms in work.norm.
+    // The estimate is left in work.all.
     Certified solve(Workspace& work, double lam, double lam_peak, double tol) const
     {
         start(work);
@@ -107,143 +80,86 @@ public:
             work.w[l] = T(1 / (double(pilots_.spectrum[l]) + beta));
         }
         if (options_.descend && pilots_.has_gram()) {
-            descend(work, lam, beta);
+            descend(pilots_, work, T(lam), T(beta));
         }
-        const double energy = inner(work.Y.data(), work.Y.data(), work.Y.size());
-        for (int k = 1;; ++k) {
-            step(work, T(lam / beta));
-            if (k % options_.check_every && k < options_.max_iter) {
-                continue;
-            }
-            Certified found = certify(work, lam, energy, tol);
-            found.n_iter = k;
-            if (found.gap <= tol || k == options_.max_iter || !found.certain) {
-                return found;
-            }
-            screen(work, lam, k);
-        }
+        return iterate(work, lam, T(lam / beta), tol);
     }
 
 private:
     void start(Workspace& work) const
     {
-        for (Array<T>* array : {&work.Z, &work.D, &work.p, &work.a, &work.d, &work.norm}) {
+        for (Array<T>* array : {&work.p, &work.a, &work.d}) {
             std::fill(array->data(), array->data() + array->size(), T(0));
         }
-        work.n_active = 0;
-        keep_all(work);
+        work.all.clear(pilots_.devices);
+        work.some.count = 0;
     }
 
-    void keep_all(Workspace& work) const
+    Certified iterate(Workspace& work, double lam, T threshold, double tol) const
     {
-        work.n_kept = pilots_.devices;
-        std::fill(work.mask.data(), work.mask.data() + work.mask.size(), T(1));
-    }
-
-    // Z from block coordinate descent on the likeliest devices, in rounds that add those that the
-    // residual still calls for; U as if that were the solution.
-    void descend(Workspace& work, double lam, double beta) const
-    {
-        constexpr int rounds = 3, sweeps[rounds] = {4, 10, 10};
-        Descent<T>& descent = work.descent;
-        descent.resize(std::max(1, std::min({pilots_.devices, pilots_.length / 6, 2048})), work.M);
-        for (int round = 0; round < rounds; ++round) {
-            for (std::size_t i = 0; i < work.q.size(); i += lanes<T>) {
-                vec(&work.q[i]) = vec(&work.Y[i]) - vec(&work.a[i]);
+        const double energy = inner(work.Y.data(), work.Y.data(), work.Y.size());
+        int k = 0, check = screens() ? (3 * options_.check_every - 1) / 2 : options_.check_every;
+        if (screens() && check > soon) {
+            for (; k < soon; ++k) {
+                step(work, threshold);
             }
-            largest_correlation(work, work.q.data());
-            const int wanted = choose(work, T(lam));
-            if (round && (wanted == work.n_active || wanted > 4 * int(descent.list.size()))) {
-                break; // nothing to add, or far too much
+            square_rows(work); // before they were shrunk
+            screen(work, T(soon_share) * threshold);
+        }
+        for (Certified found, before;; before = found) {
+            const int steps = std::min(check, options_.max_iter) - k;
+            for (int i = 0; i < steps; ++i) {
+                step(work, threshold);
             }
-            pilots_.gram(descent.list.data(),
-                         descent.count,
-                         descent.gram_re.data(),
-                         descent.gram_im.data(),
-                         descent.stride());
-            exchange(work, [](T& here, T& there) { there = here; });
-            descent.run(T(lam), sweeps[round]);
-            exchange(work, [](T& here, T& there) { here = there; });
-            keep_norms(work);
-            pilots_.forward(
-                work.Z.data(), work.active.data(), work.n_active, work.M, work.a.data(), work.scratch);
-        }
-        for (std::size_t i = 0; i < work.p.size(); i += lanes<T>) {
-            vec(&work.p[i]) = (vec(&work.a[i]) - vec(&work.Y[i])) / T(beta);
-        }
-    }
-
-    // The active devices, and those whose squared correlations in work.scale are largest and above λ²;
-    // returns how many there are.
-    int choose(Workspace& work, T lam) const
-    {
-        std::vector<int>& list = work.descent.list;
-        const int most = int(list.size());
-        int* candidates = work.kept.data();
-        int count = 0;
-        for (int n = 0; n < pilots_.devices; ++n) {
-            if (work.norm[n] > 0) {
-                work.scale[n] = std::numeric_limits<T>::max();
+            expand(work, steps);
+            found = certify(pilots_, work, lam, energy, tol);
+            found.n_iter = k += steps;
+            if (found.gap <= tol || k == options_.max_iter || !found.certain) {
+                return found;
             }
-            candidates[count] = n;
-            count += work.scale[n] > lam * lam;
-        }
-        const int wanted = count;
-        if (count > most) {
-            std::nth_element(candidates, candidates + most, candidates + count, [&](int a, int b) {
-                return work.scale[a] > work.scale[b] || (work.scale[a] == work.scale[b] && a < b);
-            });
-            count = most;
-            std::sort(candidates, candidates + count);
-        }
-        std::copy(candidates, candidates + count, list.begin());
-        work.descent.count = count;
-        return wanted;
-    }
-
-    // Calls move(row's value here, its value in the descent) for X, and for the correlations.
-    template <class Move>
-    void exchange(Workspace& work, Move move) const
-    {
-        Descent<T>& descent = work.descent;
-        const std::size_t stride = work.norm.size();
-        for (int part = 0; part < 2 * work.M; ++part) {
-            for (int i = 0; i < descent.count; ++i) {
-                const std::size_t here = part * stride + descent.list[i];
-                const std::size_t there = std::size_t(part) * descent.stride() + i;
-                move(work.Z[here], descent.rows[there]);
-                move(work.G[here], descent.correlation[there]);
+            check = k + until_next(before, found, tol);
+            if (screens() && k < latest) {
+                screen(work, T(options_.screen * lam));
             }
         }
     }
 
-    void keep_norms(Workspace& work) const
+    // Iterations to the next check: where rows are left out, as many as the gap, falling as it did,
+    // needs to reach `tol`.
+    int until_next(const Certified& before, const Certified& now, double tol) const
     {
-        const std::size_t stride = work.norm.size();
-        std::fill(work.norm.data(), work.norm.data() + stride, T(0));
-        for (int i = 0; i < work.descent.count; ++i) {
-            const int n = work.descent.list[i];
-            T squares = 0;
-            for (std::size_t place = n; place < work.Z.size(); place += stride) {
-                squares += work.Z[place] * work.Z[place];
-            }
-            work.norm[n] = std::sqrt(squares);
+        const int usual = options_.check_every;
+        if (!screens()) {
+            return usual;
         }
-        list_active(work);
+        if (!(now.gap < before.gap)) {
+            return before.n_iter ? usual : (3 * usual - 1) / 2;
+        }
+        const double rate = std::log(before.gap / now.gap) / (now.n_iter - before.n_iter);
+        const double needed = std::ceil(std::log(now.gap / tol) / rate);
+        return int(std::clamp(needed, 1.0, 2.0 * usual - 1));
     }
+
+    bool screens() const { return Pilots::selects && sizeof(T) == sizeof(float) && options_.screen > 0; }
 
     void step(Workspace& work, T threshold) const
     {
+        Rows<T>& rows = work.rows();
         predict(work);
-        if (work.n_kept < pilots_.devices) {
-            pilots_.adjoint_rows(
-                work.q.data(), work.kept.data(), work.n_kept, work.M, work.G.data(), work.scratch);
+        if (work.selected()) {
+            pilots_.adjoint_selected(work.q.data(), rows.count, work.M, work.G.data(), work.scratch);
         } else {
             pilots_.adjoint(work.q.data(), work.M, work.G.data(), work.scratch);
         }
-        shrink(work, threshold);
-        pilots_.forward(
-            work.Z.data(), work.active.data(), n_multiplied(work), work.M, work.next.data(), work.scratch);
+        shrink(rows, work.G.data(), work.scale.data(), threshold);
+        const int count = options_.dense ? rows.count : rows.n_active;
+        const T* Z = rows.Z.data();
+        if (work.selected()) {
+            pilots_.forward_selected(
+                Z, rows.count, rows.active.data(), count, work.M, work.next.data(), work.scratch);
+        } else {
+            pilots_.forward(Z, rows.active.data(), count, work.M, work.next.data(), work.scratch);
+        }
         const T keep = T(1 - options_.e), c = T(options_.c);
         for (std::size_t i = 0; i < work.d.size(); i += lanes<T>) {
             const Vec<T> next = vec(&work.next[i]);
@@ -270,129 +186,101 @@ private:
     }
 
     // Z~ = shrink(Z + r D + G), then the correction of D and Z, and the list of active rows.
-    void shrink(Workspace& work, T threshold) const
+    void shrink(Rows<T>& rows, T* G, T* scales, T threshold) const
     {
-        const std::size_t stride = work.norm.size(), size = work.Z.size();
+        const std::size_t stride = rows.stride(), size = rows.size();
         const T r = T(options_.r), keep = T(1 - options_.e), c = T(options_.c);
         for (std::size_t n = 0; n < stride; n += lanes<T>) {
             Vec<T> squares = {};
             for (std::size_t i = n; i < size; i += stride) {
-                const Vec<T> t = vec(&work.Z[i]) + r * vec(&work.D[i]) + vec(&work.G[i]);
-                vec(&work.G[i]) = t;
+                const Vec<T> t = vec(&rows.Z[i]) + r * vec(&rows.D[i]) + vec(G + i);
+                vec(G + i) = t;
                 squares += t * t;
             }
-            vec(&work.norm[n]) = squares;
+            vec(&rows.norm[n]) = squares;
         }
-        shorten(work.norm.data(), work.scale.data(), work.mask.data(), int(stride), threshold);
+        shorten(rows.norm.data(), scales, int(stride), threshold);
         for (std::size_t n = 0; n < stride; n += lanes<T>) {
-            const Vec<T> scale = vec(&work.scale[n]);
+            const Vec<T> scale = vec(scales + n);
             for (std::size_t i = n; i < size; i += stride) {
-                const Vec<T> z = scale * vec(&work.G[i]);
-                vec(&work.D[i]) = keep * vec(&work.D[i]) - c * (vec(&work.Z[i]) - z);
-                vec(&work.Z[i]) = z;
+                const Vec<T> z = scale * vec(G + i);
+                vec(&rows.D[i]) = keep * vec(&rows.D[i]) - c * (vec(&rows.Z[i]) - z);
+                vec(&rows.Z[i]) = z;
             }
         }
-        list_active(work);
+        rows.list_active();
     }
 
     // Squared norms → norms of what the threshold leaves, and the factor that leaves it.
-    static void shorten(T* norm, T* scale, const T* mask, int count, T threshold)
+    static void shorten(T* norm, T* scale, int count, T threshold)
     {
         for (int n = 0; n < count; ++n) {
             const T size = std::sqrt(norm[n]);
-            const T left = size > threshold ? (size - threshold) * mask[n] : T(0);
+            const T left = size > threshold ? size - threshold : T(0);
             norm[n] = left;
             scale[n] = left / (size + std::numeric_limits<T>::min());
         }
     }
 
-    void list_active(Workspace& work) const
+    // Leaves out, until the next check, inactive devices whose squared norm in work.scale is small.
+    void screen(Workspace& work, T least) const
     {
-        int count = 0;
-        for (int n = 0; n < pilots_.devices; ++n) {
-            work.active[count] = n;
-            count += work.norm[n] > 0;
+        const T *scale = work.scale.data(), *norm = work.all.norm.data();
+        const int count = list_where(pilots_.devices, work.list.data(), [=](int n) {
+            return (scale[n] > least * least) | (norm[n] > 0);
+        });
+        if (count > 0 && count <= pilots_.devices / 2) { // more are hardly slower together
+            select(work, count);
         }
-        work.n_active = count;
     }
 
-    int n_multiplied(const Workspace& work) const { return options_.dense ? pilots_.devices : work.n_active; }
-
-    // The relative duality gap, sums in double; the dual point is the residual scaled to be feasible.
-    Certified certify(Workspace& work, double lam, double energy, double tol) const
+    void select(Workspace& work, int count) const
     {
-        T* residual = work.q.data();
-        for (std::size_t i = 0; i < work.q.size(); i += lanes<T>) {
-            vec(residual + i) = vec(&work.Y[i]) - vec(&work.a[i]);
-        }
-        double norms = 0;
-        for (int i = 0; i < work.n_active; ++i) {
-            norms += double(work.norm[work.active[i]]);
-        }
-        const double left = inner(residual, residual, work.q.size());
-        const double primal = 0.5 * left + lam * norms;
-        const double scale = std::min(1.0, lam / std::max(largest_correlation(work, residual), 1e-300));
-        const double dual =
-            scale * inner(residual, work.Y.data(), work.q.size()) - 0.5 * scale * scale * left;
-        Certified found;
-        found.gap = primal > 0 ? (primal - dual) / primal : 0.0;
-        // The rounding of B Z~ moves the primal value by at most about this share.
-        const double rounding = 4 * std::numeric_limits<T>::epsilon() * std::sqrt(energy * left) / primal;
-        found.certain = sizeof(T) == sizeof(double) || !(rounding > 0.1 * tol);
-        return found;
+        pilots_.select(work.list.data(), count, work.scratch);
+        work.some.clear(count);
+        exchange(work, [](T& all, T& some) { some = all; });
+        work.some.list_active();
     }
 
-    double residual_energy(Workspace& work) const
+    // Back to the rows of all devices; the others' D fell by the same factor in every iteration.
+    void expand(Workspace& work, int iterations) const
     {
-        double total = 0;
-        for (std::size_t i = 0; i < work.Y.size(); ++i) {
-            const double left = double(work.Y[i]) - double(work.a[i]);
-            total += left * left;
+        if (!work.selected()) {
+            return;
         }
-        return total;
+        T fell = 1;
+        for (int i = 0; i < iterations; ++i) {
+            fell *= T(1 - options_.e);
+        }
+        for (std::size_t i = 0; i < work.all.D.size(); i += lanes<T>) {
+            vec(&work.all.D[i]) *= fell;
+        }
+        exchange(work, [](T& all, T& some) { all = some; });
+        work.all.list_active();
+        work.some.count = 0;
     }
 
-    // max_n ‖b_nᴴ y‖; leaves Bᴴ y in work.G and the squared norms in work.scale.
-    double largest_correlation(Workspace& work, const T* y) const
+    // Calls move(a value of all rows, its value in those selected).
+    template <class Move>
+    void exchange(Workspace& work, Move move) const
     {
-        pilots_.adjoint(y, work.M, work.G.data(), work.scratch);
-        const std::size_t stride = work.norm.size();
-        Vec<T> most = {};
-        for (std::size_t n = 0; n < stride; n += lanes<T>) {
-            Vec<T> squares = {};
-            for (std::size_t i = n; i < work.G.size(); i += stride) {
-                squares += vec(&work.G[i]) * vec(&work.G[i]);
+        Rows<T>&all = work.all, &some = work.some;
+        for (int i = 0; i < some.count; ++i) {
+            move(all.norm[work.list[i]], some.norm[i]);
+        }
+        for (int part = 0; part < 2 * work.M; ++part) {
+            const std::size_t here = part * all.stride(), there = part * some.stride();
+            for (int i = 0; i < some.count; ++i) {
+                move(all.Z[here + work.list[i]], some.Z[there + i]);
+                move(all.D[here + work.list[i]], some.D[there + i]);
             }
-            vec(&work.scale[n]) = squares;
-            most = most < squares ? squares : most;
         }
-        T peak = 0;
-        for (int i = 0; i < lanes<T>; ++i) {
-            peak = std::max(peak, most[i]);
-        }
-        return std::sqrt(double(peak));
     }
 
-    // After a check: leave out devices that are inactive and far from becoming active, until the next.
-    void screen(Workspace& work, double lam, int k) const
-    {
-        constexpr int at_most = 60; // later, the plain iteration, whose convergence is known
-        if (!Pilots::skips_rows || sizeof(T) > sizeof(float) || !(options_.screen > 0) || k >= at_most) {
-            return keep_all(work);
-        }
-        const T least = T(options_.screen * options_.screen * lam * lam);
-        int count = 0;
-        for (int n = 0; n < pilots_.devices; ++n) {
-            const bool keep = work.scale[n] > least || work.norm[n] > 0;
-            work.kept[count] = n;
-            work.mask[n] = T(keep);
-            count += keep;
-        }
-        work.n_kept = count;
-        if (count > pilots_.devices / 2) { // row by row, products are slower
-            keep_all(work);
-        }
-    }
+    // Rows are first left out after so many iterations, where they are below that share of the
+    // threshold; and no more after the latest, when the plain iteration, known to converge, goes on.
+    static constexpr int soon = 3, latest = 60;
+    static constexpr double soon_share = 0.9;
 
     const Pilots& pilots_;
     const PcAdmmOptions options_;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Pilots as the algorithms see them: B (L, N) in coordinates in which B Bᴴ = diag(s).
 //
-// Any class with the members of DensePilots will do.  Where B is a fast transform, `skips_rows` is
-// false, lists of devices are ignored and `adjoint_rows` is never called; the rotation is identity
-// for a tight frame.  Padding must stay zero.
+// Any class with the members of DensePilots will do.  Where B is a fast transform, `selects` is false
+// and nothing is ever selected; the rotation is identity for a tight frame.  Padding must stay zero.
 #pragma once
 
 #include "dense.hpp"
@@ -18,9 +17,13 @@ public:
     using Complex = std::complex<double>;
     struct Scratch
     { // what products need besides their arguments, one for each thread
-        Scratch(const DensePilots&, int /*antennas*/) {}
+        Scratch(const DensePilots& pilots, int /*antennas*/)
+            : selected(pilots.length, pilots.devices / 2 + 4, true, [](int, int) { return T(0); })
+        {
+        }
+        Packed<T> selected; // columns of B
     };
-    static constexpr bool skips_rows = true;
+    static constexpr bool selects = true;
     bool has_gram() const { return false; }
     void gram(const int*, int, T*, T*, int) const {}
 
@@ -52,10 +55,21 @@ public:
         adjoint_.multiply_conjugate(y, padded<T>(length), M, out);
     }
 
-    // The listed rows of out = Bᴴ y; the others stay as they are.
-    void adjoint_rows(const T* y, const int* list, int count, int M, T* out, Scratch&) const
+    // From now on the next two are products with these columns of B only.
+    void select(const int* list, int count, Scratch& scratch) const
     {
-        columns_.dot(y, list, count, M, out, padded<T>(devices));
+        scratch.selected.select(columns_, list, count);
+    }
+
+    void
+    forward_selected(const T* x, int rows, const int* list, int count, int M, T* out, Scratch& scratch) const
+    {
+        scratch.selected.multiply(x, padded<T>(rows), count < rows ? list : nullptr, count, M, out);
+    }
+
+    void adjoint_selected(const T* y, int rows, int M, T* out, Scratch& scratch) const
+    {
+        scratch.selected.dot(y, rows, M, out, padded<T>(rows));
     }
 
     const int length, devices;

@@ -91,6 +91,18 @@ constexpr int padded(int count)
     return (count + lanes<T> - 1) / lanes<T> * lanes<T>;
 }
 
+// The numbers below `count` of which `keep` is true, to `list`; returns how many.
+template <class Keep>
+inline int list_where(int count, int* list, Keep keep)
+{
+    int found = 0;
+    for (int n = 0; n < count; ++n) { // without branches
+        list[found] = n;
+        found += keep(n);
+    }
+    return found;
+}
+
 // An array of zeros at a vector's alignment.
 template <class T>
 class Array

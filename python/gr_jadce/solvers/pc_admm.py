@@ -138,7 +138,8 @@ def pc_admm(
         Relative duality gap at which a frame is done, default 1e-4.
     max_iter, check_every : int
         Iterations at most (300), and between two evaluations of the gap (5; each costs an
-        iteration's time).
+        iteration's time). Where the kernel screens, it evaluates the gap when that should be small
+        enough, at most twice as many iterations apart.
     threads : int
         Threads over the frames of a batch, of the kernel, default 1.
 

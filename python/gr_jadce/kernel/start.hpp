@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Where PC-ADMM may start: Z from block coordinate descent on the likeliest devices, in rounds that add
+// those that the residual still calls for; U as if that were the solution.
+#pragma once
+
+#include "certificate.hpp"
+
+namespace jadce {
+
+// Lists the active devices, and those whose squared correlations in work.scale are largest and above
+// λ²; returns how many there are.
+template <class Pilots, class T = typename Pilots::Scalar>
+int choose(Workspace<Pilots>& work, T lam)
+{
+    std::vector<int>& list = work.descent.list;
+    const int most = int(list.size());
+    int* candidates = work.list.data();
+    for (int i = 0; i < work.all.n_active; ++i) {
+        work.scale[work.all.active[i]] = std::numeric_limits<T>::max();
+    }
+    const T* scale = work.scale.data();
+    int count = list_where(work.all.count, candidates, [=](int n) { return scale[n] > lam * lam; });
+    const int wanted = count;
+    if (count > most) {
+        std::nth_element(candidates, candidates + most, candidates + count, [&](int a, int b) {
+            return work.scale[a] > work.scale[b] || (work.scale[a] == work.scale[b] && a < b);
+        });
+        count = most;
+        std::sort(candidates, candidates + count);
+    }
+    std::copy(candidates, candidates + count, list.begin());
+    work.descent.count = count;
+    return wanted;
+}
+
+// Calls move(row's value here, its value in the descent) for X, and for the correlations.
+template <class Pilots, class Move>
+void exchange(Workspace<Pilots>& work, Move move)
+{
+    auto& descent = work.descent;
+    for (int part = 0; part < 2 * work.M; ++part) {
+        for (int i = 0; i < descent.count; ++i) {
+            const std::size_t here = part * work.all.stride() + descent.list[i];
+            const std::size_t there = std::size_t(part) * descent.stride() + i;
+            move(work.all.Z[here], descent.rows[there]);
+            move(work.G[here], descent.correlation[there]);
+        }
+    }
+}
+
+template <class Pilots>
+void keep_norms(Workspace<Pilots>& work)
+{
+    using T = typename Pilots::Scalar;
+    auto& all = work.all;
+    std::fill(all.norm.data(), all.norm.data() + all.stride(), T(0));
+    for (int i = 0; i < work.descent.count; ++i) {
+        const int n = work.descent.list[i];
+        T squares = 0;
+        for (std::size_t place = n; place < all.size(); place += all.stride()) {
+            squares += all.Z[place] * all.Z[place];
+        }
+        all.norm[n] = std::sqrt(squares);
+    }
+    all.list_active();
+}
+
+template <class Pilots, class T = typename Pilots::Scalar>
+void descend(const Pilots& pilots, Workspace<Pilots>& work, T lam, T beta)
+{
+    constexpr int rounds = 3, sweeps[rounds] = {4, 10, 10};
+    auto& descent = work.descent;
+    descent.resize(std::max(1, std::min({pilots.devices, pilots.length / 6, 2048})), work.M);
+    for (int round = 0; round < rounds; ++round) {
+        leave_residual(work);
+        largest_correlation(pilots, work, work.q.data());
+        const int wanted = choose(work, lam);
+        if (round && (wanted == work.all.n_active || wanted > 4 * int(descent.list.size()))) {
+            break; // nothing to add, or far too much
+        }
+        pilots.gram(descent.list.data(),
+                    descent.count,
+                    descent.gram_re.data(),
+                    descent.gram_im.data(),
+                    descent.stride());
+        exchange(work, [](T& here, T& there) { there = here; });
+        descent.run(lam, sweeps[round]);
+        exchange(work, [](T& here, T& there) { here = there; });
+        keep_norms(work);
+        pilots.forward(work.all.Z.data(),
+                       work.all.active.data(),
+                       work.all.n_active,
+                       work.M,
+                       work.a.data(),
+                       work.scratch);
+    }
+    for (std::size_t i = 0; i < work.p.size(); i += lanes<T>) {
+        vec(&work.p[i]) = (vec(&work.a[i]) - vec(&work.Y[i])) / beta;
+    }
+}
+
+} // namespace jadce
