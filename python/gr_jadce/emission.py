@@ -15,6 +15,7 @@ from gnuradio import gr
 from .blocks.json_sink import json_sink
 from .blocks.recording_sink import recording_sink
 from .blocks.uplink_transmitter import uplink_transmitter
+from .blocks.watchdog import dead_blocks
 from .framing import SampleClock
 from .sources import set_time, set_up_board
 from .waveform import Waveform
@@ -60,6 +61,7 @@ class Emission:
         )  # fmt: skip
         self.truth = json_sink(args.truth) if args.truth else None
         self.recording = self.stamp = self.events = None
+        self.dead = []
         self.signalled = threading.Event()
         self.flowgraph = gr.top_block("jadce-transmit")
         if self.usrp:
@@ -77,12 +79,18 @@ class Emission:
         self.flowgraph.start()
         waiter = threading.Thread(target=self.flowgraph.wait, daemon=True)
         waiter.start()
-        while waiter.is_alive() and not self.signalled.is_set():
+        while waiter.is_alive() and not self.signalled.is_set() and not self.dead:
             waiter.join(0.05)
+            self.dead = self._find_dead()
         self.flowgraph.stop()
         waiter.join()
-        unsent = self._outlast_the_radio() if self.usrp else 0
+        unsent = self._outlast_the_radio() if self.usrp and not self.dead else 0
         return self._report(unsent)
+
+    def _find_dead(self):
+        """Blocks of the running flowgraph that have died."""
+        candidates = (self.transmitter, self.usrp, self.events, self.stamp, self.recording, self.truth)
+        return dead_blocks([block for block in candidates if block])
 
     def _connect_usrp(self):
         self.events = RadioEvents()
@@ -126,6 +134,9 @@ class Emission:
         return 1 if complaints else 0
 
     def _complaints(self, counts):
+        """What was not sent, or not written."""
+        for name in self.dead:
+            yield f"{name!r} has died, and what it had to do is not done; its error is above"
         if self.n_slots and counts["slots"] < self.n_slots and not self.signalled.is_set():
             yield f"only {counts['slots']} of {self.n_slots} slots were sent"
         if counts.get("late"):

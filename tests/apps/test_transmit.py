@@ -103,6 +103,20 @@ def test_what_a_radio_tells_is_counted():
     assert events.counts() == {"late": 2, "underflow": 1, "lost": 1}
 
 
+def test_a_block_that_died_is_an_error_not_a_standstill(app, book, environment, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "from gr_jadce.transmission import Bursts\n"
+        "send = Bursts.of\n"
+        "Bursts.of = lambda self, active: send(self, active) if len(active) < 5 else 1 / 0\n"
+    )
+    environment["PYTHONPATH"] = f"{tmp_path}:{environment['PYTHONPATH']}"
+    activity = ("--devices", "0-4", "--activity", 0.3, "--truth", "sent.jsonl")
+    process = app(*SEND, *activity, "--slots", 10**9, "--recording", "sent", timeout=60)
+    assert process.returncode == 1
+    assert "error: 'JADCE uplink transmitter' has died" in process.stderr
+    assert read_recording(tmp_path / "sent.sigmf-meta").n_samples
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_cleanly(start_app, book, tmp_path, number):
     process = start_app(
