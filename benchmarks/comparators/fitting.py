@@ -13,7 +13,7 @@ from gr_jadce.unrolled.inference import Unrolled, rotate
 from gr_jadce.unrolled.layers import Book, Frames
 from gr_jadce.unrolled.training import SNR_BINS, Batch, Trainer
 
-RATES = (6e-5, 2e-4, 6e-4, 2e-3, 6e-3, 2e-2, 6e-2, 2e-1, 6e-1)  # learning rates to choose from
+RATES = (6e-5, 2e-4, 6e-4, 2e-3, 6e-3, 2e-2, 6e-2, 2e-1, 6e-1, 2.0, 6.0)  # learning rates to choose from
 TRIED = (2e-3, 6e-3, 2e-2)  # always; others while the best so far is the least or the largest tried
 TRIAL = 0.1  # share of the steps that each is tried for
 FAILED = 1e3  # dB: score of a rate at which training broke down
