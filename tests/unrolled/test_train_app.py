@@ -45,6 +45,13 @@ def test_fine_tuning_starts_from_the_weights_given(tmp_path):
         np.testing.assert_allclose(own.arrays[name], array, atol=1e-5)
 
 
+@pytest.mark.parametrize("option", ["--output", "--checkpoint"])
+def test_a_missing_directory_is_named_before_the_training(tmp_path, option):
+    process = train(tmp_path, "-o", "own.npz", option, "absent/file")
+    assert process.returncode == 2
+    assert "absent/file: no such directory" in process.stderr
+
+
 def test_without_torch_one_line_says_what_to_install(tmp_path):
     (tmp_path / "torch.py").write_text("raise ImportError('no torch here')\n")
     process = train(tmp_path, "-o", "w.npz", modules=[tmp_path])
