@@ -253,11 +253,20 @@ def test_it_stops_at_once():
     assert time.monotonic() - began < 5
 
 
+def test_the_buffers_in_front_hold_many_samples():
+    source, framer = blocks.vector_source_c([1.0] * 100), pilot_framer(8, 1, 20)
+    flowgraph, sink = gr.top_block(), blocks.vector_sink_c(8)
+    flowgraph.connect(source, framer, sink)
+    flowgraph.run()
+    assert len(sink.data()) == 5 * 8
+    assert framer.relative_rate() == 2**-16
+
+
 @pytest.mark.parametrize(("pilot_length", "n_antennas"), [(8, 1), (64, 4), (10_000, 64), (100_000, 64)])
-def test_the_output_buffer_holds_2_to_256_frames(pilot_length, n_antennas):
+def test_the_output_buffer_holds_2_to_1024_frames(pilot_length, n_antennas):
     framer = pilot_framer(pilot_length, n_antennas, pilot_length)
     frame = 8 * pilot_length * n_antennas
-    assert framer.min_output_buffer(0) == min(max(16_000_000 // frame, 2), 256)
+    assert framer.min_output_buffer(0) == min(max(16_000_000 // frame, 2), 1024)
 
 
 @pytest.mark.parametrize(

@@ -311,6 +311,7 @@ def test_stopping_solves_at_most_one_batch_more():
     flowgraph.start()
     wait_for(lambda: block.frames_in() == 500)
     flowgraph.stop()
+    wait_for(lambda: block.frames_dropped() > 0)
     estimator.release()
     flowgraph.wait()
     assert sum(estimator.batches) <= 20

@@ -10,6 +10,7 @@ from ..tracking import GuardMeter
 from .lifetime import keep_alive
 from .limited_log import LimitedLog
 from .tags import tag_name
+from .thread_state import ThreadState
 
 _RX_TIME = pmt.intern("rx_time")
 _RX_RATE = pmt.intern("rx_rate")
@@ -17,7 +18,8 @@ _FRAME_ID = pmt.intern("frame_id")
 _SLOT_PERIOD = pmt.intern("slot_period")
 _FRAMER = pmt.intern("framer")
 _NOISE_VAR = pmt.intern("noise_var")
-_MAX_BUFFER_BYTES = 16_000_000
+_MAX_BUFFER_BYTES, _MAX_BUFFER_FRAMES = 16_000_000, 1024
+_BUFFER_SAMPLES = 2**16  # asked for in front of each input
 
 
 class pilot_framer(gr.basic_block):
@@ -102,8 +104,11 @@ class pilot_framer(gr.basic_block):
             out_sig=[(np.complex64, length)],
         )
         self._log = LimitedLog(self.logger)
+        self._thread_state = ThreadState()
         self.set_tag_propagation_policy(gr.TPP_DONT)
-        self._set_buffer(min(max(_MAX_BUFFER_BYTES // (8 * length), 2), 256))
+        self._set_buffer(min(max(_MAX_BUFFER_BYTES // (8 * length), 2), _MAX_BUFFER_FRAMES))
+        # The size of the buffers in front is all that GNU Radio derives from it for such a block.
+        self.set_relative_rate(1, _BUFFER_SAMPLES)
         keep_alive(self)
 
     def frames(self) -> int:
@@ -148,9 +153,14 @@ class pilot_framer(gr.basic_block):
             self._tag_noise(self._guard.read())
         return made
 
+    def start(self):
+        self._thread_state.hold()
+        return True
+
     def stop(self):
         """Count the frame under way, if any, as partial."""
         self._framer.end()
+        self._thread_state.release()
         return True
 
     def _set_buffer(self, frames):

@@ -22,6 +22,7 @@ from ..tracking import LevelTracker
 from .lifetime import keep_alive
 from .limited_log import LimitedLog
 from .tags import tag_name
+from .thread_state import ThreadState
 
 _ACTIVITY, _CHANNEL, _STATUS = _PORTS = [pmt.intern(name) for name in ("activity", "channel", "status")]
 _STATUS_INTERVAL = 1.0  # seconds
@@ -119,6 +120,7 @@ class receiver(gr.sync_block):
         for port in _PORTS:
             self.message_port_register_out(port)
         self._log = LimitedLog(self.logger)
+        self._thread_state = ThreadState()
         keep_alive(self)
 
     def set_false_alarm(self, false_alarm):
@@ -177,6 +179,7 @@ class receiver(gr.sync_block):
 
     def start(self):
         """Start the threads."""
+        self._thread_state.hold()
         elapsed = 0.0 if self._began is None else self._ended - self._began
         self._began, self._ended = monotonic() - elapsed, None
         self._stopping.clear()
@@ -197,6 +200,7 @@ class receiver(gr.sync_block):
         self._publish_status()
         for port in _PORTS:
             self.message_port_pub(port, pmt.PMT_EOF)
+        self._thread_state.release()
         return True
 
     def work(self, input_items, output_items):

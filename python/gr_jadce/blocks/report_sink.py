@@ -9,6 +9,7 @@ from gnuradio import gr
 from ..messages import Joiner, status_from_pmt
 from .lifetime import keep_alive
 from .limited_log import LimitedLog
+from .thread_state import ThreadState
 
 _PORT = pmt.intern("in")
 _SYSTEM = pmt.intern("system")
@@ -42,6 +43,7 @@ class report_sink(gr.basic_block):
         self.set_msg_handler(_SYSTEM, self.handle_system)
         self._joiner = Joiner()
         self._log = LimitedLog(self.logger)
+        self._thread_state = ThreadState()
         self._rejected = 0
         self._ended = False
         self._may_end = True
@@ -74,6 +76,7 @@ class report_sink(gr.basic_block):
             self.take_report(report)
 
     def start(self):
+        self._thread_state.hold()
         # A second end-of-file of an earlier run may still be queued: it must not end this one.
         self._may_end = not self._ended
         self._ended = False
@@ -88,6 +91,7 @@ class report_sink(gr.basic_block):
                 sleep(0.005)
             else:
                 self.handle_message(message)
+        self._thread_state.release()
         return True
 
     def handle_system(self, message):
