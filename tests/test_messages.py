@@ -5,11 +5,13 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
 from reports import assert_same, make_report
 
+from gr_jadce import messages
 from gr_jadce.messages import (
     Joiner,
     activity_from_pmt,
@@ -21,6 +23,7 @@ from gr_jadce.messages import (
     to_json,
     to_pmts,
 )
+from gr_jadce.serial_form import activity_from_bytes, channel_from_bytes
 
 pmt = pytest.importorskip("pmt")
 
@@ -82,6 +85,46 @@ def test_unknown_numbers_are_null_in_json_and_nan_again(value):
     back = from_json(line)
     assert np.isnan([back.noise_var, back.snr_db, back.score[0], back.channel[0, 0].real]).all()
     assert back.channel[1, 0].real == 2.0
+
+
+@pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
+def test_messages_made_part_by_part_have_the_same_bytes(report):
+    assert [pmt.serialize_str(part) for part in messages._to_pmts(report)] == [
+        pmt.serialize_str(part) for part in to_pmts(report)
+    ]
+
+
+@pytest.mark.parametrize("name", ["plain", "nobody", "everybody"])
+def test_usual_messages_are_read_at_once(name, monkeypatch):
+    monkeypatch.setattr(messages, "_split_pdu", pytest.fail)
+    activity, channel = to_pmts(REPORTS[name])
+    assert_same(from_pmts(activity, channel), REPORTS[name])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"frames_dropped": 2**40}, {"n_devices": 2**32}, {"n_iter": 2**31}, {"estimator": "e" * 70_000}],
+)
+def test_unusual_numbers_and_texts_come_through(changes):
+    report = make_report(n_active=2, **changes)
+    assert_same(from_pmts(*to_pmts(report)), report)
+
+
+@pytest.mark.parametrize("part", [0, 1], ids=["activity", "channel"])
+def test_what_is_read_at_once_is_read_alike_part_by_part(part):
+    at_once = (activity_from_bytes, channel_from_bytes)[part]
+    by_parts = (messages._activity_from_pmt, messages._channel_from_pmt)[part]
+    whole, read = pmt.serialize_str(to_pmts(make_report(n_active=2, n_antennas=1))[part]), 0
+    assert at_once(b"") is at_once(whole + b"\x06") is None
+    for place, value in product(range(len(whole)), (0, 1, 3, 4, 7, 10, 128, 254)):
+        data = whole[:place] + bytes([value]) + whole[place + 1 :]
+        assert at_once(data[:-1]) is None
+        if (fields := at_once(data)) is not None:
+            read += 1
+            for name, wanted in by_parts(pmt.deserialize_str(data)).items():
+                np.testing.assert_array_equal(fields.pop(name), wanted)
+            assert not fields
+    assert 0 < read < 8 * len(whole)
 
 
 def test_pmt_keeps_nan():

@@ -1,131 +1,46 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report schema in one place: a frame's activity and channels as Report, PMT and JSON.
+"""Reports as PMT messages, and the one place to import all forms of a report from.
 
 PMT is imported by the functions that need it, so that the JSON form works without GNU Radio.
 """
 
-import json
-import re
-from dataclasses import dataclass
 from functools import cache, lru_cache
-from math import isfinite
 
 import numpy as np
 
-SCHEMA = 1
-STATUSES = ("ok", "bad_input", "clipped")
-_MOST = {"n_devices": 2**32, "n_antennas": 2**16}
-# The scalars of a report, named alike in every form; the last group is in the activity PDU alone.
-_FRAME_ID = {"frame_id": int}
-_SHARED = {"n_devices": int, "n_antennas": int}
-_SCALARS = {
-    "status": str,
-    "threshold": float,
-    "noise_var": float,
-    "snr_db": float,
-    "estimator": str,
-    "n_iter": int,
-    "solve_time": float,
-    "frames_dropped": int,
-}
-# Numbers of each active device, in the activity PDU alone, that only some receivers tell.
-_OPTIONAL = ("delay", "carrier_offset")
-_EXPECTED = {
-    int: "an integer from 0 to 2**64 - 1",
-    float: "a number",
-    str: "a string",
-    dict: "an object",
-    list: "a list",
-}
+from .json_form import from_json, to_json
+from .report import (
+    EXPECTED,
+    FRAME_ID,
+    OPTIONAL,
+    SCALARS,
+    SCHEMA,
+    SHARED,
+    STATUSES,
+    Report,
+    check_schema,
+    check_sizes,
+    optional_of,
+    shown,
+)
+from .serial_form import activity_from_bytes, channel_from_bytes, to_bytes
 
-
-@dataclass(frozen=True, eq=False)
-class Report:
-    """What is known, or in a truth report true, of one frame.
-
-    Parameters
-    ----------
-    frame_id : int
-        Number of the slot.
-    rx_time : (int, float)
-        Device time of the pilot's first sample: whole seconds and fraction.
-    n_devices, n_antennas : int
-        N and M.
-    device : (K,) uint32 array
-        The active devices, ascending.
-    channel : (K, M) complex64 array
-        Their channels, in the order of `device`.
-    score : (K,) float32 array
-        Their evidence of being active; above `threshold`.
-    threshold : float
-        The score from which a device counts as active.
-    noise_var : float
-        Noise variance per received sample; NaN if unknown.
-    snr_db : float
-        Estimated SNR of the frame, dB; NaN if unknown.
-    status : {"ok", "bad_input", "clipped"}
-    estimator : str
-        Name of the estimator; "truth" for simulated truth.
-    n_iter : int
-        Iterations the estimator took.
-    solve_time : float
-        Seconds spent on the frame.
-    frames_dropped : int
-        Frames dropped so far.
-    device_id : tuple of K str, optional
-        Names of the active devices, if the pilot book has names.
-    delay, carrier_offset : (K,) float32 array, optional
-        Delays of the active devices, symbols, and their carrier offsets, cycles a symbol, where
-        the receiver estimates them.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not agree, devices do not ascend, the status is none of the three, or N is not
-        from 1 to 2**32 or M not from 1 to 2**16.
-    """
-
-    frame_id: int
-    rx_time: tuple[int, float]
-    n_devices: int
-    n_antennas: int
-    device: np.ndarray
-    channel: np.ndarray
-    score: np.ndarray
-    threshold: float
-    noise_var: float
-    snr_db: float
-    status: str
-    estimator: str
-    n_iter: int
-    solve_time: float
-    frames_dropped: int = 0
-    device_id: tuple[str, ...] | None = None
-    delay: np.ndarray | None = None
-    carrier_offset: np.ndarray | None = None
-
-    def __post_init__(self):
-        _check_sizes(self.n_devices, self.n_antennas)
-        _check_device(np.asarray(self.device), self.n_devices)
-        n_active = len(self.device)
-        for name, dtype, shape in (
-            ("device", np.uint32, (n_active,)),
-            ("channel", np.complex64, (n_active, self.n_antennas)),
-            ("score", np.float32, (n_active,)),
-            *((name, np.float32, (n_active,)) for name in _OPTIONAL if getattr(self, name) is not None),
-        ):
-            array = np.asarray(getattr(self, name), dtype=dtype)
-            if array.shape != shape:
-                raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
-            object.__setattr__(self, name, array)
-        if self.status not in STATUSES:
-            raise ValueError(f"status: expected one of {', '.join(STATUSES)}, got {self.status!r}")
-        if self.device_id is not None and len(self.device_id) != n_active:
-            raise ValueError(f"device_id: expected {n_active} names, got {len(self.device_id)}")
+__all__ = [
+    "SCHEMA", "STATUSES", "Joiner", "Report", "activity_from_pmt", "channel_from_pmt", "from_json",
+    "from_pmts", "join", "status_from_pmt", "status_to_pmt", "to_json", "to_pmts",
+]  # fmt: skip
 
 
 def to_pmts(report):
     """The report as two PDUs (meta . vector): activity (u32vector) and channel (c32vector, K·M)."""
+    import pmt
+
+    data = to_bytes(report)
+    return _to_pmts(report) if data is None else tuple(map(pmt.deserialize_str, data))
+
+
+def _to_pmts(report):
+    """The same, whatever is in the report; in the order that `serial_form` knows, last first."""
     import pmt
 
     add = pmt.acons  # as dict_add, but without looking whether the key is there, which takes longest
@@ -139,7 +54,7 @@ def to_pmts(report):
     activity_meta = add(_symbol("score"), score, shared)
     for name, symbol, kind, write in _pmt_scalars():
         activity_meta = add(symbol, write(kind(getattr(report, name))), activity_meta)
-    for name, values in _optional(report).items():
+    for name, values in optional_of(report).items():
         values = pmt.init_f32vector(n_active, values.tolist())
         activity_meta = add(_symbol(name), values, activity_meta)
     if report.device_id is not None:
@@ -156,16 +71,22 @@ def activity_from_pmt(pdu) -> dict:
     ValueError
         If it is not an activity PDU; the message names the key, what was expected and given.
     """
+    fields = activity_from_bytes(_bytes_of(pdu))
+    return _activity_from_pmt(pdu) if fields is None else fields
+
+
+def _activity_from_pmt(pdu):
+    """The same, of any activity PDU, part by part."""
     import pmt
 
     meta, vector = _split_pdu(pdu)
     fields = _shared_from_pmt(meta)
-    for name, kind in _SCALARS.items():
-        fields[name] = _from_meta(meta, name, _pmt_kinds()[kind][1], _EXPECTED[kind])
+    for name, kind in SCALARS.items():
+        fields[name] = _from_meta(meta, name, _pmt_kinds()[kind][1], EXPECTED[kind])
     fields["device"] = _vector("device", pmt.u32vector_elements, vector, np.uint32)
     fields["score"] = _from_meta(meta, "score", pmt.f32vector_elements, "an f32vector")
     fields["device_id"] = _names_from_pmt(meta)
-    for name in _OPTIONAL:
+    for name in OPTIONAL:
         if pmt.dict_has_key(meta, _symbol(name)):
             fields[name] = _from_meta(meta, name, pmt.f32vector_elements, "an f32vector")
     return fields
@@ -179,6 +100,12 @@ def channel_from_pmt(pdu) -> dict:
     ValueError
         If it is not a channel PDU; the message names the key, what was expected and given.
     """
+    fields = channel_from_bytes(_bytes_of(pdu))
+    return _channel_from_pmt(pdu) if fields is None else fields
+
+
+def _channel_from_pmt(pdu):
+    """The same, of any channel PDU, part by part."""
     import pmt
 
     meta, vector = _split_pdu(pdu)
@@ -211,7 +138,7 @@ def join(activity, channel) -> Report:
     for name in ("frame_id", "rx_time", "n_devices", "n_antennas"):
         if activity[name] != channel[name]:
             raise ValueError(f"{name}: expected that of the activity, {activity[name]}, got {channel[name]}")
-    if not np.array_equal(activity["device"], channel["device"]):
+    if activity["device"].tobytes() != channel["device"].tobytes():
         raise ValueError(
             f"device: expected those of the activity, {activity['device']}, got {channel['device']}"
         )
@@ -241,12 +168,14 @@ class Joiner:
 
     def add(self, pdu) -> Report | None:
         """The report that this PDU completes, if any; ValueError if it is malformed."""
-        import pmt
-
-        if pmt.is_u32vector(_split_pdu(pdu)[1]):
-            self._add_activity(activity_from_pmt(pdu))
+        data = _bytes_of(pdu)
+        activity = activity_from_bytes(data)
+        channel = channel_from_bytes(data) if activity is None else None
+        if activity is None and channel is None:
+            activity, channel = _either_from_pmt(pdu)
+        if activity is not None:
+            self._add_activity(activity)
             return None
-        channel = channel_from_pmt(pdu)
         activity = self._waiting.pop(channel["frame_id"], None)
         if activity is None:
             self.unjoined += 1
@@ -280,99 +209,14 @@ def status_from_pmt(message) -> dict:
     import pmt
 
     if not pmt.is_dict(message) or pmt.is_null(message):
-        raise ValueError(f"status: expected a dictionary, got {_shown(message)}")
+        raise ValueError(f"status: expected a dictionary, got {shown(message)}")
     try:
         status = pmt.to_python(message)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"status: expected a dictionary of plain values, got {_shown(message)}") from error
+        raise ValueError(f"status: expected a dictionary of plain values, got {shown(message)}") from error
     if not isinstance(status, dict) or not all(isinstance(name, str) for name in status):
-        raise ValueError(f"status: expected strings as keys, got {_shown(message)}")
+        raise ValueError(f"status: expected strings as keys, got {shown(message)}")
     return status
-
-
-def to_json(report) -> str:
-    """The report as one line of JSON, no newline; NaN and infinities become null."""
-    entry = {
-        "frame_id": int(report.frame_id),
-        "rx_time": {"seconds": int(report.rx_time[0]), "fraction": float(report.rx_time[1])},
-        **{name: _JSON_KINDS[kind](getattr(report, name)) for name, kind in (_SHARED | _SCALARS).items()},
-        "schema": SCHEMA,
-        "device": report.device.tolist(),
-    }
-    if report.device_id is not None:
-        entry["device_id"] = list(report.device_id)
-    rows = np.ascontiguousarray(report.channel).view(np.float32).reshape(*report.channel.shape, 2)
-    arrays = {"score": report.score, "channel": rows, **_optional(report)}
-    arrays = ", ".join(f'"{name}": {_json_numbers(array)}' for name, array in arrays.items())
-    return f"{json.dumps(entry)[:-1]}, {arrays}}}"
-
-
-def from_json(line) -> Report:
-    """The report in a line written by `to_json`; null becomes NaN.
-
-    Raises
-    ------
-    ValueError
-        If the line is not such a report; the message names the key, what was expected and given.
-    """
-    try:
-        entry = json.loads(line)
-    except RecursionError as error:
-        raise ValueError("report: expected a JSON object, got one nested too deeply") from error
-    if not isinstance(entry, dict):
-        raise ValueError(f"report: expected a JSON object, got {_shown(entry)}")
-    _check_schema(_from_entry(entry, "schema", int))
-    fields = {name: _from_entry(entry, name, kind) for name, kind in (_FRAME_ID | _SHARED | _SCALARS).items()}
-    _check_sizes(fields["n_devices"], fields["n_antennas"])
-    rx_time = _from_entry(entry, "rx_time", dict)
-    device = _array_from_entry(entry, "device", None)
-    _check_device(device, fields["n_devices"])
-    rows = _array_from_entry(entry, "channel", np.float32)
-    shape = (len(device), fields["n_antennas"], 2)
-    if rows.size != np.prod(shape) or (rows.size and rows.shape != shape):
-        raise ValueError(f"channel: expected {shape[0]} rows of {shape[1]} pairs, got {rows.shape}")
-    return Report(
-        rx_time=(_from_entry(rx_time, "seconds", int), _from_entry(rx_time, "fraction", float)),
-        device=device,
-        score=_array_from_entry(entry, "score", np.float32),
-        channel=rows.reshape(shape).view(np.complex64)[..., 0],
-        device_id=_names_from_entry(entry),
-        **{name: _array_from_entry(entry, name, np.float32) for name in _OPTIONAL if name in entry},
-        **fields,
-    )
-
-
-def _optional(report):
-    return {name: getattr(report, name) for name in _OPTIONAL if getattr(report, name) is not None}
-
-
-def _check_sizes(n_devices, n_antennas):
-    for (name, most), value in zip(_MOST.items(), (n_devices, n_antennas), strict=True):
-        if not 1 <= value <= most:
-            raise ValueError(f"{name}: expected 1 to {most}, got {_shown(value)}")
-
-
-def _check_device(device, n_devices):
-    if device.ndim != 1 or (device.size and device.dtype.kind not in "iu"):
-        raise ValueError(f"device: expected integers in one row, got shape {device.shape} of {device.dtype}")
-    good = not device.size or (device[0] >= 0 and device[-1] < n_devices and (device[1:] > device[:-1]).all())
-    if not good:
-        raise ValueError(
-            f"device: expected ascending indices from 0 to {n_devices - 1}, got {_shown(device)}"
-        )
-
-
-def _check_schema(schema):
-    if schema != SCHEMA:
-        raise ValueError(f"schema: expected {SCHEMA}, got {schema}")
-
-
-def _shown(value):
-    try:
-        text = str(value)
-    except UnicodeDecodeError:
-        text = "text that is not UTF-8"
-    return text if len(text) <= 80 else text[:77] + "..."
 
 
 @cache
@@ -396,7 +240,8 @@ def _pmt_kinds():
 
 @cache
 def _pmt_scalars():
-    return [(name, _symbol(name), kind, _pmt_kinds()[kind][0]) for name, kind in _SCALARS.items()]
+    in_order = sorted(SCALARS.items(), key=lambda item: item[1] is not str)
+    return [(name, _symbol(name), kind, _pmt_kinds()[kind][0]) for name, kind in in_order]
 
 
 @lru_cache(maxsize=64)
@@ -409,20 +254,39 @@ def _cell_meta(n_devices, n_antennas):
     return pmt.dict_add(meta, _symbol("n_antennas"), pmt.from_long(int(n_antennas)))
 
 
+def _bytes_of(pdu):
+    """A PDU in its serial form; nothing of what has none, or is no PDU."""
+    import pmt
+
+    try:
+        return pmt.serialize_str(pdu) if pmt.is_pair(pdu) and not pmt.is_dict(pdu) else b""
+    except (ValueError, RuntimeError):
+        return b""
+
+
+def _either_from_pmt(pdu):
+    """(fields of an activity PDU, None) or (None, fields of a channel PDU)."""
+    import pmt
+
+    if pmt.is_u32vector(_split_pdu(pdu)[1]):
+        return _activity_from_pmt(pdu), None
+    return None, _channel_from_pmt(pdu)
+
+
 def _split_pdu(pdu):
     import pmt
 
     if not pmt.is_pair(pdu) or pmt.is_dict(pdu) or not pmt.is_dict(pmt.car(pdu)):
-        raise ValueError(f"PDU: expected a pair (dictionary . vector), got {_shown(pdu)}")
+        raise ValueError(f"PDU: expected a pair (dictionary . vector), got {shown(pdu)}")
     return pmt.car(pdu), pmt.cdr(pdu)
 
 
 def _shared_from_pmt(meta):
-    _check_schema(_from_meta(meta, "schema", _pmt_kinds()[int][1], _EXPECTED[int]))
+    check_schema(_from_meta(meta, "schema", _pmt_kinds()[int][1], EXPECTED[int]))
     fields = {"rx_time": _from_meta(meta, "rx_time", _time_from_pmt, "a pair (uint64 . double)")}
-    for name, kind in (_FRAME_ID | _SHARED).items():
-        fields[name] = _from_meta(meta, name, _pmt_kinds()[kind][1], _EXPECTED[kind])
-    _check_sizes(fields["n_devices"], fields["n_antennas"])
+    for name, kind in (FRAME_ID | SHARED).items():
+        fields[name] = _from_meta(meta, name, _pmt_kinds()[kind][1], EXPECTED[kind])
+    check_sizes(fields["n_devices"], fields["n_antennas"])
     return fields
 
 
@@ -433,7 +297,7 @@ def _from_meta(meta, name, convert, expected):
     try:
         return convert(value)
     except ValueError as error:
-        given = "nothing" if pmt.is_null(value) else _shown(value)
+        given = "nothing" if pmt.is_null(value) else shown(value)
         raise ValueError(f"{name}: expected {expected}, got {given}") from error
 
 
@@ -450,7 +314,7 @@ def _names_from_pmt(meta):
         return None
     names = _from_meta(meta, "device_id", pmt.to_python, "strings")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"device_id: expected strings, got {_shown(names)}")
+        raise ValueError(f"device_id: expected strings, got {shown(names)}")
     return tuple(names)
 
 
@@ -459,54 +323,4 @@ def _vector(name, elements, vector, dtype):
         return np.array(elements(vector), dtype=dtype)
     except ValueError as error:
         kind = elements.__name__.removesuffix("_elements")
-        raise ValueError(f"{name}: expected a {kind}, got {_shown(vector)}") from error
-
-
-def _finite_or_none(value):
-    value = float(value)
-    return value if isfinite(value) else None
-
-
-_JSON_KINDS = {int: int, float: _finite_or_none, str: str}
-
-
-def _json_numbers(array):
-    """JSON of a float32 array: nine digits give back every value exactly, shorter and faster than json's."""
-    template = "%.9g"
-    for size in reversed(array.shape):
-        template = "[" + ", ".join([template] * size) + "]"
-    text = template % tuple(array.ravel().tolist())
-    return text if np.isfinite(array).all() else re.sub(r"-?(nan|inf)", "null", text)
-
-
-def _from_entry(entry, name, kind):
-    value = entry.get(name)
-    if kind is float and name in entry and value is None:
-        return float("nan")
-    good = isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
-    if not good or (kind is int and not 0 <= value < 2**64):
-        raise ValueError(
-            f"{name}: expected {_EXPECTED[kind]}, got {_shown(value) if name in entry else 'nothing'}"
-        )
-    try:
-        return kind(value)
-    except OverflowError as error:
-        raise ValueError(f"{name}: expected {_EXPECTED[kind]}, got one beyond all floats") from error
-
-
-def _array_from_entry(entry, name, dtype):
-    values = _from_entry(entry, name, list)
-    try:
-        with np.errstate(over="raise"):
-            return np.array(values, dtype=dtype)
-    except (TypeError, ValueError, ArithmeticError) as error:
-        raise ValueError(f"{name}: expected numbers in rows of equal length, got {_shown(values)}") from error
-
-
-def _names_from_entry(entry):
-    if "device_id" not in entry:
-        return None
-    names = _from_entry(entry, "device_id", list)
-    if not all(isinstance(name, str) for name in names):
-        raise ValueError(f"device_id: expected strings, got {_shown(names)}")
-    return tuple(names)
+        raise ValueError(f"{name}: expected a {kind}, got {shown(vector)}") from error

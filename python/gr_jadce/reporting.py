@@ -12,8 +12,8 @@ import numpy as np
 
 from .asynchrony import Delayed
 from .detection import decide
-from .messages import Report
 from .pilots import PilotBook
+from .report import Report
 
 
 class _Found(NamedTuple):
@@ -161,10 +161,10 @@ class FrameSolver:
 
     def _report(self, stamp, found, status, n_antennas, solve_time, frames_dropped):
         if found is None:
-            nobody = np.empty(0, np.uint32)
-            found = _Found(nobody, np.empty((0, n_antennas)), nobody, np.nan, np.nan, 0)
+            nobody = np.empty(0, np.uint32), np.empty((0, n_antennas), np.complex64), np.empty(0, np.float32)
+            found = _Found(*nobody, np.nan, np.nan, 0)
         names = self.pilots.device_id
-        return Report(
+        return Report.unchecked(
             frame_id=stamp[0],
             rx_time=stamp[1],
             n_devices=self.pilots.n_devices,

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from .messages import Report
+from .report import Report
 
 
 def truth_report(scenario, uplink, index, frame_id, rx_time) -> Report:
