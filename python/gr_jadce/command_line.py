@@ -8,7 +8,6 @@ from decimal import Decimal
 from pathlib import Path
 from time import monotonic
 
-from .messages import from_json
 from .uplink import Scenario
 
 
@@ -217,17 +216,6 @@ class Progress:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
         self._shown = False
-
-
-def read_reports(path):
-    """The reports in a file of JSON lines, one after the other; ValueError with the line if one is none."""
-    with open(path, encoding="utf-8", errors="replace") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                report = from_json(line)
-            except ValueError as error:
-                raise ValueError(f"{path}, line {number}: {error}") from error
-            yield report
 
 
 def _fail(message, code=1):

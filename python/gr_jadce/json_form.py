@@ -75,6 +75,17 @@ def from_json(line) -> Report:
     )
 
 
+def read_reports(path):
+    """The reports in a file of JSON lines, one after the other; ValueError with the line if one is none."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                report = from_json(line)
+            except ValueError as error:
+                raise ValueError(f"{path}, line {number}: {error}") from error
+            yield report
+
+
 def _finite_or_none(value):
     value = float(value)
     return value if isfinite(value) else None

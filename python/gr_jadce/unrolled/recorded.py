@@ -4,7 +4,7 @@
 import numpy as np
 import torch
 
-from ..messages import from_json
+from ..json_form import read_reports
 from ..recording import read_recording
 from ..solvers.group_lasso import apply
 from .inference import unrolled
@@ -35,7 +35,7 @@ class Recorded:
 
     def __init__(self, pilots, recording, truth):
         self.pilots = dense(pilots)
-        received, channel, noise_var = _matched(pilots, read_recording(recording), _reports(truth))
+        received, channel, noise_var = _matched(pilots, read_recording(recording), read_reports(truth))
         self.n_frames, self.n_antennas = len(received), received.shape[2]
         self._set_frames(received, channel, noise_var)
 
@@ -70,16 +70,6 @@ class Recorded:
 
 def _tensors(part, device):
     return type(part)(*(torch.tensor(np.asarray(value), device=device) for value in part))
-
-
-def _reports(path):
-    with open(path, encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                report = from_json(line)
-            except ValueError as error:
-                raise ValueError(f"{path}, line {number}: {error}") from error
-            yield report
 
 
 def _matched(pilots, recording, reports):
