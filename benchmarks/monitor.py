@@ -15,6 +15,7 @@ import resource
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pmt
@@ -49,23 +50,18 @@ class sender(gr.basic_block):
         self.message_port_pub(pmt.intern("out"), pmt.PMT_EOF)
 
     def _frame(self, frame_id):
-        moment = {"frame_id": pmt.from_uint64(frame_id)}
         seconds, rest = divmod(frame_id, self._args.rate)
-        moment["rx_time"] = pmt.cons(pmt.from_uint64(seconds), pmt.from_double(rest / self._args.rate))
-        for pdu in self._kinds[frame_id % KINDS]:
-            meta = pmt.car(pdu)
-            for name, value in moment.items():
-                meta = pmt.dict_add(meta, pmt.intern(name), value)
-            yield pmt.cons(meta, pmt.cdr(pdu))
+        for kind in self._kinds[frame_id % KINDS]:
+            yield from to_pmts(replace(kind, frame_id=frame_id, rx_time=(seconds, rest / self._args.rate)))
 
 
 def example(args, seed):
-    """The messages of a frame: of its truth, unless that is not wanted, and of the report."""
+    """A frame: its truth, unless that is not wanted, and the report."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(args.devices)
     active, found = order[: args.active], order[MISSED : args.active + FALSE_ALARMS]
-    truth = [] if args.no_truth else to_pmts(report(np.sort(active), args, rng, "truth"))
-    return [*truth, *to_pmts(report(np.sort(found), args, rng, "pc_admm"))]
+    truth = [] if args.no_truth else [report(np.sort(active), args, rng, "truth")]
+    return [*truth, report(np.sort(found), args, rng, "pc_admm")]
 
 
 def report(device, args, rng, estimator):

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pmt
 
-from ..messages import SCHEMA, channel_from_pmt
+from ..messages import activity_from_pmt, channel_from_pmt
 from ..monitoring import Monitor
 from .report_sink import report_sink
 
-_PORT = pmt.intern("in")
+_PORT, _FRAME_ID = pmt.intern("in"), pmt.intern("frame_id")
 _GATHER = 0.01  # seconds
 
 
@@ -86,7 +86,7 @@ class activity_monitor(report_sink):
         if pmt.is_pair(pdu) and pmt.is_c32vector(pmt.cdr(pdu)):
             self._take_channel(pdu)
             return
-        activity = _activity(pdu)
+        activity = SimpleNamespace(**activity_from_pmt(pdu))
         self._monitor.add(activity)
         if activity.estimator != "truth":
             self._newest = activity.frame_id
@@ -97,41 +97,6 @@ class activity_monitor(report_sink):
 
     def _take_channel(self, pdu):
         # The channels of a frame's truth come before its report.
-        if _read(pmt.car(pdu), ("frame_id",)) == [self._newest]:
+        frame_id = pmt.dict_ref(pmt.car(pdu), _FRAME_ID, pmt.PMT_NIL)
+        if pmt.is_uint64(frame_id) and pmt.to_uint64(frame_id) == self._newest:
             self._channel_pdu = pdu
-
-
-def _activity(pdu):
-    """What is counted and shown of an activity, in a fraction of the time of `activity_from_pmt`."""
-    meta = pmt.car(pdu)
-    schema, estimator = _read(meta, ("schema", "estimator"))
-    if schema != SCHEMA:
-        raise ValueError(f"schema: expected {SCHEMA}, got {schema}")
-    names = _OF_TRUTH if estimator == "truth" else _OF_REPORTS
-    device = pmt.u32vector_elements(pmt.cdr(pdu))
-    fields = {"device": device, "score": device} | dict(zip(names, _read(meta, names), strict=True))
-    return SimpleNamespace(estimator=estimator, **fields)
-
-
-def _read(meta, names):
-    fields = [_FIELDS[name] for name in names]
-    return [convert(pmt.dict_ref(meta, key, pmt.PMT_NIL)) for key, convert in fields]
-
-
-def _time(pair):
-    return pmt.to_uint64(pmt.car(pair)), pmt.to_double(pmt.cdr(pair))
-
-
-_FIELDS = {
-    name: (pmt.intern(name), convert)
-    for convert, names in {
-        pmt.to_uint64: ("schema", "frame_id", "n_devices", "n_antennas", "frames_dropped"),
-        pmt.to_double: ("threshold", "noise_var", "snr_db", "solve_time"),
-        pmt.symbol_to_string: ("estimator", "status"),
-        pmt.f32vector_elements: ("score",),
-        _time: ("rx_time",),
-    }.items()
-    for name in names
-}
-_OF_TRUTH = ("frame_id", "n_devices")
-_OF_REPORTS = tuple(name for name in _FIELDS if name not in ("schema", "estimator"))
