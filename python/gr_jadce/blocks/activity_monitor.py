@@ -97,6 +97,5 @@ class activity_monitor(report_sink):
 
     def _take_channel(self, pdu):
         # The channels of a frame's truth come before its report.
-        frame_id = pmt.dict_ref(pmt.car(pdu), _FRAME_ID, pmt.PMT_NIL)
-        if pmt.is_uint64(frame_id) and pmt.to_uint64(frame_id) == self._newest:
+        if pmt.to_uint64(pmt.dict_ref(pmt.car(pdu), _FRAME_ID, pmt.PMT_NIL)) == self._newest:
             self._channel_pdu = pdu
