@@ -76,9 +76,9 @@ def run_peak(quick=False, say=print):
         results[name] = entry = _loop(N, L, M, budget, results["sgemm_gflops"])
         say(
             f"  {name:3} product loop {entry['gflops']:6.1f} GFLOP/s, {100 * entry['share']:.0f} % of sgemm; "
-            f"to a gap of 1e-4 {1e6 * entry['certified']:.1f} µs a frame, {entry['iterations']:.1f} iterations; "
-            f"the loop alone {1e6 * entry['loop']:.1f} µs for the {entry['plain_iterations']:.1f} that it "
-            f"needs: {entry['gain']:.2f} ×"
+            f"to a gap of 1e-4 {1e6 * entry['certified']:.1f} µs and {entry['iterations']:.1f} iterations a "
+            f"frame, by the loop alone {1e6 * entry['loop']:.1f} µs and {entry['plain_iterations']:.1f}: "
+            f"{entry['gain']:.2f} ×"
         )
     return results
 

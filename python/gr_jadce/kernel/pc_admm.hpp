@@ -160,11 +160,18 @@ private:
         } else {
             pilots_.forward(Z, rows.active.data(), count, work.M, work.next.data(), work.scratch);
         }
+        advance(work);
+    }
+
+    // d = B D and a = B Z, of the corrected ones.
+    void advance(Workspace& work) const
+    {
         const T keep = T(1 - options_.e), c = T(options_.c);
-        for (std::size_t i = 0; i < work.d.size(); i += lanes<T>) {
-            const Vec<T> next = vec(&work.next[i]);
-            vec(&work.d[i]) = keep * vec(&work.d[i]) - c * (vec(&work.a[i]) - next);
-            vec(&work.a[i]) = next;
+        T *d = work.d.data(), *a = work.a.data();
+        const T* next = work.next.data();
+        for (std::size_t i = 0, size = work.d.size(); i < size; i += lanes<T>) {
+            vec(d + i) = keep * vec(d + i) - c * (vec(a + i) - vec(next + i));
+            vec(a + i) = vec(next + i);
         }
     }
 
@@ -172,15 +179,18 @@ private:
     void predict(Workspace& work) const
     {
         const T r = T(options_.r), more = T(1 + options_.r), e = T(options_.e), keep = T(1 - options_.e);
-        const std::size_t stride = work.w.size();
-        for (std::size_t plane = 0; plane < work.Y.size(); plane += stride) {
+        const std::size_t stride = work.w.size(), size = work.Y.size();
+        const T *Y = work.Y.data(), *a = work.a.data(), *d = work.d.data(), *w = work.w.data();
+        const T* s = pilots_.spectrum.data();
+        T *p = work.p.data(), *q = work.q.data();
+        for (std::size_t plane = 0; plane < size; plane += stride) {
             for (std::size_t l = 0; l < stride; l += lanes<T>) {
                 const std::size_t i = plane + l;
-                const Vec<T> p = vec(&work.p[i]);
-                const Vec<T> residual = vec(&work.Y[i]) - vec(&work.a[i]) - vec(&work.d[i]);
-                const Vec<T> u = vec(&work.w[l]) * (residual - vec(&pilots_.spectrum[l]) * p);
-                vec(&work.q[i]) = r * p + more * u;
-                vec(&work.p[i]) = keep * p - e * u;
+                const Vec<T> before = vec(p + i);
+                const Vec<T> residual = vec(Y + i) - vec(a + i) - vec(d + i);
+                const Vec<T> u = vec(w + l) * (residual - vec(s + l) * before);
+                vec(q + i) = r * before + more * u;
+                vec(p + i) = keep * before - e * u;
             }
         }
     }
@@ -190,25 +200,28 @@ private:
     {
         const std::size_t stride = rows.stride(), size = rows.size();
         const T r = T(options_.r), keep = T(1 - options_.e), c = T(options_.c);
+        T *Z = rows.Z.data(), *D = rows.D.data(), *norm = rows.norm.data();
         for (std::size_t n = 0; n < stride; n += lanes<T>) {
             Vec<T> squares = {};
             for (std::size_t i = n; i < size; i += stride) {
-                const Vec<T> t = vec(&rows.Z[i]) + r * vec(&rows.D[i]) + vec(G + i);
+                const Vec<T> t = vec(Z + i) + r * vec(D + i) + vec(G + i);
                 vec(G + i) = t;
                 squares += t * t;
             }
-            vec(&rows.norm[n]) = squares;
+            vec(norm + n) = squares;
         }
-        shorten(rows.norm.data(), scales, int(stride), threshold);
+        shorten(norm, scales, int(stride), threshold);
         for (std::size_t n = 0; n < stride; n += lanes<T>) {
             const Vec<T> scale = vec(scales + n);
             for (std::size_t i = n; i < size; i += stride) {
                 const Vec<T> z = scale * vec(G + i);
-                vec(&rows.D[i]) = keep * vec(&rows.D[i]) - c * (vec(&rows.Z[i]) - z);
-                vec(&rows.Z[i]) = z;
+                vec(D + i) = keep * vec(D + i) - c * (vec(Z + i) - z);
+                vec(Z + i) = z;
             }
         }
-        rows.list_active();
+        if (!options_.dense) {
+            rows.list_active();
+        }
     }
 
     // Squared norms → norms of what the threshold leaves, and the factor that leaves it.
@@ -225,10 +238,7 @@ private:
     // Leaves out, until the next check, inactive devices whose squared norm in work.scale is small.
     void screen(Workspace& work, T least) const
     {
-        const T *scale = work.scale.data(), *norm = work.all.norm.data();
-        const int count = list_where(pilots_.devices, work.list.data(), [=](int n) {
-            return (scale[n] > least * least) | (norm[n] > 0);
-        });
+        const int count = list_above(work, least);
         if (count > 0 && count <= pilots_.devices / 2) { // more are hardly slower together
             select(work, count);
         }
@@ -246,7 +256,7 @@ private:
     void expand(Workspace& work, int iterations) const
     {
         if (!work.selected()) {
-            return;
+            return work.all.list_active();
         }
         T fell = 1;
         for (int i = 0; i < iterations; ++i) {
@@ -256,7 +266,10 @@ private:
             vec(&work.all.D[i]) *= fell;
         }
         exchange(work, [](T& all, T& some) { all = some; });
-        work.all.list_active();
+        work.all.n_active = work.some.n_active;
+        for (int i = 0; i < work.some.n_active; ++i) {
+            work.all.active[i] = work.list[work.some.active[i]];
+        }
         work.some.count = 0;
     }
 

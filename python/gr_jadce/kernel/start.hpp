@@ -14,12 +14,7 @@ int choose(Workspace<Pilots>& work, T lam)
 {
     std::vector<int>& list = work.descent.list;
     const int most = int(list.size());
-    int* candidates = work.list.data();
-    for (int i = 0; i < work.all.n_active; ++i) {
-        work.scale[work.all.active[i]] = std::numeric_limits<T>::max();
-    }
-    const T* scale = work.scale.data();
-    int count = list_where(work.all.count, candidates, [=](int n) { return scale[n] > lam * lam; });
+    int count = list_above(work, lam), *candidates = work.list.data();
     const int wanted = count;
     if (count > most) {
         std::nth_element(candidates, candidates + most, candidates + count, [&](int a, int b) {

@@ -4,6 +4,9 @@
 
 #include "descent.hpp"
 
+#include <algorithm>
+#include <limits>
+
 namespace jadce {
 
 // Rows of Z and D for all devices or for some, planar, with room for `capacity` of them.
@@ -68,5 +71,17 @@ struct Workspace
     Descent<T> descent;
     typename Pilots::Scratch scratch;
 };
+
+// Lists in work.list the active devices, and those whose squared norm in work.scale is above that of
+// `least`; returns how many.
+template <class Pilots, class T = typename Pilots::Scalar>
+int list_above(Workspace<Pilots>& work, T least)
+{
+    for (int i = 0; i < work.all.n_active; ++i) {
+        work.scale[work.all.active[i]] = std::numeric_limits<T>::max();
+    }
+    const T *squares = work.scale.data(), above = least * least;
+    return list_where(work.all.count, work.list.data(), [=](int n) { return squares[n] > above; });
+}
 
 } // namespace jadce
