@@ -4,6 +4,7 @@
 
 #include <fftw3.h>
 
+#include <algorithm>
 #include <cmath>
 #include <complex>
 #include <mutex>
@@ -21,7 +22,7 @@ struct Fftw<float>
 {
     using Plan = fftwf_plan;
     using Complex = fftwf_complex;
-    static constexpr auto plan = fftwf_plan_dft_1d;
+    static constexpr auto plan = fftwf_plan_many_dft;
     static constexpr auto execute = fftwf_execute_dft;
     static constexpr auto destroy = fftwf_destroy_plan;
 };
@@ -31,25 +32,27 @@ struct Fftw<double>
 {
     using Plan = fftw_plan;
     using Complex = fftw_complex;
-    static constexpr auto plan = fftw_plan_dft_1d;
+    static constexpr auto plan = fftw_plan_many_dft;
     static constexpr auto execute = fftw_execute_dft;
     static constexpr auto destroy = fftw_destroy_plan;
 };
 
 std::mutex planning;
 
-// An in-place FFT of `size` complex numbers, real and imaginary parts in turn. Planned by FFTW's
-// estimate: measured plans are hardly faster, and differ from run to run in their last bits.
+// In-place FFTs of `size` complex numbers, real and imaginary parts in turn: one of neighbours, or
+// `count` next to each other of numbers that are `stride` apart. Planned by FFTW's estimate: measured
+// plans differ from run to run in their last bits.
 template <class T>
 class Fft
 {
 public:
-    Fft(int size, int sign)
+    Fft(int size, int sign, int count = 1, int stride = 1)
     {
-        Array<T> buffer(2 * std::size_t(size));
+        Array<T> buffer(2 * std::size_t(size) * stride + 2 * std::size_t(count));
         auto* data = reinterpret_cast<typename Fftw<T>::Complex*>(buffer.data());
         const std::lock_guard<std::mutex> lock(planning);
-        plan_ = Fftw<T>::plan(size, data, data, sign, FFTW_ESTIMATE);
+        plan_ = Fftw<T>::plan(
+            1, &size, count, data, nullptr, stride, 1, data, nullptr, stride, 1, sign, FFTW_ESTIMATE);
         if (!plan_) {
             throw std::runtime_error("FFTW cannot plan a transform of this length");
         }
@@ -71,6 +74,78 @@ private:
     typename Fftw<T>::Plan plan_;
 };
 
+// FFTs of a length that may exceed the caches: of a matrix by columns and rows, whose entries are
+// multiplied by roots of unity in between (D. H. Bailey, J. Supercomput. 4, 1990). Index n is in row
+// n / C; frequency k is in row k mod R, at k / R: nothing is ever transposed. Rows are further apart
+// than C, since columns at powers of two would share few places of a cache.
+template <class T>
+class LongFft
+{
+public:
+    explicit LongFft(int size)
+        : rows_(size >= 8192 && size % (most_rows * block) == 0 ? most_rows : 1), columns_(size / rows_),
+          stride_(rows_ > 1 ? columns_ + 8 : columns_), turns_(rows_ > 1 ? 2 * std::size_t(size) : 0),
+          row_(columns_, FFTW_FORWARD), row_back_(columns_, FFTW_BACKWARD),
+          column_(rows_, FFTW_FORWARD, block, stride_), column_back_(rows_, FFTW_BACKWARD, block, stride_)
+    {
+        for (std::size_t i = 0; i < turns_.size(); i += 2) {
+            const double product = double(i / 2 / columns_) * double(i / 2 % columns_);
+            const auto turn = std::polar(1.0, -2 * std::acos(-1.0) * product / size);
+            turns_[i] = T(turn.real());
+            turns_[i + 1] = T(turn.imag());
+        }
+    }
+
+    // Numbers that the data take, of which unused ones are to be finite.
+    std::size_t size() const { return 2 * std::size_t(rows_) * stride_; }
+    int rows() const { return rows_; }
+    int columns() const { return columns_; }
+    T* row(T* data, int row) const { return data + 2 * std::ptrdiff_t(row) * stride_; }
+    int index(int n) const { return 2 * (n / columns_ * stride_ + n % columns_); }
+    int frequency(int k) const { return 2 * (k % rows_ * stride_ + k / rows_); }
+
+    // From indices to frequencies.
+    void forward(T* data) const
+    {
+        for (int c = 0; c < columns_ && rows_ > 1; c += block) {
+            column_(data + 2 * c);
+        }
+        for (int r = 0; r < rows_; ++r) {
+            turn(row(data, r), r, T(1));
+            row_(row(data, r));
+        }
+    }
+
+    // From frequencies to indices, not divided by the size.
+    void inverse(T* data) const
+    {
+        for (int r = 0; r < rows_; ++r) {
+            row_back_(row(data, r));
+            turn(row(data, r), r, T(-1));
+        }
+        for (int c = 0; c < columns_ && rows_ > 1; c += block) {
+            column_back_(data + 2 * c);
+        }
+    }
+
+private:
+    static constexpr int most_rows = 32, block = 64; // measured
+
+    void turn(T* row, int r, T sign) const
+    {
+        const T* w = turns_.data() + 2 * std::ptrdiff_t(r) * columns_;
+        for (int i = 0; r > 0 && i < 2 * columns_; i += 2) {
+            const T re = row[i], im = row[i + 1], b = sign * w[i + 1];
+            row[i] = re * w[i] - im * b;
+            row[i + 1] = re * b + im * w[i];
+        }
+    }
+
+    const int rows_, columns_, stride_;
+    Array<T> turns_;
+    const Fft<T> row_, row_back_, column_, column_back_;
+};
+
 template <class T>
 void interleave(const T* re, const T* im, int size, T* out)
 {
@@ -89,56 +164,54 @@ void separate(const T* in, int size, T factor, T* re, T* im)
     }
 }
 
-// x with its entries in places of their own, zero elsewhere.
-template <class T>
-void scatter(const T* re, const T* im, const int* list, int count, T* out, int size)
-{
-    if (!list) {
-        return interleave(re, im, count, out);
-    }
-    std::fill(out, out + 2 * std::ptrdiff_t(size), T(0));
-    for (int i = 0; i < count; ++i) {
-        out[2 * list[i]] = re[list[i]];
-        out[2 * list[i] + 1] = im[list[i]];
-    }
-}
-
 template <class T>
 class Dft : public Transform<T>
 {
 public:
     explicit Dft(const FastBook& book)
-        : devices_(book.devices), rows_(book.index.begin(), book.index.end()),
-          scale_(T(1 / std::sqrt(double(book.length)))), fft_(devices_, FFTW_FORWARD),
-          inverse_(devices_, FFTW_BACKWARD), products_(2 * std::size_t(devices_))
+        : devices_(book.devices), scale_(T(1 / std::sqrt(double(book.length)))), fft_(devices_),
+          products_(2 * std::size_t(devices_))
     {
-        for (const int row : rows_) {
-            products_[2 * row] = 1 / T(book.length);
+        Array<T> data(fft_.size());
+        for (const auto row : book.index) {
+            places_.push_back(fft_.frequency(int(row)));
+            data[places_.back()] = 1 / T(book.length);
         }
-        inverse_(products_.data());
+        fft_.inverse(data.data());
+        for (int n = 0; n < devices_; ++n) {
+            std::copy_n(&data[fft_.index(n)], 2, &products_[2 * n]);
+        }
     }
-    std::size_t scratch() const override { return 2 * std::size_t(devices_); }
+    std::size_t scratch() const override { return fft_.size(); }
 
     void forward(
         const T* re, const T* im, const int* list, int count, T* out_re, T* out_im, T* data) const override
     {
-        scatter(re, im, list, count, data, devices_);
-        fft_(data);
-        for (std::size_t l = 0; l < rows_.size(); ++l) {
-            out_re[l] = data[2 * rows_[l]] * scale_;
-            out_im[l] = data[2 * rows_[l] + 1] * scale_;
+        std::fill(data, data + scratch(), T(0));
+        for (int i = 0; i < count; ++i) {
+            const int n = list ? list[i] : i, place = fft_.index(n);
+            data[place] = re[n];
+            data[place + 1] = im[n];
+        }
+        fft_.forward(data);
+        for (std::size_t l = 0; l < places_.size(); ++l) {
+            out_re[l] = data[places_[l]] * scale_;
+            out_im[l] = data[places_[l] + 1] * scale_;
         }
     }
 
     void adjoint(const T* re, const T* im, T* out_re, T* out_im, T* data) const override
     {
         std::fill(data, data + scratch(), T(0));
-        for (std::size_t l = 0; l < rows_.size(); ++l) {
-            data[2 * rows_[l]] = re[l];
-            data[2 * rows_[l] + 1] = im[l];
+        for (std::size_t l = 0; l < places_.size(); ++l) {
+            data[places_[l]] = re[l];
+            data[places_[l] + 1] = im[l];
         }
-        inverse_(data);
-        separate(data, devices_, scale_, out_re, out_im);
+        fft_.inverse(data);
+        const int columns = fft_.columns();
+        for (int r = 0; r < fft_.rows(); ++r, out_re += columns, out_im += columns) {
+            separate(fft_.row(data, r), columns, scale_, out_re, out_im);
+        }
     }
 
     bool has_gram() const override { return true; }
@@ -156,10 +229,10 @@ public:
 
 private:
     const int devices_;
-    const std::vector<int> rows_;
     const T scale_;
-    const Fft<T> fft_, inverse_;
-    Array<T> products_; // a_mᴴ a_n by m − n modulo N
+    const LongFft<T> fft_;
+    std::vector<int> places_; // of the rows
+    Array<T> products_;       // a_mᴴ a_n by m − n modulo N
 };
 
 // The butterflies within vectors: lane i and lane i ^ bit.
@@ -296,7 +369,8 @@ class ZadoffChu : public Transform<T>
 public:
     explicit ZadoffChu(const FastBook& book)
         : length_(book.length), devices_(book.devices), roots_((devices_ + length_ - 1) / length_),
-          inverse_(length_, FFTW_BACKWARD), spectra_(2 * std::size_t(length_) * roots_)
+          inverse_(length_, FFTW_BACKWARD), spectra_(2 * std::size_t(length_) * roots_),
+          products_(spectra_.size() * roots_)
     {
         if (book.index.size() < std::size_t(roots_)) {
             throw std::invalid_argument("zadoff_chu: too few roots for the devices");
@@ -308,8 +382,29 @@ public:
             fft(sequence.data());
             std::copy(sequence.data(), sequence.data() + 2 * length_, spectrum(root));
         }
+        Array<T> data(2 * std::size_t(length_));
+        for (int a = 0; a < roots_; ++a) {
+            for (int b = 0; b < roots_; ++b) {
+                correlate(spectrum(a), spectrum(b), data.data());
+                std::copy(data.data(), data.data() + 2 * length_, products(a, b));
+            }
+        }
     }
     std::size_t scratch() const override { return 4 * std::size_t(length_) + 2 * lanes<T>; }
+    bool has_gram() const override { return true; }
+
+    void gram(const int* list, int count, T* re, T* im, int stride) const override
+    {
+        for (int j = 0; j < count; ++j, re += stride, im += stride) {
+            const int root = list[j] / length_, shift = list[j] % length_;
+            for (int i = 0; i < count; ++i) {
+                const int other = list[i] / length_, lag = list[i] - other * length_ - shift;
+                const T* product = products(other, root) + 2 * (lag < 0 ? lag + length_ : lag);
+                re[i] = product[0];
+                im[i] = product[1];
+            }
+        }
+    }
 
     void forward(const T* re, const T* im, const int*, int, T* out_re, T* out_im, T* data) const override
     {
@@ -353,6 +448,25 @@ private:
     T* spectrum(int root) { return spectra_.data() + 2 * std::ptrdiff_t(length_) * root; }
     const T* spectrum(int root) const { return spectra_.data() + 2 * std::ptrdiff_t(length_) * root; }
 
+    T* products(int a, int b) { return products_.data() + 2 * std::ptrdiff_t(length_) * (a * roots_ + b); }
+    const T* products(int a, int b) const
+    {
+        return products_.data() + 2 * std::ptrdiff_t(length_) * (a * roots_ + b);
+    }
+
+    // The inner products of shifts of two sequences with these spectra, by difference of the shifts.
+    void correlate(const T* a, const T* b, T* out) const
+    {
+        for (int k = 0; k < 2 * length_; k += 2) {
+            out[k] = (a[k] * b[k] + a[k + 1] * b[k + 1]) / length_;
+            out[k + 1] = (a[k + 1] * b[k] - a[k] * b[k + 1]) / length_;
+        }
+        inverse_(out);
+        for (int k = 1; k < 2 * length_; k += 2) {
+            out[k] = -out[k];
+        }
+    }
+
     void make_sequence(std::int64_t root, double* out) const
     {
         const std::int64_t turn = 2 * std::int64_t(length_);
@@ -367,7 +481,7 @@ private:
 
     const int length_, devices_, roots_;
     const Fft<T> inverse_;
-    Array<T> spectra_;
+    Array<T> spectra_, products_;
 };
 
 } // namespace

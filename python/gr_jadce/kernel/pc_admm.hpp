@@ -46,7 +46,12 @@ public:
     }
 
     // max_n ‖b_nᴴ Y‖.
-    double lam_max(Workspace& work) const { return largest_correlation(pilots_, work, work.Y.data()); }
+    double lam_max(Workspace& work) const
+    {
+        const double peak = largest_correlation(pilots_, work, work.Y.data());
+        work.correlated = true;
+        return peak;
+    }
 
     double lam_for(double noise_var, int n_antennas) const
     {
@@ -79,10 +84,11 @@ public:
         for (std::size_t l = 0; l < work.w.size(); ++l) {
             work.w[l] = T(1 / (double(pilots_.spectrum[l]) + beta));
         }
-        if (options_.descend && pilots_.has_gram()) {
+        const bool near = options_.descend && pilots_.has_gram();
+        if (near) {
             descend(pilots_, work, T(lam), T(beta));
         }
-        return iterate(work, lam, T(lam / beta), tol);
+        return iterate(work, lam, T(lam / beta), tol, near);
     }
 
 private:
@@ -95,10 +101,11 @@ private:
         work.some.count = 0;
     }
 
-    Certified iterate(Workspace& work, double lam, T threshold, double tol) const
+    // Checks first after an iteration where it starts near the solution.
+    Certified iterate(Workspace& work, double lam, T threshold, double tol, bool near) const
     {
         const double energy = inner(work.Y.data(), work.Y.data(), work.Y.size());
-        int k = 0, check = screens() ? (3 * options_.check_every - 1) / 2 : options_.check_every;
+        int k = 0, check = near ? 1 : until_next({}, {}, tol);
         if (screens() && check > soon) {
             for (; k < soon; ++k) {
                 step(work, threshold);

@@ -67,8 +67,11 @@ void descend(const Pilots& pilots, Workspace<Pilots>& work, T lam, T beta)
     auto& descent = work.descent;
     descent.resize(std::max(1, std::min({pilots.devices, pilots.length / 6, 2048})), work.M);
     for (int round = 0; round < rounds; ++round) {
-        leave_residual(work);
-        largest_correlation(pilots, work, work.q.data());
+        if (!work.correlated) {
+            leave_residual(work);
+            largest_correlation(pilots, work, work.q.data());
+        }
+        work.correlated = false;
         const int wanted = choose(work, lam);
         if (round && (wanted == work.all.n_active || wanted > 4 * int(descent.list.size()))) {
             break; // nothing to add, or far too much

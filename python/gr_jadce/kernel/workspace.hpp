@@ -65,6 +65,7 @@ struct Workspace
     const int M;
     Rows<T> all, some;
     Array<T> G, scale;                     // of rows
+    bool correlated = false;               // these are Bᴴ Y and its squared norms
     Array<T> Y, samples, p, q, a, next, d; // of symbols: a = B Z, d = B D
     Array<T> w;
     Array<int> list;
