@@ -6,6 +6,7 @@
 
 #include "simd.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -28,6 +29,7 @@ public:
             rows = Array<T>(correlation.size());
         }
         M_ = M;
+        steps_.resize(std::size_t(block) * 2 * M);
         list.resize(capacity);
     }
 
@@ -36,10 +38,14 @@ public:
     {
         for (int sweep = 0; sweep < most_sweeps; ++sweep) {
             double moved = 0, size = 0;
-            for (int j = 0; j < count; ++j) {
-                update(j, lam, moved, size);
+            for (int first = 0; first < count; first += block) {
+                const int rows = std::min(block, count - first);
+                for (int b = 0; b < rows; ++b) {
+                    update(first, b, lam, moved, size);
+                }
+                subtract(first, rows);
             }
-            if (moved <= 1e-7 * size) {
+            if (moved <= 1e-8 * size) {
                 return;
             }
         }
@@ -53,53 +59,96 @@ public:
     Array<T> correlation, rows; // a_iᴴ (Y − A X), and X
 
 private:
-    void update(int j, T lam, double& moved, double& size)
+    static constexpr int block = 8; // rows whose steps are subtracted from all correlations at once
+
+    // Row first + b of a block, whose correlations lack the steps of the block's rows before it.
+    void update(int first, int b, T lam, double& moved, double& size)
     {
-        const int parts = 2 * M_;
-        T squares = 0;
+        const int j = first + b, parts = 2 * M_;
+        T *value = steps_.data() + b * parts, squares = 0, moves = 0;
         for (int part = 0; part < parts; ++part) {
             const std::ptrdiff_t place = std::ptrdiff_t(part) * stride_ + j;
-            const T value = correlation[place] + rows[place];
-            squares += value * value;
+            value[part] = correlation[place] + rows[place];
         }
-        const T norm = std::sqrt(squares);
-        const T scale = norm > lam ? (norm - lam) / norm : T(0);
-        T moves = 0;
-        std::vector<T>& step = step_;
-        step.resize(parts);
+        for (int before = 0; before < b; ++before) {
+            subtract_one(first + before, j, steps_.data() + before * parts, value);
+        }
         for (int part = 0; part < parts; ++part) {
-            const std::ptrdiff_t place = std::ptrdiff_t(part) * stride_ + j;
-            const T value = scale * (correlation[place] + rows[place]);
-            step[part] = value - rows[place];
-            rows[place] = value;
-            moves += step[part] * step[part];
+            squares += value[part] * value[part];
+        }
+        const T norm = std::sqrt(squares), scale = norm > lam ? (norm - lam) / norm : T(0);
+        for (int part = 0; part < parts; ++part) {
+            T& row = rows[std::ptrdiff_t(part) * stride_ + j];
+            const T step = scale * value[part] - row;
+            row += step;
+            value[part] = step;
+            moves += step * step;
         }
         size += double(scale * norm) * double(scale * norm);
-        if (moves > 0) {
-            moved += double(moves);
-            subtract(j);
+        moved += double(moves);
+    }
+
+    // value −= what the step of row `from` takes from the correlation of row `to`.
+    void subtract_one(int from, int to, const T* step, T* value) const
+    {
+        const std::ptrdiff_t place = std::ptrdiff_t(from) * stride_ + to;
+        const T g = gram_re[place], h = gram_im[place];
+        for (int part = 0; part < 2 * M_; part += 2) {
+            value[part] -= step[part] * g - step[part + 1] * h;
+            value[part + 1] -= step[part + 1] * g + step[part] * h;
         }
     }
 
-    // correlation −= Gram column j × step.
-    void subtract(int j)
+    // correlation −= Gram columns of a block × its steps, those that are not zero.
+    void subtract(int first, int block_rows)
     {
-        const T* re = gram_re.data() + std::ptrdiff_t(j) * stride_;
-        const T* im = gram_im.data() + std::ptrdiff_t(j) * stride_;
-        for (int m = 0; m < M_; ++m) {
-            T* out_re = correlation.data() + std::ptrdiff_t(2 * m) * stride_;
-            T* out_im = out_re + stride_;
-            const T a = step_[2 * m], b = step_[2 * m + 1];
-            for (int i = 0; i < count; i += lanes<T>) {
-                const Vec<T> g = vec(re + i), h = vec(im + i);
-                vec(out_re + i) -= a * g - b * h;
-                vec(out_im + i) -= b * g + a * h;
+        const int parts = 2 * M_;
+        int moved = 0;
+        for (int b = 0; b < block_rows; ++b) {
+            const T* step = steps_.data() + b * parts;
+            if (std::any_of(step, step + parts, [](T value) { return value != 0; })) {
+                std::copy(step, step + parts, steps_.data() + moved * parts);
+                columns_[moved++] = first + b;
+            }
+        }
+        int m = 0;
+        for (; m + 4 <= M_; m += 4) {
+            subtract_from<4>(m, moved);
+        }
+        for (; m < M_; ++m) {
+            subtract_from<1>(m, moved);
+        }
+    }
+
+    template <int C> // antennas m to m + C − 1
+    void subtract_from(int m, int moved)
+    {
+        T* out = correlation.data() + std::ptrdiff_t(2 * m) * stride_;
+        for (int i = 0; i < count; i += lanes<T>) {
+            Vec<T> re[C], im[C];
+            for (int c = 0; c < C; ++c) {
+                re[c] = vec(out + std::ptrdiff_t(2 * c) * stride_ + i);
+                im[c] = vec(out + std::ptrdiff_t(2 * c + 1) * stride_ + i);
+            }
+            for (int b = 0; b < moved; ++b) {
+                const std::ptrdiff_t place = std::ptrdiff_t(columns_[b]) * stride_ + i;
+                const Vec<T> g = vec(&gram_re[place]), h = vec(&gram_im[place]);
+                const T* step = steps_.data() + b * 2 * M_ + 2 * m;
+                for (int c = 0; c < C; ++c) {
+                    re[c] -= step[2 * c] * g - step[2 * c + 1] * h;
+                    im[c] -= step[2 * c + 1] * g + step[2 * c] * h;
+                }
+            }
+            for (int c = 0; c < C; ++c) {
+                vec(out + std::ptrdiff_t(2 * c) * stride_ + i) = re[c];
+                vec(out + std::ptrdiff_t(2 * c + 1) * stride_ + i) = im[c];
             }
         }
     }
 
     int stride_ = 0, M_ = 0;
-    std::vector<T> step_;
+    std::vector<T> steps_; // of the rows of a block
+    int columns_[block] = {};
 };
 
 } // namespace jadce

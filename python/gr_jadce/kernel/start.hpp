@@ -63,7 +63,7 @@ void keep_norms(Workspace<Pilots>& work)
 template <class Pilots, class T = typename Pilots::Scalar>
 void descend(const Pilots& pilots, Workspace<Pilots>& work, T lam, T beta)
 {
-    constexpr int rounds = 3, sweeps[rounds] = {4, 10, 10};
+    constexpr int rounds = 3, sweeps[rounds] = {3, 10, 10};
     auto& descent = work.descent;
     descent.resize(std::max(1, std::min({pilots.devices, pilots.length / 6, 2048})), work.M);
     for (int round = 0; round < rounds; ++round) {
