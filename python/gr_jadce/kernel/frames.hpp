@@ -76,13 +76,12 @@ void from_planar(const T* in, int rows, int M, double factor, std::complex<Sampl
     }
 }
 
-// The same where only the rows listed are not zero.
+// The same of the rows listed only; `out` is zero.
 template <class T, class Sample>
 void some_from_planar(
     const T* in, int rows, const int* list, int count, int M, double factor, std::complex<Sample>* out)
 {
     const int stride = padded<T>(rows);
-    std::fill(out, out + std::ptrdiff_t(rows) * M, std::complex<Sample>());
     for (int i = 0; i < count; ++i) {
         const int row = list[i];
         for (int m = 0; m < M; ++m) {

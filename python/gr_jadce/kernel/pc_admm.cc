@@ -10,6 +10,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <cstdlib>
 #include <mutex>
 
 namespace py = pybind11;
@@ -20,6 +21,21 @@ namespace {
 template <class T>
 using Contiguous = py::array_t<T, py::array::c_style | py::array::forcecast>;
 using Complex = std::complex<double>;
+
+// Of memory that is zero from the start: pages that are never written take no time.
+template <class T>
+py::array_t<T> zeros(std::vector<py::ssize_t> shape)
+{
+    std::size_t size = 1;
+    for (const auto extent : shape) {
+        size *= std::size_t(extent);
+    }
+    void* data = std::calloc(std::max<std::size_t>(size, 1), sizeof(T));
+    if (!data) {
+        throw std::bad_alloc();
+    }
+    return py::array_t<T>(shape, static_cast<T*>(data), py::capsule(data, std::free));
+}
 
 // PC-ADMM in the frames' precision, and in double where single cannot certify the gap.
 template <template <class> class Pilots>
@@ -45,8 +61,9 @@ public:
         if (noise_var.ndim() != 1 || noise_var.shape(0) != B) {
             throw py::value_error("noise_var: expected one number for each frame");
         }
-        py::array_t<std::complex<Sample>> channel({B, N, M});
-        py::array_t<double> score({B, N}), gap(B);
+        auto channel = zeros<std::complex<Sample>>({B, N, M});
+        auto score = zeros<double>({B, N});
+        py::array_t<double> gap(B);
         py::array_t<std::int64_t> n_iter(B);
         const auto* samples = received.data();
         const double* noise = noise_var.data();
@@ -195,6 +212,9 @@ private:
                 noise_var > 0 ? noise_var : solver.noise_var(workspace, lam_peak, n_antennas), n_antennas);
         }
         const Certified found = solver.solve(workspace, lam, lam_peak, options_.tol);
+        if (!found.certain) {
+            return found; // to be solved again, in double precision
+        }
         some_from_planar(workspace.all.Z.data(),
                          single_.devices,
                          workspace.all.active.data(),
@@ -202,7 +222,8 @@ private:
                          workspace.M,
                          1 / scale,
                          channel);
-        for (int n = 0; n < single_.devices; ++n) {
+        for (int i = 0; i < workspace.all.n_active; ++i) {
+            const int n = workspace.all.active[i];
             score[n] = double(workspace.all.norm[n]) / scale;
         }
         return found;

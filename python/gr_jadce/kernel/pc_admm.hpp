@@ -97,7 +97,7 @@ private:
         for (Array<T>* array : {&work.p, &work.a, &work.d}) {
             std::fill(array->data(), array->data() + array->size(), T(0));
         }
-        work.all.clear(pilots_.devices);
+        work.all.clear_active();
         work.some.count = 0;
     }
 
@@ -108,7 +108,7 @@ private:
         int k = 0, check = near ? 1 : until_next({}, {}, tol);
         if (screens() && check > soon) {
             for (; k < soon; ++k) {
-                step(work, threshold);
+                step(work, threshold, k == 0);
             }
             square_rows(work); // before they were shrunk
             screen(work, T(soon_share) * threshold);
@@ -116,7 +116,7 @@ private:
         for (Certified found, before;; before = found) {
             const int steps = std::min(check, options_.max_iter) - k;
             for (int i = 0; i < steps; ++i) {
-                step(work, threshold);
+                step(work, threshold, k + i == 0);
             }
             expand(work, steps);
             found = certify(pilots_, work, lam, energy, tol);
@@ -149,7 +149,8 @@ private:
 
     bool screens() const { return Pilots::selects && sizeof(T) == sizeof(float) && options_.screen > 0; }
 
-    void step(Workspace& work, T threshold) const
+    // The first one takes D for zero, whatever it is.
+    void step(Workspace& work, T threshold, bool first) const
     {
         Rows<T>& rows = work.rows();
         predict(work);
@@ -158,7 +159,11 @@ private:
         } else {
             pilots_.adjoint(work.q.data(), work.M, work.G.data(), work.scratch);
         }
-        shrink(rows, work.G.data(), work.scale.data(), threshold);
+        if (first) {
+            shrink<true>(rows, work.G.data(), work.scale.data(), threshold);
+        } else {
+            shrink<false>(rows, work.G.data(), work.scale.data(), threshold);
+        }
         const int count = options_.dense ? rows.count : rows.n_active;
         const T* Z = rows.Z.data();
         if (work.selected()) {
@@ -203,6 +208,7 @@ private:
     }
 
     // Z~ = shrink(Z + r D + G), then the correction of D and Z, and the list of active rows.
+    template <bool first>
     void shrink(Rows<T>& rows, T* G, T* scales, T threshold) const
     {
         const std::size_t stride = rows.stride(), size = rows.size();
@@ -211,7 +217,10 @@ private:
         for (std::size_t n = 0; n < stride; n += lanes<T>) {
             Vec<T> squares = {};
             for (std::size_t i = n; i < size; i += stride) {
-                const Vec<T> t = vec(Z + i) + r * vec(D + i) + vec(G + i);
+                Vec<T> t = vec(Z + i) + vec(G + i);
+                if (!first) {
+                    t += r * vec(D + i);
+                }
                 vec(G + i) = t;
                 squares += t * t;
             }
@@ -222,7 +231,8 @@ private:
             const Vec<T> scale = vec(scales + n);
             for (std::size_t i = n; i < size; i += stride) {
                 const Vec<T> z = scale * vec(G + i);
-                vec(D + i) = keep * vec(D + i) - c * (vec(Z + i) - z);
+                const Vec<T> change = c * (vec(Z + i) - z);
+                vec(D + i) = first ? -change : keep * vec(D + i) - change;
                 vec(Z + i) = z;
             }
         }

@@ -10,10 +10,9 @@ namespace jadce {
 // Lists the active devices, and those whose squared correlations in work.scale are largest and above
 // λ²; returns how many there are.
 template <class Pilots, class T = typename Pilots::Scalar>
-int choose(Workspace<Pilots>& work, T lam)
+int choose(Workspace<Pilots>& work, T lam, int most)
 {
     std::vector<int>& list = work.descent.list;
-    const int most = int(list.size());
     int count = list_above(work, lam), *candidates = work.list.data();
     const int wanted = count;
     if (count > most) {
@@ -72,8 +71,9 @@ void descend(const Pilots& pilots, Workspace<Pilots>& work, T lam, T beta)
             largest_correlation(pilots, work, work.q.data());
         }
         work.correlated = false;
-        const int wanted = choose(work, lam);
-        if (round && (wanted == work.all.n_active || wanted > 4 * int(descent.list.size()))) {
+        const int room = int(descent.list.size());
+        const int wanted = choose(work, lam, round ? room : (3 * room + 3) / 4);
+        if (round && (wanted == work.all.n_active || wanted > 4 * room)) {
             break; // nothing to add, or far too much
         }
         pilots.gram(descent.list.data(),

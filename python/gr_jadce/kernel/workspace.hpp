@@ -19,14 +19,25 @@ struct Rows
     {
     }
 
-    // That many rows, all zero.
+    // That many rows, none of them active.
     void clear(int rows)
     {
         count = rows;
         n_active = 0;
         std::fill(Z.data(), Z.data() + size(), T(0));
-        std::fill(D.data(), D.data() + size(), T(0));
         std::fill(norm.data(), norm.data() + stride(), T(0));
+    }
+
+    // The same where so many rows are in use.
+    void clear_active()
+    {
+        for (int i = 0; i < n_active; ++i) {
+            norm[active[i]] = 0;
+            for (std::size_t place = active[i]; place < size(); place += stride()) {
+                Z[place] = 0;
+            }
+        }
+        n_active = 0;
     }
 
     void list_active()
