@@ -9,6 +9,7 @@ namespace jadce {
 void bind_network(py::module_& module);
 void bind_pc_admm(py::module_& module);
 void bind_detection(py::module_& module);
+void bind_sampling(py::module_& module);
 } // namespace jadce
 
 PYBIND11_MODULE(_kernel, module)
@@ -17,4 +18,5 @@ PYBIND11_MODULE(_kernel, module)
     jadce::bind_network(module);
     jadce::bind_pc_admm(module);
     jadce::bind_detection(module);
+    jadce::bind_sampling(module);
 }

@@ -13,6 +13,8 @@ from ..solvers.backend import check_threads, complex_frames, kernel_for
 from ..solvers.estimate import Estimate, check_received, per_frame
 from ..solvers.group_lasso import Operator, adjoint, apply
 from .layers import Book, Frames, start
+from .noise_evidence import likely_noise_var
+from .sampling import CHAINS, sample
 from .variants import DEFAULT, VARIANTS
 
 FORMAT_VERSION = 1
@@ -20,6 +22,8 @@ DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "default.npz"
 _META = {"format_version": int, "n_layers": int, "scenario": dict, "provenance": dict}
 _TINY = np.finfo(np.float32).tiny
 _UNEXPLAINED = 4.0  # times σ²: where an estimate leaves more than that, something went wrong
+_FEW_SAMPLES, _FEW_DEVICES = 100, 4096  # where an unknown σ² is worth more work, and not too much of it
+_TRIED_DB = (-6.0, -3.0, 0.0, 3.0)  # against what an estimate leaves unexplained
 
 
 @dataclass(frozen=True)
@@ -114,17 +118,20 @@ class Unrolled:
 
     name = "unrolled"
 
-    def __init__(self, pilots, weights, n_layers, noise_var, tol, backend="auto", threads=1):
+    def __init__(self, pilots, weights, n_layers, noise_var, tol, backend="auto", threads=1, sweeps=0):
         self.pilots, self.weights, self.noise_var = as_pilot_book(pilots), weights, noise_var
-        self.tol = tol if n_layers == "auto" else 0.0
+        self.tol, self.sweeps = tol if n_layers == "auto" else 0.0, sweeps
+        if sweeps:
+            _ = self.pilots.matrix  # too large: refused here, not at the first frame
         order = _order(weights.n_layers) if n_layers == "auto" else range(n_layers)
         self._layers, self._variant = [weights.of_layer(k) for k in order], VARIANTS[weights.variant]
         self._rotation, self._book, self._pilot_energy = rotate(self.pilots)
-        self._threads, self._compiled = check_threads(threads), self._compile(backend, order)
+        self._threads, self._kernel = check_threads(threads), kernel_for(backend)
+        self._compiled = self._compile(backend, order)
 
     def _compile(self, backend, order):
         """The network in the kernel, or None for NumPy."""
-        kernel = kernel_for(backend)
+        kernel = self._kernel
         if kernel is None or self.weights.variant != DEFAULT or isinstance(self._book.B, Operator):
             if backend == "kernel":
                 raise ValueError(
@@ -140,22 +147,56 @@ class Unrolled:
         received = check_received(received, self.pilots.pilot_length)
         noise_var = self.noise_var if noise_var is None else noise_var
         estimate = self._estimate(received, noise_var)
-        if noise_var is None or self.tol == 0:
+        if self.tol == 0:
             return estimate
-        noise_var = per_frame("noise_var", noise_var, len(received))
-        return self._second_path(received, estimate, noise_var)
+        unsettled = np.flatnonzero(estimate.n_iter > self.weights.n_layers)
+        if noise_var is not None:
+            noise_var = per_frame("noise_var", noise_var, len(received))
+            self._explain(received, estimate, noise_var)
+        elif unsettled.size and self._few(received):
+            self._tell_noise_var(received[unsettled], estimate, unsettled)
+        if self.sweeps and unsettled.size:
+            self._sample(received, estimate, unsettled, noise_var)
+        return estimate
 
-    def _second_path(self, received, estimate, noise_var):
+    def _explain(self, received, estimate, noise_var):
         """Frames left far from explained, once more with σ² estimated; the better explanation counts."""
         left = self._residual(received, estimate.channel)
         hard = np.flatnonzero(left > _UNEXPLAINED * noise_var)
         if not hard.size:
-            return estimate
+            return
         again = self._estimate(received[hard], None)
         better = self._residual(received[hard], again.channel) < left[hard] / 2
-        for field, other in zip(estimate[:3], again[:3], strict=True):
-            field[hard[better]] = other[better]
-        return estimate
+        _replace(estimate, hard[better], (values[better] for values in again[:3]))
+
+    def _few(self, received):
+        return received[0].size <= _FEW_SAMPLES and self.pilots.n_devices <= _FEW_DEVICES
+
+    def _tell_noise_var(self, received, estimate, unsettled):
+        """Run unsettled frames again, told the σ² that their own evidence makes likely."""
+        noise_var = self._left_noise(received, estimate.channel[unsettled], estimate.score[unsettled])
+        candidates = [(estimate.score[unsettled] > 0, noise_var)]
+        for tried in noise_var * 10 ** (np.array(_TRIED_DB)[:, None] / 10):
+            candidates.append((self._estimate(received, tried).score > 0, tried))
+        told = likely_noise_var(self.pilots.matrix, received.astype(np.complex128), candidates)
+        _replace(estimate, unsettled, self._estimate(received, told)[:3])
+
+    def _sample(self, received, estimate, unsettled, noise_var):
+        """Posterior means of unsettled frames, by Gibbs sampling from the network's on."""
+        frames, known, score = received[unsettled], noise_var is not None, estimate.score[unsettled]
+        start = (
+            noise_var[unsettled] if known else self._left_noise(frames, estimate.channel[unsettled], score)
+        )
+        channel, odds = sample(self.pilots.matrix, frames, score > 0, start, known, self.sweeps, self._kernel)
+        sweeps = estimate.n_iter[unsettled] + CHAINS * self.sweeps
+        _replace(estimate, unsettled, (channel, odds, sweeps))
+
+    def _left_noise(self, received, channel, score):
+        """σ² (B,) by what estimates leave of the frames, which have as many unknowns less."""
+        L = received.shape[1]
+        unknowns = np.clip(np.sum(1 / (1 + np.exp(-np.clip(score, -60, 60))), axis=1), 0, 0.9 * L)
+        energy = np.mean(received.real**2 + received.imag**2, axis=(1, 2))
+        return np.maximum(self._residual(received, channel) * L / (L - unknowns), 1e-6 * energy + _TINY)
 
     def _residual(self, received, channel):
         """Mean energy of a sample of what the estimates leave of the frames (B,)."""
@@ -218,7 +259,7 @@ class Unrolled:
 
 
 def unrolled(
-    pilots, weights=None, n_layers="auto", noise_var=None, tol=1e-3, backend="auto", threads=1
+    pilots, weights=None, n_layers="auto", noise_var=None, tol=1e-3, backend="auto", threads=1, sweeps=0
 ) -> Unrolled:
     """Make an estimator from a trained network.
 
@@ -235,6 +276,8 @@ def unrolled(
         and an estimate leaves more than 4 σ² a sample unexplained, the frame is run again with σ²
         estimated, and the new result taken if it leaves less than half: in all three times the layers
         for such frames, some of heavy load at high SNR, and one product with the pilots for the others.
+        Where σ² is unknown and a frame has at most 100 samples, hard frames are run five times more,
+        told four guesses and then the σ² that they make likely (`noise_evidence`).
     noise_var : float, optional
         σ² per received sample; also a call argument. Unknown (None), it is estimated in every layer.
     tol : float
@@ -245,6 +288,11 @@ def unrolled(
         leaves others to NumPy.
     threads : int
         Threads over the frames of a batch, of the kernel.
+    sweeps : int
+        With n_layers="auto": for hard frames, sweeps of each of the two chains that sample who is
+        active, from the network's result on (`sampling`); 0 for none. 30 make frames right whose
+        active devices are nearly as many as the pilot's symbols, but take some 50 to 100 ms each.
+        Each sweep counts as an iteration.
 
     Returns
     -------
@@ -263,7 +311,13 @@ def unrolled(
         per_frame("noise_var", noise_var, 1)
     if not tol > 0:
         raise ValueError(f"tol: expected a positive number, got {tol!r}")
-    return Unrolled(pilots, weights, n_layers, noise_var, tol, backend, threads)
+    if not (isinstance(sweeps, (int, np.integer)) and sweeps >= 0) or isinstance(sweeps, bool):
+        raise ValueError(f"sweeps: expected an integer of at least 0, got {sweeps!r}")
+    if sweeps and n_layers != "auto":
+        raise ValueError(
+            f'sweeps: expected 0 with n_layers={n_layers}, for "auto" finds hard frames, got {sweeps}'
+        )
+    return Unrolled(pilots, weights, n_layers, noise_var, tol, backend, threads, int(sweeps))
 
 
 def rotate(pilots):
@@ -302,6 +356,12 @@ def _check_array(name, array, shape):
         raise ValueError(
             f"{name}: expected finite float32 of shape {shape}, got {array.shape} of {array.dtype}"
         )
+
+
+def _replace(estimate, frames, values):
+    """Put other channels, scores and numbers of iterations in place, for these frames."""
+    for field, value in zip(estimate[:3], values, strict=True):
+        field[frames] = value
 
 
 def _select(part, keep):
