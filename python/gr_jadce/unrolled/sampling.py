@@ -75,6 +75,7 @@ def sample(A, Y, activity, noise_var, known, sweeps, kernel=None, seed=0):
         Log-odds of activity.
     """
     A, Y = A.astype(np.complex128), Y.astype(np.complex128)
+    noise_var = np.maximum(noise_var, _least(Y))
     chains = [
         _chain(A, Y, activity, noise_var, known, sweeps, kernel, np.random.default_rng([seed, chain]))
         for chain in range(CHAINS)
@@ -204,9 +205,13 @@ def _learn(A, Y, X, kind, gamma, noise_var, known, rng):
     gamma = (energy + M * gamma) / (M * (active.sum(axis=1) + 1))
     scale = rng.standard_gamma(Y[0].size)
     if not known:
-        least = _LEAST * np.mean(np.abs(Y) ** 2, axis=(1, 2))
-        noise_var = np.maximum(_squares(Y - A @ X).sum(axis=1) / scale, least)
+        noise_var = np.maximum(_squares(Y - A @ X).sum(axis=1) / scale, _least(Y))
     return gamma, noise_var
+
+
+def _least(Y):
+    """The least noise variance (B,) that double precision bears."""
+    return np.maximum(_LEAST * np.mean(np.abs(Y) ** 2, axis=(1, 2)), np.finfo(np.float32).tiny)
 
 
 def _normal(rng, shape):
