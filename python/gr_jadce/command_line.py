@@ -2,6 +2,7 @@
 """What the `jadce-…` programs have in common: errors, progress, the simulated uplink's options."""
 
 import argparse
+import ast
 import os
 import sys
 from decimal import Decimal
@@ -221,3 +222,22 @@ class Progress:
 def _fail(message, code=1):
     sys.stderr.write(f"{Path(sys.argv[0]).name}: error: {message}\n")
     return code
+
+
+def named_estimator(text):
+    """Name and options of an estimator given as ``NAME`` or ``NAME:option=value,option=value``."""
+    name, _, rest = text.partition(":")
+    options = {}
+    for pair in filter(None, rest.split(",")):
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise ValueError(f"estimator {text!r}: expected NAME:option=value,…")
+        options[key] = _literal(value)
+    return name, options
+
+
+def _literal(text):
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text

@@ -56,8 +56,9 @@ class Reception:
             samples_per_symbol=args.samples_per_symbol,
             guard_start=args.guard_start, guard_length=args.guard_length,
         )  # fmt: skip
+        estimator, options = command_line.named_estimator(args.estimator)
         self.receiver = receiver(
-            book, n_antennas, args.estimator, false_alarm=args.false_alarm, noise_var=args.noise_var,
+            book, n_antennas, estimator, options, false_alarm=args.false_alarm, noise_var=args.noise_var,
             on_overload="drop" if source.live else "block", max_batch=256 if source.live else 64,
             noise_memory=args.noise_memory, asynchrony=_asynchrony(args, source.rate),
         )  # fmt: skip

@@ -285,6 +285,8 @@ def truncate(path):
         (["--slot-origin=-1"], ["slot_origin", "-1"]),
         (["--slot-period", "9" * 30], ["slot_period", "4294967296"]),
         (["--estimator", "guess"], ["estimator", "pc_admm", "guess"]),
+        (["--estimator", "unrolled:sweep=5"], ["estimator", "unrolled", "'sweep'"]),
+        (["--estimator", "unrolled:5"], ["estimator", "unrolled:5", "NAME:option=value"]),
         (["--false-alarm", "0"], ["false_alarm"]),
         (["--noise-var=-1"], ["noise_var"]),
         (["--json", "no/out.jsonl"], ["no/out.jsonl", "No such file"]),
