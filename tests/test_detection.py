@@ -104,6 +104,19 @@ def test_the_kernel_decides_as_the_plain_form(kind, n_devices, length, n_antenna
         np.testing.assert_allclose(compiled.snr_db, plain.snr_db, rtol=1e-7)
 
 
+def test_decisions_do_not_depend_on_the_threads():
+    pytest.importorskip("gr_jadce._kernel")
+    uplink = simulate(Scenario(BOOK, 4, n_active=8, snr_db=10), 21, seed=6)
+    estimate = pc_admm(BOOK, tol=1e-2)(uplink.received)
+    alone = decide(estimate, uplink.received, BOOK, backend="kernel")
+    for threads in (2, 5, 50):
+        shared = decide(estimate, uplink.received, BOOK, backend="kernel", threads=threads)
+        for found, wanted in zip(shared, alone, strict=True):
+            np.testing.assert_array_equal(found, wanted)
+    with pytest.raises(ValueError, match=r"^threads: expected"):
+        decide(estimate, uplink.received, BOOK, backend="kernel", threads=0)
+
+
 @pytest.mark.parametrize("backend", ["numpy", "kernel"])
 def test_proposals_that_are_no_numbers_propose_nothing(backend):
     if backend == "kernel":

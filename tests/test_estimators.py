@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from gr_jadce import ESTIMATORS, Scenario, make_estimator, make_pilots, simulate
+from gr_jadce.estimators import takes_threads
 from gr_jadce.unrolled.inference import DEFAULT_WEIGHTS
 
 BOOK = make_pilots("gaussian", 40, 20, seed=1)
@@ -39,3 +40,11 @@ def test_a_weight_file_is_a_network():
 def test_what_is_wrong_is_named(name, options, message):
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         make_estimator(name, BOOK, **options)
+
+
+def test_which_estimators_take_threads():
+    assert takes_threads("unrolled")
+    assert takes_threads("weights.npz")
+    assert takes_threads("pc_admm")
+    assert not takes_threads("somp")
+    assert not takes_threads("unknown")

@@ -26,7 +26,7 @@ import numpy as np
 from scipy.special import gammainc, gammaincinv
 
 from .pilots import as_pilot_book
-from .solvers.backend import kernel_for
+from .solvers.backend import check_threads, kernel_for
 from .solvers.estimate import check_received, per_frame
 
 _SURE = 0.03  # expected share of false ones among the devices that σ² is measured off
@@ -60,7 +60,7 @@ class Decision(NamedTuple):
 
 
 def decide(
-    estimate, received, pilots, false_alarm=1e-3, noise_var=None, max_rounds=60, backend="auto"
+    estimate, received, pilots, false_alarm=1e-3, noise_var=None, max_rounds=60, backend="auto", threads=1
 ) -> Decision:
     """Decide which devices are active and refit their channels.
 
@@ -81,6 +81,8 @@ def decide(
         What computes: the compiled kernel where it is installed, NumPy, or the kernel only. More than
         4096 devices with fast pilots are left to NumPy, in a form without their Gram matrix
         (`detection_large`).
+    threads : int
+        Threads over the frames of a batch, of the kernel.
 
     Returns
     -------
@@ -115,10 +117,11 @@ def decide(
     else:
         inputs = _inputs(estimate, received, pilots, noise_var)
         activity, channel, score, noise_var, snr_db = kernel.decide(
-            _kernel_gram(pilots, kernel), *inputs, *rule
+            _kernel_gram(pilots, kernel), *inputs, *rule, check_threads(threads)
         )
     if estimate.posterior_mean:
-        channel = np.where(activity[:, :, None], estimate.channel, 0)
+        channel = np.zeros_like(estimate.channel)
+        channel[activity] = estimate.channel[activity]
     dtype = np.result_type(received, np.complex64)
     return Decision(activity, channel.astype(dtype, copy=False), score, rule.threshold, noise_var, snr_db)
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """All estimators by name: what the receiver block, the apps and the evaluation choose from."""
 
+from inspect import signature
+
 from .solvers import admm, amp, bcd, covariance_ml, fista, ista, m_sbl, pc_admm, somp, vamp
 from .unrolled.inference import unrolled
 
@@ -42,7 +44,7 @@ def make_estimator(name, pilots, **options):
     OSError
         If the weight file cannot be opened.
     """
-    if str(name).endswith(".npz"):
+    if _is_weight_file(name):
         name, options = "unrolled", {"weights": name, **options}
     if name not in ESTIMATORS:
         raise ValueError(
@@ -52,3 +54,13 @@ def make_estimator(name, pilots, **options):
         return ESTIMATORS[name](pilots, **options)
     except TypeError as error:
         raise ValueError(f"estimator {name!r}: {error}") from error
+
+
+def takes_threads(name) -> bool:
+    """Whether the estimator `name` of `make_estimator` has the option ``threads``."""
+    factory = unrolled if _is_weight_file(name) else ESTIMATORS.get(name)
+    return factory is not None and "threads" in signature(factory).parameters
+
+
+def _is_weight_file(name):
+    return str(name).endswith(".npz")

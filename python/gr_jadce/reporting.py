@@ -49,6 +49,8 @@ class FrameSolver:
         0 for no such level.
     delayed : Delayed, optional
         For devices out of step; `estimator` is then one for its larger book.
+    threads : int
+        Threads over the frames of a batch, of the decisions.
 
     Raises
     ------
@@ -63,6 +65,7 @@ class FrameSolver:
     noise_var: float = 0.0
     clip_level: float = 0.0
     delayed: Delayed | None = None
+    threads: int = 1
 
     def __post_init__(self):
         if not 0 < self.false_alarm < 1:
@@ -131,7 +134,9 @@ class FrameSolver:
         noise_var = self.noise_var or None
         estimate = self.estimator(frames, noise_var=noise_var or usual_noise_var or None)
         if self.delayed is None:
-            decision = decide(estimate, frames, self.pilots, self.false_alarm, noise_var)
+            decision = decide(
+                estimate, frames, self.pilots, self.false_alarm, noise_var, threads=self.threads
+            )
         else:
             decision = self.delayed.decide(estimate, frames, self.false_alarm, noise_var)
         frame, device = np.nonzero(decision.activity)

@@ -83,6 +83,21 @@ def test_the_flowgraph_finds_what_is_found_offline(n_antennas, max_batch, on_ove
         assert (report.status, report.estimator) == ("ok", "unrolled")
 
 
+@pytest.mark.parametrize(
+    ("estimator", "options"), [("unrolled", None), ("pc_admm", {"threads": 1}), ("somp", None)]
+)
+def test_reports_do_not_depend_on_the_threads(estimator, options):
+    found = [
+        run(receiver(BOOK, 4, estimator, options, noise_var=0.03, threads=threads), received(40, 4)).reports
+        for threads in (1, 0, 3)
+    ]
+    for reports in found:
+        for report, wanted in zip(reports, found[0], strict=True):
+            assert np.array_equal(report.device, wanted.device)
+            np.testing.assert_allclose(report.score, wanted.score, rtol=1e-6)
+            np.testing.assert_allclose(report.channel, wanted.channel, rtol=1e-5, atol=1e-7)
+
+
 @pytest.mark.parametrize("max_batch", [1, 3, 256])
 @pytest.mark.parametrize("max_items", [1, 5, 4096])
 def test_every_frame_of_a_finite_input_is_answered(max_batch, max_items):

@@ -13,7 +13,7 @@ from gnuradio import gr
 
 from ..asynchrony import Asynchrony, Delayed
 from ..backlog import Backlog
-from ..estimators import make_estimator
+from ..estimators import make_estimator, takes_threads
 from ..framing import FrameTimeline, check_integer
 from ..messages import status_to_pmt, to_pmts
 from ..pilots import as_pilot_book, load_pilots
@@ -27,6 +27,7 @@ from .thread_state import ThreadState
 _ACTIVITY, _CHANNEL, _STATUS = _PORTS = [pmt.intern(name) for name in ("activity", "channel", "status")]
 _STATUS_INTERVAL = 1.0  # seconds
 _SOLVE_TIMES_KEPT = 4096
+_MOST_DEFAULT_THREADS = 4
 _STATUS_MEMORY = 64  # frames that the noise variance in a status is the median of
 
 
@@ -71,6 +72,9 @@ class receiver(gr.sync_block):
         Where `noise_var` is unknown, tell the estimator the median noise variance of so many frames
         (or of a framer's guards, if it measures them); it then does not estimate its own from every
         frame, but a frame's report depends on those before. 0, the default, for every frame by itself.
+    threads : int
+        Threads of the compiled kernel over the frames of a batch: a frame that is alone has one. 0, the
+        default, for one a processor, four at most. The estimator's own, where its options tell.
 
     Raises
     ------
@@ -94,6 +98,7 @@ class receiver(gr.sync_block):
         clip_level=0.0,
         asynchrony=None,
         noise_memory=0,
+        threads=0,
     ):
         if on_overload not in ("block", "drop"):
             raise ValueError(f'on_overload: expected "block" or "drop", got {on_overload!r}')
@@ -104,8 +109,11 @@ class receiver(gr.sync_block):
         self._dropping = on_overload == "drop"
         asynchrony = Asynchrony(**asynchrony) if isinstance(asynchrony, dict) else asynchrony
         delayed = None if asynchrony is None else Delayed(book, asynchrony)
-        name, solve = _named_estimator(estimator, delayed.book if delayed else book, estimator_options)
-        self._solver = FrameSolver(book, solve, name, false_alarm, noise_var, clip_level, delayed)
+        self._threads = check_integer("threads", threads, 0, 1024) or _default_threads()
+        name, solve = self._named_estimator(estimator, delayed.book if delayed else book, estimator_options)
+        self._solver = FrameSolver(
+            book, solve, name, false_alarm, noise_var, clip_level, delayed, self._threads
+        )
         self._solver_lock = threading.Lock()
         self._timeline = FrameTimeline()
         self._tracks_noise = check_integer("noise_memory", noise_memory, 0, 2**20) > 0
@@ -133,7 +141,7 @@ class receiver(gr.sync_block):
 
     def set_estimator(self, name, options=None):
         """Set up another estimator, in the calling thread, for all frames from the next batch on."""
-        name, estimator = _named_estimator(name, self._solver.book, options)
+        name, estimator = self._named_estimator(name, self._solver.book, options)
         self._change(name=name, estimator=estimator)
 
     def frames_in(self) -> int:
@@ -255,6 +263,14 @@ class receiver(gr.sync_block):
         if error is not None:
             self._log.warn(f"{bad} of {len(reports)} frames not solved: {error!r}")
 
+    def _named_estimator(self, estimator, pilots, options):
+        if isinstance(estimator, str):
+            threads = {"threads": self._threads} if takes_threads(estimator) else {}
+            return estimator, make_estimator(estimator, pilots, **threads | (options or {}))
+        if not callable(estimator):
+            raise ValueError(f"estimator: expected a name or a callable, got {estimator!r}")
+        return getattr(estimator, "__name__", type(estimator).__name__), estimator
+
     def _change(self, **settings):
         with self._solver_lock:
             self._solver = replace(self._solver, **settings)
@@ -267,12 +283,8 @@ class receiver(gr.sync_block):
         self.message_port_pub(_STATUS, status_to_pmt(self.status_dict()))
 
 
-def _named_estimator(estimator, pilots, options):
-    if isinstance(estimator, str):
-        return estimator, make_estimator(estimator, pilots, **(options or {}))
-    if not callable(estimator):
-        raise ValueError(f"estimator: expected a name or a callable, got {estimator!r}")
-    return getattr(estimator, "__name__", type(estimator).__name__), estimator
+def _default_threads():
+    return min(len(os.sched_getaffinity(0)), _MOST_DEFAULT_THREADS)
 
 
 def _time(value):

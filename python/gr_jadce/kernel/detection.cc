@@ -5,7 +5,6 @@
 #include <cfloat>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 namespace jadce {
 namespace {
@@ -75,8 +74,9 @@ class Fit
 public:
     Fit(const Gram& gram, const Rule& rule)
         : gram(gram), n_antennas(rule.n_antennas), pilot_length(rule.pilot_length),
-          is_member(gram.n_devices()), d_inverse(rule.pilot_length * rule.pilot_length),
-          d_column(rule.pilot_length), d_channel(rule.pilot_length * n_antennas), d_step(n_antennas),
+          is_member(gram.n_devices()), d_inverse_real(rule.pilot_length * rule.pilot_length),
+          d_inverse_imag(d_inverse_real.size()), d_column_real(rule.pilot_length),
+          d_column_imag(rule.pilot_length), d_inner(rule.pilot_length), d_channel(rule.pilot_length * n_antennas), d_step(n_antennas),
           d_share(gram.n_devices()), d_left_real(gram.n_devices() * n_antennas),
           d_left_imag(gram.n_devices() * n_antennas), d_row_real(gram.n_devices()),
           d_row_imag(gram.n_devices())
@@ -102,18 +102,17 @@ public:
     double dof() const { return double(n_antennas * std::max<size_t>(pilot_length - size(), 1)); }
     const cplx* channel(size_t k) const { return &d_channel[k * n_antennas]; }
     // Variance over σ² of a member's channel.
-    double variance(size_t k) const { return inverse(k, k).real(); }
+    double variance(size_t k) const { return d_inverse_real[k * pilot_length + k]; }
     double own_statistic(size_t k) const { return energy_of(channel(k), n_antennas) / variance(k); }
 
-    // From here on, keep what `statistics` needs up to date.
+    // From here on, keep what `statistics` needs up to date. The least squares are done anew, which
+    // forgets the rounding of devices that came and went.
     void follow_all()
     {
         if (d_follows_all)
             return;
-        const std::vector<size_t> support = members;
-        start(*d_frame);
         d_follows_all = true;
-        const size_t N = gram.n_devices();
+        const size_t N = gram.n_devices(), K = size();
         for (size_t n = 0; n < N; ++n) {
             d_share[n] = gram.norm(n);
             for (size_t m = 0; m < n_antennas; ++m) {
@@ -121,8 +120,15 @@ public:
                 d_left_imag[m * N + n] = correlation(n)[m].imag();
             }
         }
-        for (size_t device : support)
-            add(device);
+        factorise();
+        d_residual = d_frame->energy;
+        std::fill_n(d_inverse_real.begin(), K * pilot_length, 0.0);
+        std::fill_n(d_inverse_imag.begin(), K * pilot_length, 0.0);
+        std::fill_n(d_channel.begin(), K * n_antennas, cplx(0));
+        std::fill_n(d_column_real.begin(), K, 0.0);
+        std::fill_n(d_column_imag.begin(), K, 0.0);
+        for (size_t k = 0; k < K; ++k)
+            take_direction(&d_factor[k * K], k + 1);
     }
 
     // t_n of every device, members left out of the support that they are tested against.
@@ -147,33 +153,31 @@ public:
         double share = gram.norm(device) * (1 + ridge);
         for (size_t m = 0; m < M; ++m)
             d_step[m] = correlation(device)[m];
+        for (size_t k = 0; k < K; ++k)
+            d_inner[k] = gram.at(device, members[k]);
+        solve_column();
         for (size_t i = 0; i < K; ++i) {
-            cplx sum = 0;
-            for (size_t k = 0; k < K; ++k)
-                sum += times(inverse(i, k), gram.at(members[k], device));
-            d_column[i] = sum;
-            const cplx inner = gram.at(device, members[i]);
-            share -= times(inner, sum).real();
+            share -= d_inner[i].real() * d_column_real[i] - d_inner[i].imag() * d_column_imag[i];
             for (size_t m = 0; m < M; ++m)
-                d_step[m] -= times(inner, channel(i)[m]);
+                d_step[m] -= times(d_inner[i], channel(i)[m]);
         }
         share = std::max(share, ridge * gram.norm(device));
         if (d_follows_all) {
-            copy_row(device);
+            clear_row();
+            add_to_row(1, device);
             for (size_t k = 0; k < K; ++k)
-                add_to_row(-std::conj(d_column[k]), members[k]);
+                add_to_row({-d_column_real[k], d_column_imag[k]}, members[k]);
             project(-1 / share);
         }
         for (size_t i = 0; i < K; ++i) {
-            const cplx b = d_column[i] / share;
-            for (size_t k = 0; k < K; ++k)
-                inverse(i, k) += times(b, std::conj(d_column[k]));
-            inverse(i, K) = -b;
-            inverse(K, i) = -std::conj(b);
+            const cplx b(d_column_real[i] / share, d_column_imag[i] / share);
+            add_column_to_inverse(i, b);
+            set_inverse(i, K, -b);
+            set_inverse(K, i, -std::conj(b));
             for (size_t m = 0; m < M; ++m)
                 d_channel[i * M + m] -= times(b, d_step[m]);
         }
-        inverse(K, K) = 1 / share;
+        set_inverse(K, K, 1 / share);
         for (size_t m = 0; m < M; ++m)
             d_channel[K * M + m] = d_step[m] / share;
         d_residual -= energy_of(d_step.data(), M) / share;
@@ -189,16 +193,18 @@ public:
         for (size_t m = 0; m < M; ++m)
             d_step[m] = d_channel[last * M + m];
         if (d_follows_all) {
-            std::fill(d_row_real.begin(), d_row_real.end(), 0.0);
-            std::fill(d_row_imag.begin(), d_row_imag.end(), 0.0);
+            clear_row();
             for (size_t k = 0; k <= last; ++k)
                 add_to_row(inverse(last, k), members[k]);
             project(1 / v);
         }
+        for (size_t k = 0; k < last; ++k) {
+            d_column_real[k] = inverse(last, k).real();
+            d_column_imag[k] = -inverse(last, k).imag();
+        }
         for (size_t i = 0; i < last; ++i) {
             const cplx b = inverse(i, last) / v;
-            for (size_t k = 0; k < last; ++k)
-                inverse(i, k) -= times(b, inverse(last, k));
+            add_column_to_inverse(i, -b);
             for (size_t m = 0; m < M; ++m)
                 d_channel[i * M + m] -= times(b, d_step[m]);
         }
@@ -210,26 +216,114 @@ public:
     const cplx* correlation(size_t n) const { return d_frame->correlation + n * d_frame->stride; }
 
 private:
-    cplx& inverse(size_t i, size_t k) { return d_inverse[i * pilot_length + k]; }
-    cplx inverse(size_t i, size_t k) const { return d_inverse[i * pilot_length + k]; }
+    cplx inverse(size_t i, size_t k) const
+    {
+        return {d_inverse_real[i * pilot_length + k], d_inverse_imag[i * pilot_length + k]};
+    }
+
+    void set_inverse(size_t i, size_t k, cplx value)
+    {
+        d_inverse_real[i * pilot_length + k] = value.real();
+        d_inverse_imag[i * pilot_length + k] = value.imag();
+    }
+
+    // column = (A_SᴴA_S)⁻¹ conj(inner), by the rows of the inverse, which is Hermitian.
+    void solve_column()
+    {
+        const size_t K = size();
+        double *column_re = d_column_real.data(), *column_im = d_column_imag.data();
+        std::fill_n(column_re, K, 0.0);
+        std::fill_n(column_im, K, 0.0);
+        for (size_t k = 0; k < K; ++k) {
+            const double a = d_inner[k].real(), b = d_inner[k].imag();
+            const double *re = &d_inverse_real[k * pilot_length], *im = &d_inverse_imag[k * pilot_length];
+            for (size_t i = 0; i < K; ++i) {
+                column_re[i] += re[i] * a - im[i] * b;
+                column_im[i] -= re[i] * b + im[i] * a;
+            }
+        }
+    }
+
+    // Row i of the inverse += factor · columnᴴ.
+    void add_column_to_inverse(size_t i, cplx factor)
+    {
+        const size_t K = size();
+        const double a = factor.real(), b = factor.imag();
+        const double *column_re = d_column_real.data(), *column_im = d_column_imag.data();
+        double *re = &d_inverse_real[i * pilot_length], *im = &d_inverse_imag[i * pilot_length];
+        for (size_t k = 0; k < K; ++k) {
+            re[k] += a * column_re[k] + b * column_im[k];
+            im[k] += b * column_re[k] - a * column_im[k];
+        }
+    }
+
+    // The lower triangular T with TᴴT = (A_SᴴA_S)⁻¹: the inverse of the Cholesky factor R, in its place.
+    void factorise()
+    {
+        const size_t K = size();
+        d_factor.resize(K * K);
+        for (size_t i = 0; i < K; ++i) {
+            cplx* row = &d_factor[i * K];
+            double pivot = gram.norm(members[i]) * (1 + ridge);
+            for (size_t j = 0; j < i; ++j) { // R_ij = Σ_{k<=j} G_ik conj(T_jk)
+                cplx sum = 0;
+                for (size_t k = 0; k <= j; ++k)
+                    sum += times(gram.at(members[i], members[k]), std::conj(d_factor[j * K + k]));
+                row[j] = sum;
+                pivot -= energy_of(sum);
+            }
+            const double scale = 1 / std::sqrt(std::max(pivot, ridge * gram.norm(members[i])));
+            for (size_t j = 0; j < i; ++j) { // T_ij = −Σ_{j<=k<i} R_ik T_kj / R_ii
+                cplx sum = 0;
+                for (size_t k = j; k < i; ++k)
+                    sum -= times(row[k], d_factor[k * K + j]);
+                row[j] = sum * scale;
+            }
+            row[i] = scale;
+        }
+    }
+
+    // Take an orthonormal direction off, the sum of `count` members with these conjugated factors.
+    void take_direction(const cplx* factors, size_t count)
+    {
+        clear_row();
+        std::fill(d_step.begin(), d_step.end(), cplx(0));
+        for (size_t i = 0; i < count; ++i) {
+            add_to_row(factors[i], members[i]);
+            for (size_t m = 0; m < n_antennas; ++m)
+                d_step[m] += times(factors[i], correlation(members[i])[m]);
+            d_column_real[i] = factors[i].real();
+            d_column_imag[i] = -factors[i].imag();
+        }
+        project(-1);
+        for (size_t i = 0; i < count; ++i) {
+            add_column_to_inverse(i, std::conj(factors[i]));
+            for (size_t m = 0; m < n_antennas; ++m)
+                d_channel[i * n_antennas + m] += times(std::conj(factors[i]), d_step[m]);
+        }
+        d_residual -= energy_of(d_step.data(), n_antennas);
+    }
 
     void swap_members(size_t a, size_t b)
     {
         if (a == b)
             return;
-        for (size_t k = 0; k < size(); ++k)
-            std::swap(inverse(a, k), inverse(b, k));
-        for (size_t k = 0; k < size(); ++k)
-            std::swap(inverse(k, a), inverse(k, b));
+        for (std::vector<double>* part : {&d_inverse_real, &d_inverse_imag}) {
+            double* values = part->data();
+            for (size_t k = 0; k < size(); ++k)
+                std::swap(values[a * pilot_length + k], values[b * pilot_length + k]);
+            for (size_t k = 0; k < size(); ++k)
+                std::swap(values[k * pilot_length + a], values[k * pilot_length + b]);
+        }
         std::swap_ranges(
             &d_channel[a * n_antennas], &d_channel[a * n_antennas] + n_antennas, &d_channel[b * n_antennas]);
         std::swap(members[a], members[b]);
     }
 
-    void copy_row(size_t device)
+    void clear_row()
     {
-        std::copy_n(gram.real(device), gram.n_devices(), d_row_real.begin());
-        std::copy_n(gram.imag(device), gram.n_devices(), d_row_imag.begin());
+        std::fill(d_row_real.begin(), d_row_real.end(), 0.0);
+        std::fill(d_row_imag.begin(), d_row_imag.end(), 0.0);
     }
 
     void add_to_row(cplx factor, size_t device)
@@ -265,7 +359,8 @@ private:
     const Frame* d_frame = nullptr;
     double d_residual = 0;
     bool d_follows_all = false;
-    std::vector<cplx> d_inverse, d_column, d_channel, d_step;
+    std::vector<double> d_inverse_real, d_inverse_imag, d_column_real, d_column_imag;
+    std::vector<cplx> d_inner, d_channel, d_step, d_factor;
     std::vector<double> d_share, d_left_real, d_left_imag, d_row_real, d_row_imag;
 };
 
@@ -315,9 +410,10 @@ Gram::Gram(const cplx* values, size_t n_devices)
 struct Detector::Work
 {
     Work(const Gram& gram, const Rule& rule)
-        : rule(rule), fit(gram, rule), order(gram.n_devices()), statistic(gram.n_devices()),
+        : rule(rule), fit(gram, rule), statistic(gram.n_devices()),
           rest(gram.n_devices()), rest_dof(gram.n_devices())
     {
+        order.reserve(gram.n_devices());
     }
 
     const Rule rule;
@@ -331,14 +427,17 @@ struct Detector::Work
     // The support to start from: the L/2 largest positive scores.
     void propose(const Frame& frame)
     {
-        const size_t N = order.size(), count = std::min(rule.pilot_length / 2, N);
-        std::iota(order.begin(), order.end(), size_t(0));
+        order.clear();
+        for (size_t n = 0; n < statistic.size(); ++n)
+            if (frame.score[n] > 0)
+                order.push_back(n);
+        const size_t count = std::min(rule.pilot_length / 2, order.size());
         std::partial_sort(order.begin(), order.begin() + count, order.end(), [&](size_t a, size_t b) {
             return frame.score[a] > frame.score[b] || (frame.score[a] == frame.score[b] && a < b);
         });
         fit.start(frame);
         for (size_t i = 0; i < count; ++i)
-            if (frame.score[order[i]] > 0 && fit.gram.norm(order[i]) > 0)
+            if (fit.gram.norm(order[i]) > 0)
                 fit.add(order[i]);
     }
 
@@ -473,28 +572,31 @@ struct Detector::Work
             power += energy_of(fit.channel(k), M) / double(M) - fit.variance(k) * noise_var;
         power /= double(std::max<size_t>(K, 1));
         const double ratio = noise_var / std::max(power, 1e-3 * noise_var + DBL_MIN);
-        regular.assign(K * K, 0);
-        rows.assign(K * M, 0);
+        regular.resize(K * K);
+        rows.resize(K * M);
         for (size_t i = 0; i < K; ++i) {
-            for (size_t k = 0; k < K; ++k)
+            for (size_t k = 0; k <= i; ++k)
                 regular[i * K + k] = fit.gram.at(fit.members[i], fit.members[k]);
-            regular[i * K + i] += ridge * fit.gram.norm(fit.members[i]) + ratio;
+            regular[i * K + i] += added(i, ratio);
             std::copy_n(fit.correlation(fit.members[i]), M, &rows[i * M]);
         }
         solve_hermitian(regular, K, rows, M);
-        return explained();
+        return explained(ratio);
     }
 
-    double explained() const
+    // What the regular matrix has on its diagonal besides the Gram matrix.
+    double added(size_t k, double ratio) const { return ridge * fit.gram.norm(fit.members[k]) + ratio; }
+
+    // xᴴGx of the rows x, for which (G + D)x is the correlation.
+    double explained(double ratio) const
     {
-        const size_t K = fit.size(), M = rule.n_antennas;
+        const size_t M = rule.n_antennas;
         double signal = 0;
-        for (size_t i = 0; i < K; ++i)
-            for (size_t k = 0; k < K; ++k) {
-                const cplx inner = fit.gram.at(fit.members[i], fit.members[k]);
-                for (size_t m = 0; m < M; ++m)
-                    signal += times(std::conj(rows[i * M + m]), times(inner, rows[k * M + m])).real();
-            }
+        for (size_t k = 0; k < fit.size(); ++k) {
+            for (size_t m = 0; m < M; ++m)
+                signal += times(std::conj(rows[k * M + m]), fit.correlation(fit.members[k])[m]).real();
+            signal -= added(k, ratio) * energy_of(&rows[k * M], M);
+        }
         return signal;
     }
 
@@ -504,7 +606,6 @@ struct Detector::Work
         noise_var = frame.noise_var;
         scale = noise_var > 0 ? known : own;
         if (scale == own) {
-            order.reserve(statistic.size());
             refine([this] { return sure_level(); });
             measure_noise();
         }
@@ -521,7 +622,6 @@ Detector::~Detector() = default;
 void Detector::decide(const Frame& frame, const Decision& decision)
 {
     Work& work = *d_work;
-    work.order.resize(work.statistic.size());
     work.decide(frame);
     const size_t M = work.rule.n_antennas;
     for (size_t n = 0; n < work.statistic.size(); ++n) {
