@@ -29,7 +29,26 @@ def run(quick=False, say=print, compiled=False):
         ratios = ", ".join(f"{label} {1e6 * entry[label]:8.1f} µs, {entry[f'{label}_ratio']:6.2f} ×"
                            for label in ("single", "batch"))  # fmt: skip
         say(f"  {name:16} {ratios}, differs by {entry['error']:.1e}")
-    return results
+    return results | {"hard frames": _hard_frames(quick, say)}
+
+
+def _hard_frames(quick, say):
+    """What frames of heavy load cost that the layers leave unsettled: σ² known, unknown, and sampled."""
+    book, found = make_pilots("gaussian", 192, 24, seed=1), {}
+    for antennas, noise, sweeps in ((8, "known", 0), (8, "known", 30), (4, "unknown", 0)):
+        scenario = Scenario(book, antennas, n_active=18, snr_db=20)
+        uplink = simulate(scenario, BATCH, seed=2)
+        noise_var = uplink.noise_var if noise == "known" else None
+        estimator = unrolled(book, sweeps=sweeps)
+        hard = estimator(uplink.received, noise_var).n_iter > estimator.weights.n_layers
+        frames = uplink.received[hard]
+        took = seconds(lambda f=estimator, y=frames, v=noise_var: f(y, v), 0.3 if quick else 2.0) / len(
+            frames
+        )
+        found[f"M = {antennas}, σ² {noise}, {sweeps} sweeps"] = took
+    say("  unsettled frames, N = 192, L = 24, K = 18: "
+        + "; ".join(f"{name}: {1e3 * took:.2f} ms a frame" for name, took in found.items()))  # fmt: skip
+    return found
 
 
 def _torch(estimator, say, compiled):
