@@ -42,6 +42,18 @@ def test_decisions_are_those_with_the_gram_matrix(kind, n_devices, length, known
     np.testing.assert_allclose(large.channel[same], plain.channel[same], atol=0.02)
 
 
+@pytest.mark.parametrize("kind", ["dft", "hadamard"])
+def test_large_supports_are_not_inverted(kind, monkeypatch):
+    book = make_pilots(kind, 1024, 512, seed=3)
+    inverted, *_ = both(book, 40, monkeypatch, n_frames=3)
+    monkeypatch.setattr(detection_large, "_MOST_INVERTED", 0)
+    large, *_ = both(book, 40, monkeypatch, n_frames=3)
+    sure = np.abs(inverted.score - inverted.threshold) > 0.5
+    np.testing.assert_array_equal(large.activity[sure], inverted.activity[sure])
+    np.testing.assert_allclose(large.noise_var, inverted.noise_var, rtol=0.02)
+    np.testing.assert_allclose(large.channel, inverted.channel, atol=0.02)
+
+
 def test_false_alarms_come_as_often_as_asked(monkeypatch):
     book = make_pilots("dft", 1024, 256, seed=1)
     large, _, uplink = both(book, 25, monkeypatch, n_frames=12, snr_db=10, false_alarm=1e-2)
