@@ -76,6 +76,7 @@ def torch_single_precision(problem):
     """The same in torch, eager."""
     import torch
 
+    torch.set_num_threads(1)
     s, Q = problem.book.gram_eigen
     matrix = problem.book.matrix if Q is None else Q.conj().T @ problem.book.matrix
     B = torch.from_numpy(matrix.astype(np.complex64))

@@ -24,9 +24,10 @@ STAGES = ("imported", "set_up", "solved")
 def run(quick=False, say=print):
     """Peak resident memory in MB, by case and stage."""
     results = {}
-    for name, case in CASES.items():
-        results[name] = entry = _measure(*case)
-        _, kind, N, L, M, frames = case
+    for name, (estimator, kind, N, L, M, frames) in CASES.items():
+        if quick:
+            N, L = min(N, 8192), min(L, 1024)
+        results[name] = entry = _measure(estimator, kind, N, L, M, frames)
         say(
             f"  {name:14} {kind:8} N = {N:6}, L = {L:5}, M = {M}: {entry['imported']:6.1f} MB imported, "
             f"{entry['set_up']:6.1f} MB set up, {entry['solved']:6.1f} MB with {frames} frames solved"
