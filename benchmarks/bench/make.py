@@ -20,6 +20,7 @@ import memory  # noqa: E402
 import network  # noqa: E402
 import scaling  # noqa: E402
 import solver  # noqa: E402
+import warm  # noqa: E402
 from timing import machine  # noqa: E402
 
 from gr_jadce import __version__  # noqa: E402
@@ -32,6 +33,7 @@ PARTS = {
     "scaling": ("(iv) cost against N, L, M, K", scaling.run),
     "flowgraph": ("(v) whole flowgraph", flowgraph.run),
     "memory": ("(vi) memory of the solving process", memory.run),
+    "warm": ("(vii) iterations from the slot before", warm.run),
 }
 
 
