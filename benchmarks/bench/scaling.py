@@ -70,7 +70,8 @@ def _structured(kind, n_devices, say, descend=True):
         f"  {kind:10} N = {book.n_devices:6}, L = {book.pilot_length:5}, K = {n_active:4}"
         f"{'' if descend else ', from zero'}: {entry['wall_s']:.4f} s a frame on {THREADS} threads "
         f"({entry['processor_s']:.4f} s of processor time), {entry['n_iter']:.1f} iterations, "
-        f"gap {entry['gap']:.1e}, {entry['memory_mb']:.0f} MB; "
+        f"gap {entry['gap']:.1e}, {entry['memory_mb']:.0f} MB; decided in "
+        f"{entry['decide_processor_s']:.3f} s of processor time: "
         f"{entry['misses']} misses, {entry['false_alarms']} false alarms in {FRAMES} frames"
     )
     return entry

@@ -126,7 +126,7 @@ def pc_admm(
         kernel knows correctors with C[0] = [1, 0]; "auto" leaves others to NumPy.
     descend : bool
         Start from block coordinate descent on the likeliest devices, not from zero, where the kernel
-        can look up inner products of pilots: for dft and hadamard books with fast products.
+        can look up inner products of pilots: for books with fast products.
     lam_ratio : float, optional
         λ as a share of λ_max = max_n ‖a_nᴴ Y‖ of the frame. Without it, λ = lam_factor · σ √M · rms‖a_n‖.
     lam_factor : float
