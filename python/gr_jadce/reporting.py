@@ -107,7 +107,8 @@ class FrameSolver:
         peak = np.abs(values).max(axis=1)
         finite = np.flatnonzero(np.isfinite(peak))
         found = [None] * len(frames)
-        solved, error = self._solve_or_halve(frames[finite], usual_noise_var) if finite.size else ([], None)
+        good = frames if finite.size == len(frames) else frames[finite]
+        solved, error = self._solve_or_halve(good, usual_noise_var) if finite.size else ([], None)
         for index, result in zip(finite.tolist(), solved, strict=True):
             found[index] = result
         clipped = (peak >= self.clip_level) if self.clip_level else np.zeros(len(frames), bool)
