@@ -166,3 +166,11 @@ def test_the_comparison_runs(tmp_path):
 def test_the_weights_of_the_tables_can_be_trained(tmp_path):
     run("train_tables.py", tmp_path, "--tables", "block_alista", "--budget", 0.001, "--output", tmp_path)
     assert load_weights(tmp_path / "block_alista.npz").n_layers == 6
+
+
+def test_the_score_is_the_length_of_a_channel_whatever_the_scale_of_its_frame():
+    uplink = simulate(Scenario(BOOK, 2, snr_db=15), 5)
+    for layer, factor in ((networks.Lista, 7.0), (networks.Lamp, 1.0)):  # LAMP has log-odds
+        estimator = fitting.Estimator(BOOK, fitting.untrained(layer, BOOK, 2))
+        one, large = (estimator(x * uplink.received, x**2 * uplink.noise_var) for x in (1, np.float32(7)))
+        np.testing.assert_allclose(large.score, factor * one.score, rtol=1e-3, atol=1e-3)

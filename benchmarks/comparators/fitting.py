@@ -136,4 +136,7 @@ class Estimator(Unrolled):
         n_iter = np.full(len(received), self.network.n_layers)
         channel = np.moveaxis(output.estimate.numpy(), 0, 1) * scale[:, None, None]
         channel = (channel / np.sqrt(self._pilot_energy)).astype(np.complex64)
-        return Estimate(channel, output.score.numpy().T, n_iter, np.full(len(received), np.nan))
+        score = output.score.numpy().T
+        if getattr(self.network, "scores_are_lengths", False):
+            score = score * scale[:, None]  # lengths of the channels, not of frames brought to one energy
+        return Estimate(channel, score, n_iter, np.full(len(received), np.nan))

@@ -30,6 +30,11 @@ class Layered(torch.nn.Module):
         layers = [first if tied else make_layer(book) for _ in range(n_layers)]
         self.layers, self.n_layers, self.depth = torch.nn.ModuleList(layers), n_layers, n_layers
 
+    @property
+    def scores_are_lengths(self):
+        """Of rows, and not log-odds."""
+        return not isinstance(self.layers[0], Lamp)
+
     def forward(self, book, frames):
         X, memory = frames.Y.new_zeros((book.B.shape[1], *frames.Y.shape[1:])), None
         for k in range(self.depth):
