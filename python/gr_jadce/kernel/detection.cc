@@ -76,10 +76,10 @@ public:
         : gram(gram), n_antennas(rule.n_antennas), pilot_length(rule.pilot_length),
           is_member(gram.n_devices()), d_inverse_real(rule.pilot_length * rule.pilot_length),
           d_inverse_imag(d_inverse_real.size()), d_column_real(rule.pilot_length),
-          d_column_imag(rule.pilot_length), d_inner(rule.pilot_length), d_channel(rule.pilot_length * n_antennas), d_step(n_antennas),
-          d_share(gram.n_devices()), d_left_real(gram.n_devices() * n_antennas),
-          d_left_imag(gram.n_devices() * n_antennas), d_row_real(gram.n_devices()),
-          d_row_imag(gram.n_devices())
+          d_column_imag(rule.pilot_length), d_inner(rule.pilot_length),
+          d_channel(rule.pilot_length * n_antennas), d_step(n_antennas), d_share(gram.n_devices()),
+          d_left_real(gram.n_devices() * n_antennas), d_left_imag(gram.n_devices() * n_antennas),
+          d_row_real(gram.n_devices()), d_row_imag(gram.n_devices())
     {
     }
 
@@ -410,8 +410,8 @@ Gram::Gram(const cplx* values, size_t n_devices)
 struct Detector::Work
 {
     Work(const Gram& gram, const Rule& rule)
-        : rule(rule), fit(gram, rule), statistic(gram.n_devices()),
-          rest(gram.n_devices()), rest_dof(gram.n_devices())
+        : rule(rule), fit(gram, rule), statistic(gram.n_devices()), rest(gram.n_devices()),
+          rest_dof(gram.n_devices())
     {
         order.reserve(gram.n_devices());
     }

@@ -49,7 +49,10 @@ py::tuple decide(const Gram& gram,
     {
         py::gil_scoped_release release;
         for_each_frame(
-            int(B), threads, [&] { return Detector(gram, rule); }, [&](int b, Detector& detector) {
+            int(B),
+            threads,
+            [&] { return Detector(gram, rule); },
+            [&](int b, Detector& detector) {
                 detector.decide(
                     {correlations + b * M, size_t(B * M), energies[b], proposed + b * N, known[b]},
                     {active + b * N, channels + b * N * M, p_scores + b * N, noises + b, snrs + b});
