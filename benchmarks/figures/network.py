@@ -174,9 +174,8 @@ def short_of_aim(cells):
             for cell in cells.values()
             for point in cell.values()
         )
-        lines.append(
-            f"* {label}: {len(short)}: {'; '.join(short)}. Worse than PC-ADMM refitted: {collapsed}."
-        )
+        which = f": {'; '.join(short)}" if short else ""
+        lines.append(f"* {label}: {len(short)}{which}. Worse than PC-ADMM refitted: {collapsed}.")
     return "\n".join(lines) + "\n"
 
 
