@@ -168,6 +168,14 @@ def test_the_noise_variance_found_is_near_the_truth():
     assert np.mean(found) == pytest.approx(noise_var, rel=0.05)
 
 
+def test_silence_has_a_noise_variance():
+    activity = np.array([[False] * 8, [True] * 8])
+    found = likely_noise_var(
+        small(8, 6)[0], np.zeros((2, 6, 1), complex), [(activity, np.full(2, 1e-38))] * 2
+    )
+    assert np.all(np.isfinite(found) & (found > 0) & (found < 1e-30))
+
+
 def test_one_antenna_loses_little_by_not_knowing_the_noise():
     scenario = Scenario(make_pilots("gaussian", 100, 40, 21), activity_rate=0.1, snr_db=15)
     received, channel, _, noise_var = simulate(scenario, 500, seed=777)

@@ -2,8 +2,7 @@
 """Keeps the interpreter's state of a block's thread from one call of the block to the next.
 
 GNU Radio's threads are not Python's own. For each call of a block's methods CPython therefore makes a
-thread state, with 16 kB of fresh memory, and destroys it afterwards: on a machine with two cores that
-took longer than a message's handler did.
+thread state, with fresh memory, and destroys it afterwards, which costs more than a short handler does.
 """
 
 import ctypes

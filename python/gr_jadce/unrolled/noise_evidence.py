@@ -17,6 +17,7 @@ from ..solvers.frame_solver import supports_as_indices
 
 _ROUNDS = 30
 _LEAST = 1e-5  # of the frame's energy a sample: the least noise variance
+_TINY = np.finfo(np.float32).tiny  # of silence
 _NO_DIRECTION = 1e-6  # share of the largest eigenvalue below which it is none
 
 
@@ -51,7 +52,7 @@ def _maximise(A, Y, activity, noise_var):
     (L, N), M = A.shape, Y.shape[2]
     count, spectrum = activity.sum(axis=1), _spectrum(A, Y, activity)
     total = spectrum.rest + spectrum.energy.sum(axis=1)
-    least, devices = _LEAST * total / (L * M), np.maximum(count, 1)
+    least, devices = np.maximum(_LEAST * total / (L * M), _TINY), np.maximum(count, 1)
     noise_var = np.clip(noise_var, least, None)
     power = np.maximum(total / M - L * noise_var, noise_var) * N / (devices * np.sum(np.abs(A) ** 2))
     for _ in range(_ROUNDS):

@@ -11,7 +11,7 @@ of a sample without it, s = a_nᴴ Σ⁻¹ a_n and q = ‖a_nᴴ Σ⁻¹ Y‖²,
 A sweep draws every device in turn that has a chance, with rank-one updates of Σ⁻¹, and then ρ, π,
 γ and, where it is unknown, σ². The mean over the sweeps of E[X | who is active] and of the
 activity probabilities comes near to the posterior means, whatever the load. Random numbers are the
-same for every frame, so a frame's result does not depend on its batch.
+same for every frame, so a frame's result does not depend on its batch (but for rounding).
 
 The sampler with channels integrated out is that of D. Ge, J. Idier and E. Le Carpentier, Signal
 Processing 91(4), 2011, for rows, and with a few powers.
