@@ -32,6 +32,9 @@ constexpr int most_tiles = C == 1   ? 5
                            : C == 3 ? 2
                                     : 1;
 
+// Antennas at a time of four inner products, as far as there are registers.
+constexpr int dot_antennas = vector_bytes == 64 ? 2 : 1;
+
 // A complex matrix (rows, columns) as tiles of rows: out = matrix · x, or with the tiles conjugated.
 template <class T>
 class Packed
@@ -73,16 +76,14 @@ public:
     // out[k] = column kᴴ · y for the first columns, up to a multiple of four.  Column-major only.
     void dot(const T* y, int count, int M, T* out, int out_stride) const
     {
-        int c = 0;
-        for (; c + 4 <= M; c += 4) {
-            dot_columns<1, 4>(y, c, count, out, out_stride);
-        }
-        if (c + 2 <= M) {
-            dot_columns<2, 2>(y, c, count, out, out_stride);
-            c += 2;
-        }
-        if (c < M) {
-            dot_columns<4, 1>(y, c, count, out, out_stride);
+        for (int k = 0; k < count; k += 4) {
+            int c = 0;
+            for (; c + dot_antennas <= M; c += dot_antennas) {
+                dot_four<dot_antennas>(y, k, c, out, out_stride);
+            }
+            for (; c < M; ++c) {
+                dot_four<1>(y, k, c, out, out_stride);
+            }
         }
     }
 
@@ -189,56 +190,32 @@ private:
         }
     }
 
-    // R columns at a time, C antennas from antenna c on.
-    template <int R, int C>
-    void dot_columns(const T* y, int c, int count, T* out, int out_stride) const
+    // Four columns from column k on, C antennas from antenna c on.
+    template <int C>
+    void dot_four(const T* y, int k, int c, T* out, int out_stride) const
     {
         y += std::ptrdiff_t(2 * c) * row_stride();
-        out += std::ptrdiff_t(2 * c) * out_stride;
-        for (int i = 0; i < count; i += R) {
-            dot_some<R, C>(y, i, out, out_stride);
-        }
-    }
-
-    template <int R, int C>
-    void dot_some(const T* y, int first, T* out, int out_stride) const
-    {
-        Vec<T> re[R][C], im[R][C];
+        out += std::ptrdiff_t(2 * c) * out_stride + k;
+        Vec<T> re[C][4], im[C][4];
         clear(re, im);
-        const T* column[R];
-        for (int r = 0; r < R; ++r) {
-            column[r] = data_.data() + (first + r) * column_step_;
-        }
+        const T* first = data_.data() + k * column_step_;
         for (int tile = 0; tile < tiles_; ++tile) {
-            const T* place = y + tile * lanes<T>;
-            for (int c = 0; c < C; ++c) {
-                const Vec<T> yr = vec(place + 2 * c * row_stride());
-                const Vec<T> yi = vec(place + (2 * c + 1) * row_stride());
-                for (int r = 0; r < R; ++r) {
-                    const Vec<T> ar = vec(column[r] + tile * pair);
-                    const Vec<T> ai = vec(column[r] + tile * pair + lanes<T>);
-                    re[r][c] += ar * yr;
-                    im[r][c] += ar * yi;
-                    re[r][c] += ai * yi;
-                    im[r][c] -= ai * yr;
+            for (int r = 0; r < 4; ++r) {
+                const T* column = first + r * column_step_ + tile * pair;
+                const Vec<T> ar = vec(column), ai = vec(column + lanes<T>);
+                for (int i = 0; i < C; ++i) {
+                    const T* place = y + tile * lanes<T> + 2 * i * row_stride();
+                    const Vec<T> yr = vec(place), yi = vec(place + row_stride());
+                    re[i][r] += ar * yr;
+                    im[i][r] += ar * yi;
+                    re[i][r] += ai * yi;
+                    im[i][r] -= ai * yr;
                 }
             }
         }
-        const auto place = [&](int i) { // of the i-th (row, antenna): its real part
-            return out + std::ptrdiff_t(2 * (i % C)) * out_stride + first + i / C;
-        };
-        if constexpr (R * C % 2) {
-            *place(0) = sum<T>(re[0][0]);
-            *(place(0) + out_stride) = sum<T>(im[0][0]);
-        } else {
-            for (int i = 0; i < R * C; i += 2) {
-                const int j = i + 1;
-                sums<T>(re[i / C][i % C],
-                        im[i / C][i % C],
-                        re[j / C][j % C],
-                        im[j / C][j % C],
-                        {place(i), place(i) + out_stride, place(j), place(j) + out_stride});
-            }
+        for (int i = 0; i < C; ++i, out += 2 * out_stride) {
+            sums<T>(re[i][0], re[i][1], re[i][2], re[i][3], out);
+            sums<T>(im[i][0], im[i][1], im[i][2], im[i][3], out + out_stride);
         }
     }
 

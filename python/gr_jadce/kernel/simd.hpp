@@ -61,27 +61,42 @@ inline T sum(Vec<T> v)
     return half[0];
 }
 
-// The sums of four vectors, to four places.
-template <class T>
-inline void sums(const Vec<T>& a, const Vec<T>& b, const Vec<T>& c, const Vec<T>& d, T* const (&place)[4])
+#if defined(__AVX__)
+// Per 128 bits, where shuffles are fast: a0 + a1, a2 + a3, b0 + b1, b2 + b3.
+inline Vec<float> sum_pairs(Vec<float> a, Vec<float> b)
 {
-#if defined(__AVX__) && !defined(__AVX512F__)
-    if constexpr (sizeof(T) == 4) { // in halves of 128 bits, where shuffles are fast
-        typedef int Index __attribute__((vector_size(32)));
-        const Index even = {0, 2, 8, 10, 4, 6, 12, 14}, odd = {1, 3, 9, 11, 5, 7, 13, 15};
-        const Vec<T> ab = __builtin_shuffle(a, b, even) + __builtin_shuffle(a, b, odd);
-        const Vec<T> cd = __builtin_shuffle(c, d, even) + __builtin_shuffle(c, d, odd);
-        const Vec<T> all = __builtin_shuffle(ab, cd, even) + __builtin_shuffle(ab, cd, odd);
-        for (int i = 0; i < 4; ++i) {
-            *place[i] = all[i] + all[i + 4];
-        }
+#if defined(__AVX512F__)
+    typedef int Index __attribute__((vector_size(64)));
+    const Index even = {0, 2, 16, 18, 4, 6, 20, 22, 8, 10, 24, 26, 12, 14, 28, 30};
+#else
+    typedef int Index __attribute__((vector_size(32)));
+    const Index even = {0, 2, 8, 10, 4, 6, 12, 14};
+#endif
+    return __builtin_shuffle(a, b, even) + __builtin_shuffle(a, b, even + 1);
+}
+#endif
+
+// The sums of four vectors, to four neighbours.
+template <class T>
+inline void sums(Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d, T* place)
+{
+#if defined(__AVX__)
+    if constexpr (sizeof(T) == sizeof(float)) {
+        const Vec<T> all = sum_pairs(sum_pairs(a, b), sum_pairs(c, d));
+        auto total = __builtin_shufflevector(all, all, 0, 1, 2, 3);
+        total += __builtin_shufflevector(all, all, 4, 5, 6, 7);
+#if defined(__AVX512F__)
+        total += __builtin_shufflevector(all, all, 8, 9, 10, 11);
+        total += __builtin_shufflevector(all, all, 12, 13, 14, 15);
+#endif
+        __builtin_memcpy(place, &total, sizeof total);
         return;
     }
 #endif
-    *place[0] = sum<T>(a);
-    *place[1] = sum<T>(b);
-    *place[2] = sum<T>(c);
-    *place[3] = sum<T>(d);
+    place[0] = sum<T>(a);
+    place[1] = sum<T>(b);
+    place[2] = sum<T>(c);
+    place[3] = sum<T>(d);
 }
 
 // `count` rounded up to whole vectors.
