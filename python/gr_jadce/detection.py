@@ -26,7 +26,7 @@ import numpy as np
 from scipy.special import gammainc, gammaincinv
 
 from .pilots import as_pilot_book
-from .solvers.backend import check_threads, kernel_for
+from .solvers.backend import check_threads, complex_frames, kernel_for
 from .solvers.estimate import check_received, per_frame
 
 _SURE = 0.03  # expected share of false ones among the devices that σ² is measured off
@@ -37,7 +37,7 @@ _RIDGE = 1e-9  # keeps equal pilots from making a singular system
 _INDEPENDENT = 1e-6  # least share of a pilot's energy off the span of the others
 _ROUNDING = 1e-12  # of a frame's energy: what its residual is known to
 _SCALE_ROUNDS = 20
-_GRAMS = WeakKeyDictionary()  # of pilot books, for the kernel
+_COMPILED = WeakKeyDictionary()  # of pilot books, in the kernel
 
 
 class Decision(NamedTuple):
@@ -110,15 +110,11 @@ def decide(
     rule = _rule(pilots, received.shape[2], false_alarm, max_rounds)
     if pilots.is_fast and pilots.n_devices > detection_large.MOST_DEVICES:
         found = detection_large.decide_frames(estimate, received, pilots, noise_var, rule)
-        activity, channel, score, noise_var, snr_db = found
     elif kernel is None:
-        inputs = _inputs(estimate, received, pilots, noise_var)
-        activity, channel, score, noise_var, snr_db = _decide_frames(_gram(pilots), *inputs, rule)
+        found = _decide_frames(estimate, received, pilots, noise_var, rule)
     else:
-        inputs = _inputs(estimate, received, pilots, noise_var)
-        activity, channel, score, noise_var, snr_db = kernel.decide(
-            _kernel_gram(pilots, kernel), *inputs, *rule, check_threads(threads)
-        )
+        found = _decide_compiled(kernel, estimate, received, pilots, noise_var, rule, check_threads(threads))
+    activity, channel, score, noise_var, snr_db = found
     if estimate.posterior_mean:
         channel = np.zeros_like(estimate.channel)
         channel[activity] = estimate.channel[activity]
@@ -198,13 +194,22 @@ def _rule(pilots, n_antennas, false_alarm, max_rounds):
     return _Rule(pilots.pilot_length, -float(np.log10(false_alarm)), max_rounds, _SURE, limit, mean)
 
 
-def _inputs(estimate, received, pilots, noise_var):
-    """Correlations (N, B, M), energies (B,), proposing scores (B, N), noise variances (B,), 0 if unknown."""
-    received = received.astype(np.complex128)
-    correlation = pilots.adjoint(np.ascontiguousarray(np.moveaxis(received, 0, 1)))
-    known = np.zeros(len(received)) if noise_var is None else per_frame("noise_var", noise_var, len(received))
-    score = np.nan_to_num(np.asarray(estimate.score, dtype=float), nan=0.0)
-    return correlation, _energy(received).sum(axis=1), score, known
+def _decide_compiled(kernel, estimate, received, pilots, noise_var, rule, threads):
+    """What `_decide_frames` gives, but no channel where the estimate's own is taken."""
+    frames = complex_frames(received)
+    correlation = _correlation(received.astype(np.complex128), pilots) if pilots.is_fast else None
+    known, wanted = _known(noise_var, len(received)), not estimate.posterior_mean
+    return _compiled(pilots, kernel).decide(
+        frames, correlation, estimate.score, known, *rule, wanted, threads
+    )
+
+
+def _compiled(pilots, kernel):
+    """The pilots in the kernel's form, computed once for a pilot book."""
+    if pilots not in _COMPILED:
+        matrix = None if pilots.is_fast else pilots.matrix
+        _COMPILED[pilots] = kernel.Detection(_gram(pilots), matrix)
+    return _COMPILED[pilots]
 
 
 def _gram(pilots):
@@ -212,14 +217,21 @@ def _gram(pilots):
     return pilots.gram(everyone, everyone)
 
 
-def _kernel_gram(pilots, kernel):
-    """The Gram matrix in the kernel's form, computed once for a pilot book."""
-    if pilots not in _GRAMS:
-        _GRAMS[pilots] = kernel.Gram(_gram(pilots))
-    return _GRAMS[pilots]
+def _correlation(received, pilots):
+    """AᴴY (N, B, M) of frames (B, L, M)."""
+    return pilots.adjoint(np.ascontiguousarray(np.moveaxis(received, 0, 1)))
 
 
-def _decide_frames(gram, correlation, energy, score, noise_var, rule):
+def _known(noise_var, n_frames):
+    """Noise variances (B,), 0 if unknown."""
+    return np.zeros(n_frames) if noise_var is None else per_frame("noise_var", noise_var, n_frames)
+
+
+def _decide_frames(estimate, received, pilots, noise_var, rule):
+    received, gram = received.astype(np.complex128), _gram(pilots)
+    correlation, energy = _correlation(received, pilots), _energy(received).sum(axis=1)
+    score = np.nan_to_num(np.asarray(estimate.score, dtype=float), nan=0.0)
+    noise_var = _known(noise_var, len(received))
     n_devices, n_frames, n_antennas = correlation.shape
     activity, scores = np.zeros((n_frames, n_devices), bool), np.zeros((n_frames, n_devices))
     channel = np.zeros((n_frames, n_devices, n_antennas), np.complex128)

@@ -100,6 +100,7 @@ public:
     }
 
     int row_stride() const { return tiles_ * lanes<T>; }
+    int columns() const { return columns_; }
 
 private:
     static constexpr int pair = 2 * lanes<T>;

@@ -77,9 +77,8 @@ public:
           is_member(gram.n_devices()), d_inverse_real(rule.pilot_length * rule.pilot_length),
           d_inverse_imag(d_inverse_real.size()), d_column_real(rule.pilot_length),
           d_column_imag(rule.pilot_length), d_inner(rule.pilot_length),
-          d_channel(rule.pilot_length * n_antennas), d_step(n_antennas), d_share(gram.n_devices()),
-          d_left_real(gram.n_devices() * n_antennas), d_left_imag(gram.n_devices() * n_antennas),
-          d_row_real(gram.n_devices()), d_row_imag(gram.n_devices())
+          d_channel(rule.pilot_length * n_antennas), d_step(n_antennas), d_share(gram.stride()),
+          d_left(2 * n_antennas * gram.stride()), d_rows(2 * rule.pilot_length * 4 * lanes<double>)
     {
     }
 
@@ -112,23 +111,12 @@ public:
         if (d_follows_all)
             return;
         d_follows_all = true;
-        const size_t N = gram.n_devices(), K = size();
-        for (size_t n = 0; n < N; ++n) {
+        for (size_t n = 0; n < gram.n_devices(); ++n)
             d_share[n] = gram.norm(n);
-            for (size_t m = 0; m < n_antennas; ++m) {
-                d_left_real[m * N + n] = correlation(n)[m].real();
-                d_left_imag[m * N + n] = correlation(n)[m].imag();
-            }
-        }
+        std::copy_n(d_frame->correlation, d_left.size(), d_left.data());
         factorise();
-        d_residual = d_frame->energy;
-        std::fill_n(d_inverse_real.begin(), K * pilot_length, 0.0);
-        std::fill_n(d_inverse_imag.begin(), K * pilot_length, 0.0);
-        std::fill_n(d_channel.begin(), K * n_antennas, cplx(0));
-        std::fill_n(d_column_real.begin(), K, 0.0);
-        std::fill_n(d_column_imag.begin(), K, 0.0);
-        for (size_t k = 0; k < K; ++k)
-            take_direction(&d_factor[k * K], k + 1);
+        fit_factors();
+        project(d_factor.data(), size(), d_steps.data(), -1);
     }
 
     // t_n of every device, members left out of the support that they are tested against.
@@ -137,7 +125,7 @@ public:
         const size_t N = gram.n_devices();
         std::fill(t, t + N, 0.0);
         for (size_t m = 0; m < n_antennas; ++m) {
-            const double *re = &d_left_real[m * N], *im = &d_left_imag[m * N];
+            const double *re = left(m), *im = re + gram.stride();
             for (size_t n = 0; n < N; ++n)
                 t[n] += re[n] * re[n] + im[n] * im[n];
         }
@@ -152,7 +140,7 @@ public:
         const size_t K = size(), M = n_antennas;
         double share = gram.norm(device) * (1 + ridge);
         for (size_t m = 0; m < M; ++m)
-            d_step[m] = correlation(device)[m];
+            d_step[m] = correlation(device, m);
         for (size_t k = 0; k < K; ++k)
             d_inner[k] = gram.at(device, members[k]);
         solve_column();
@@ -162,16 +150,18 @@ public:
                 d_step[m] -= times(d_inner[i], channel(i)[m]);
         }
         share = std::max(share, ridge * gram.norm(device));
+        members.push_back(device);
+        is_member[device] = 1;
         if (d_follows_all) {
-            clear_row();
-            add_to_row(1, device);
+            d_factor.resize(K + 1);
             for (size_t k = 0; k < K; ++k)
-                add_to_row({-d_column_real[k], d_column_imag[k]}, members[k]);
-            project(-1 / share);
+                d_factor[k] = {-d_column_real[k], d_column_imag[k]};
+            d_factor[K] = 1;
+            project(d_factor.data(), 1, d_step.data(), -1 / share);
         }
         for (size_t i = 0; i < K; ++i) {
             const cplx b(d_column_real[i] / share, d_column_imag[i] / share);
-            add_column_to_inverse(i, b);
+            add_column_to_inverse(i, b, K);
             set_inverse(i, K, -b);
             set_inverse(K, i, -std::conj(b));
             for (size_t m = 0; m < M; ++m)
@@ -181,8 +171,6 @@ public:
         for (size_t m = 0; m < M; ++m)
             d_channel[K * M + m] = d_step[m] / share;
         d_residual -= energy_of(d_step.data(), M) / share;
-        members.push_back(device);
-        is_member[device] = 1;
     }
 
     void remove(size_t index)
@@ -193,10 +181,10 @@ public:
         for (size_t m = 0; m < M; ++m)
             d_step[m] = d_channel[last * M + m];
         if (d_follows_all) {
-            clear_row();
+            d_factor.resize(last + 1);
             for (size_t k = 0; k <= last; ++k)
-                add_to_row(inverse(last, k), members[k]);
-            project(1 / v);
+                d_factor[k] = inverse(last, k);
+            project(d_factor.data(), 1, d_step.data(), 1 / v);
         }
         for (size_t k = 0; k < last; ++k) {
             d_column_real[k] = inverse(last, k).real();
@@ -204,7 +192,7 @@ public:
         }
         for (size_t i = 0; i < last; ++i) {
             const cplx b = inverse(i, last) / v;
-            add_column_to_inverse(i, -b);
+            add_column_to_inverse(i, -b, last + 1);
             for (size_t m = 0; m < M; ++m)
                 d_channel[i * M + m] -= times(b, d_step[m]);
         }
@@ -213,7 +201,11 @@ public:
         members.pop_back();
     }
 
-    const cplx* correlation(size_t n) const { return d_frame->correlation + n * d_frame->stride; }
+    cplx correlation(size_t n, size_t m) const
+    {
+        const double* plane = d_frame->correlation + 2 * m * gram.stride();
+        return {plane[n], plane[gram.stride() + n]};
+    }
 
 private:
     cplx inverse(size_t i, size_t k) const
@@ -244,14 +236,13 @@ private:
         }
     }
 
-    // Row i of the inverse += factor · columnᴴ.
-    void add_column_to_inverse(size_t i, cplx factor)
+    // The first entries of row i of the inverse += factor · columnᴴ.
+    void add_column_to_inverse(size_t i, cplx factor, size_t count)
     {
-        const size_t K = size();
         const double a = factor.real(), b = factor.imag();
         const double *column_re = d_column_real.data(), *column_im = d_column_imag.data();
         double *re = &d_inverse_real[i * pilot_length], *im = &d_inverse_imag[i * pilot_length];
-        for (size_t k = 0; k < K; ++k) {
+        for (size_t k = 0; k < count; ++k) {
             re[k] += a * column_re[k] + b * column_im[k];
             im[k] += b * column_re[k] - a * column_im[k];
         }
@@ -283,25 +274,31 @@ private:
         }
     }
 
-    // Take an orthonormal direction off, the sum of `count` members with these conjugated factors.
-    void take_direction(const cplx* factors, size_t count)
+    // The least squares by the factor T: steps T A_Sᴴ Y, channels Tᴴ T A_Sᴴ Y, and (A_SᴴA_S)⁻¹ = Tᴴ T.
+    void fit_factors()
     {
-        clear_row();
-        std::fill(d_step.begin(), d_step.end(), cplx(0));
-        for (size_t i = 0; i < count; ++i) {
-            add_to_row(factors[i], members[i]);
-            for (size_t m = 0; m < n_antennas; ++m)
-                d_step[m] += times(factors[i], correlation(members[i])[m]);
-            d_column_real[i] = factors[i].real();
-            d_column_imag[i] = -factors[i].imag();
+        const size_t K = size(), M = n_antennas;
+        d_steps.assign(K * M, 0);
+        d_residual = d_frame->energy;
+        std::fill_n(d_inverse_real.begin(), K * pilot_length, 0.0);
+        std::fill_n(d_inverse_imag.begin(), K * pilot_length, 0.0);
+        std::fill_n(d_channel.begin(), K * M, cplx(0));
+        for (size_t i = 0; i < K; ++i) {
+            const cplx* factors = &d_factor[i * K];
+            cplx* step = &d_steps[i * M];
+            for (size_t k = 0; k <= i; ++k) {
+                for (size_t m = 0; m < M; ++m)
+                    step[m] += times(factors[k], correlation(members[k], m));
+                d_column_real[k] = factors[k].real();
+                d_column_imag[k] = -factors[k].imag();
+            }
+            for (size_t k = 0; k <= i; ++k) {
+                add_column_to_inverse(k, std::conj(factors[k]), i + 1);
+                for (size_t m = 0; m < M; ++m)
+                    d_channel[k * M + m] += times(std::conj(factors[k]), step[m]);
+            }
+            d_residual -= energy_of(step, M);
         }
-        project(-1);
-        for (size_t i = 0; i < count; ++i) {
-            add_column_to_inverse(i, std::conj(factors[i]));
-            for (size_t m = 0; m < n_antennas; ++m)
-                d_channel[i * n_antennas + m] += times(std::conj(factors[i]), d_step[m]);
-        }
-        d_residual -= energy_of(d_step.data(), n_antennas);
     }
 
     void swap_members(size_t a, size_t b)
@@ -320,39 +317,77 @@ private:
         std::swap(members[a], members[b]);
     }
 
-    void clear_row()
+    double* left(size_t m) { return &d_left[2 * m * gram.stride()]; }
+    const double* left(size_t m) const { return &d_left[2 * m * gram.stride()]; }
+
+    // Take directions u_i = Σ_k conj(factor_ik) a_k, sums of members, off what is left of all pilots and
+    // of the frame (weight < 0), or put one back (weight > 0). Steps (i, m) are u_iᴴ Y. One direction is
+    // of all members, of several the i-th is of the first i + 1.
+    void project(const cplx* factors, size_t directions, const cplx* steps, double weight)
     {
-        std::fill(d_row_real.begin(), d_row_real.end(), 0.0);
-        std::fill(d_row_imag.begin(), d_row_imag.end(), 0.0);
+        const size_t stride = gram.stride();
+        size_t n = 0;
+        for (; n + 4 * lanes<double> <= stride; n += 4 * lanes<double>)
+            project_part<4>(n, factors, directions, steps, weight);
+        for (; n < stride; n += lanes<double>)
+            project_part<1>(n, factors, directions, steps, weight);
     }
 
-    void add_to_row(cplx factor, size_t device)
+    // The same of W vectors of devices, from device n on.
+    template <int W>
+    void project_part(size_t n, const cplx* factors, size_t directions, const cplx* steps, double weight)
     {
-        const double a = factor.real(), b = factor.imag();
-        const double *re = gram.real(device), *im = gram.imag(device);
-        double *row_re = d_row_real.data(), *row_im = d_row_imag.data();
-        for (size_t n = 0; n < gram.n_devices(); ++n) {
-            row_re[n] += a * re[n] - b * im[n];
-            row_im[n] += a * im[n] + b * re[n];
+        constexpr size_t width = W * lanes<double>;
+        for (size_t i = 0; i < directions; ++i)
+            add_members<W>(n, factors + i * size(), directions == 1 ? size() : i + 1, &d_rows[2 * i * width]);
+        for (int w = 0; w < W; ++w) {
+            Vec<double>& share = vec(&d_share[n + w * lanes<double>]);
+            for (size_t i = 0; i < directions; ++i) {
+                const Vec<double> re = row<W>(2 * i, w), im = row<W>(2 * i + 1, w);
+                share += weight * (re * re + im * im);
+            }
+        }
+        for (size_t m = 0; m < n_antennas; ++m) {
+            for (int w = 0; w < W; ++w) {
+                double* place = left(m) + n + w * lanes<double>;
+                Vec<double> left_re = vec(place), left_im = vec(place + gram.stride());
+                for (size_t i = 0; i < directions; ++i) {
+                    const cplx step = weight * steps[i * n_antennas + m];
+                    const Vec<double> re = row<W>(2 * i, w), im = row<W>(2 * i + 1, w);
+                    left_re += step.real() * re + step.imag() * im;
+                    left_im += step.imag() * re - step.real() * im;
+                }
+                vec(place) = left_re;
+                vec(place + gram.stride()) = left_im;
+            }
         }
     }
 
-    // With a direction's inner products uᴴa_n in the row and uᴴY in the step, take it off (weight
-    // < 0) what is left of all pilots and of the frame, or put it back (weight > 0).
-    void project(double weight)
+    template <int W>
+    const Vec<double>& row(size_t plane, int w) const
     {
-        const size_t N = gram.n_devices();
-        const double *row_re = d_row_real.data(), *row_im = d_row_imag.data();
-        for (size_t n = 0; n < N; ++n)
-            d_share[n] += weight * (row_re[n] * row_re[n] + row_im[n] * row_im[n]);
-        for (size_t m = 0; m < n_antennas; ++m) {
-            const cplx step = weight * d_step[m];
-            const double a = step.real(), b = step.imag();
-            double *re = &d_left_real[m * N], *im = &d_left_imag[m * N];
-            for (size_t n = 0; n < N; ++n) {
-                re[n] += a * row_re[n] + b * row_im[n];
-                im[n] += b * row_re[n] - a * row_im[n];
+        return vec(&d_rows[(plane * W + w) * lanes<double>]);
+    }
+
+    // u_iᴴ a_n of W vectors of devices: real parts, then imaginary ones.
+    template <int W>
+    void add_members(size_t n, const cplx* factors, size_t count, double* row) const
+    {
+        Vec<double> re[W], im[W];
+        for (int w = 0; w < W; ++w)
+            re[w] = im[w] = Vec<double>{};
+        for (size_t k = 0; k < count; ++k) {
+            const double a = factors[k].real(), b = factors[k].imag();
+            const double *gram_re = gram.real(members[k]) + n, *gram_im = gram.imag(members[k]) + n;
+            for (int w = 0; w < W; ++w) {
+                const Vec<double> g = vec(gram_re + w * lanes<double>), h = vec(gram_im + w * lanes<double>);
+                re[w] += a * g - b * h;
+                im[w] += a * h + b * g;
             }
+        }
+        for (int w = 0; w < W; ++w) {
+            vec(row + w * lanes<double>) = re[w];
+            vec(row + (W + w) * lanes<double>) = im[w];
         }
     }
 
@@ -360,8 +395,9 @@ private:
     double d_residual = 0;
     bool d_follows_all = false;
     std::vector<double> d_inverse_real, d_inverse_imag, d_column_real, d_column_imag;
-    std::vector<cplx> d_inner, d_channel, d_step, d_factor;
-    std::vector<double> d_share, d_left_real, d_left_imag, d_row_real, d_row_imag;
+    std::vector<cplx> d_inner, d_channel, d_step, d_factor, d_steps;
+    Array<double> d_share, d_left; // (N,), and (M, 2, N) in planes, padded
+    Array<double> d_rows;          // of `project`
 };
 
 // Cholesky factorisation of a K × K matrix in place, and solution for M right-hand sides.
@@ -399,11 +435,14 @@ void solve_hermitian(std::vector<cplx>& matrix, size_t K, std::vector<cplx>& row
 } // namespace
 
 Gram::Gram(const cplx* values, size_t n_devices)
-    : d_n_devices(n_devices), d_real(n_devices * n_devices), d_imag(n_devices * n_devices)
+    : d_n_devices(n_devices), d_stride(padded<double>(int(n_devices))), d_values(2 * n_devices * d_stride)
 {
-    for (size_t i = 0; i < d_real.size(); ++i) {
-        d_real[i] = values[i].real();
-        d_imag[i] = values[i].imag();
+    for (size_t m = 0; m < n_devices; ++m) {
+        double* row = &d_values[2 * m * d_stride];
+        for (size_t n = 0; n < n_devices; ++n) {
+            row[n] = values[m * n_devices + n].real();
+            row[d_stride + n] = values[m * n_devices + n].imag();
+        }
     }
 }
 
@@ -578,7 +617,8 @@ struct Detector::Work
             for (size_t k = 0; k <= i; ++k)
                 regular[i * K + k] = fit.gram.at(fit.members[i], fit.members[k]);
             regular[i * K + i] += added(i, ratio);
-            std::copy_n(fit.correlation(fit.members[i]), M, &rows[i * M]);
+            for (size_t m = 0; m < M; ++m)
+                rows[i * M + m] = fit.correlation(fit.members[i], m);
         }
         solve_hermitian(regular, K, rows, M);
         return explained(ratio);
@@ -594,7 +634,7 @@ struct Detector::Work
         double signal = 0;
         for (size_t k = 0; k < fit.size(); ++k) {
             for (size_t m = 0; m < M; ++m)
-                signal += times(std::conj(rows[k * M + m]), fit.correlation(fit.members[k])[m]).real();
+                signal += times(std::conj(rows[k * M + m]), fit.correlation(fit.members[k], m)).real();
             signal -= added(k, ratio) * energy_of(&rows[k * M], M);
         }
         return signal;
@@ -629,8 +669,9 @@ void Detector::decide(const Frame& frame, const Decision& decision)
         decision.score[n] = work.score(n, work.statistic[n]);
     }
     const double signal = work.refit();
-    for (size_t k = 0; k < work.fit.size(); ++k)
-        std::copy_n(&work.rows[k * M], M, decision.channel + work.fit.members[k] * M);
+    if (decision.channel)
+        for (size_t k = 0; k < work.fit.size(); ++k)
+            std::copy_n(&work.rows[k * M], M, decision.channel + work.fit.members[k] * M);
     *decision.noise_var = work.noise_var;
     const double noise = work.noise_var * double(work.rule.pilot_length * M);
     *decision.snr_db =

@@ -2,30 +2,31 @@
 // From an estimate to decisions, frame by frame: the compiled form of gr_jadce.detection.
 #pragma once
 
+#include "simd.hpp"
+
 #include <complex>
-#include <cstddef>
-#include <memory>
 #include <vector>
 
 namespace jadce {
 
 using cplx = std::complex<double>;
 
-// The Gram matrix AᴴA (N × N) of a pilot book, in planes of real and imaginary parts.
+// The Gram matrix AᴴA (N × N) of a pilot book, its rows in planes of real and imaginary parts, padded.
 class Gram
 {
 public:
     Gram(const cplx* values, size_t n_devices);
 
     size_t n_devices() const { return d_n_devices; }
+    size_t stride() const { return d_stride; }
     cplx at(size_t m, size_t n) const { return {real(m)[n], imag(m)[n]}; }
     double norm(size_t n) const { return real(n)[n]; }
-    const double* real(size_t m) const { return &d_real[m * d_n_devices]; }
-    const double* imag(size_t m) const { return &d_imag[m * d_n_devices]; }
+    const double* real(size_t m) const { return d_values.data() + 2 * m * d_stride; }
+    const double* imag(size_t m) const { return real(m) + d_stride; }
 
 private:
-    size_t d_n_devices;
-    std::vector<double> d_real, d_imag;
+    size_t d_n_devices, d_stride;
+    Array<double> d_values;
 };
 
 // What is asked of every frame.
@@ -40,17 +41,17 @@ struct Rule
     double lower_mean;  // their mean, over σ²
 };
 
-// One frame: (N, M) correlations with the pilots, rows `stride` apart; `noise_var` 0 if unknown.
+// One frame: its correlations AᴴY in planes, real parts and imaginary ones of antenna after antenna, each as
+// long as a row of the Gram matrix; `noise_var` 0 if unknown.
 struct Frame
 {
-    const cplx* correlation;
-    size_t stride;
+    const double* correlation;
     double energy;
     const double* score;
     double noise_var;
 };
 
-// Where the decision about one frame goes: (N,), (N, M) zeroed, (N,), and two numbers.
+// Where the decision about one frame goes: (N,), (N, M) zeroed or null, (N,), and two numbers.
 struct Decision
 {
     bool* activity;
