@@ -160,36 +160,26 @@ py::tuple decide(const Book& book,
 
 void bind_detection(py::module_& module)
 {
-    py::class_<Book>(module, "Detection", "Decisions about frames of a pilot book.")
-        .def(py::init(&make_book), py::arg("gram"), py::arg("pilots") = py::none())
-        .def("decide",
-             &decide<float>,
-             py::arg("received").noconvert(),
-             py::arg("correlation"),
-             py::arg("score"),
-             py::arg("noise_var"),
-             py::arg("pilot_length"),
-             py::arg("threshold"),
-             py::arg("max_rounds"),
-             py::arg("sure"),
-             py::arg("lower_limit"),
-             py::arg("lower_mean"),
-             py::arg("with_channel"),
-             py::arg("threads"))
-        .def("decide",
-             &decide<double>,
-             py::arg("received"),
-             py::arg("correlation"),
-             py::arg("score"),
-             py::arg("noise_var"),
-             py::arg("pilot_length"),
-             py::arg("threshold"),
-             py::arg("max_rounds"),
-             py::arg("sure"),
-             py::arg("lower_limit"),
-             py::arg("lower_mean"),
-             py::arg("with_channel"),
-             py::arg("threads"));
+    py::class_<Book> bound(module, "Detection", "Decisions about frames of a pilot book.");
+    bound.def(py::init(&make_book), py::arg("gram"), py::arg("pilots") = py::none());
+    const auto bind = [&](auto function, const py::arg& received) {
+        bound.def("decide",
+                  function,
+                  received,
+                  py::arg("correlation"),
+                  py::arg("score"),
+                  py::arg("noise_var"),
+                  py::arg("pilot_length"),
+                  py::arg("threshold"),
+                  py::arg("max_rounds"),
+                  py::arg("sure"),
+                  py::arg("lower_limit"),
+                  py::arg("lower_mean"),
+                  py::arg("with_channel"),
+                  py::arg("threads"));
+    };
+    bind(&decide<float>, py::arg("received").noconvert());
+    bind(&decide<double>, py::arg("received"));
 }
 
 } // namespace jadce
