@@ -11,7 +11,7 @@ import gr_jadce
 from gr_jadce import Scenario, make_pilots, metrics, pc_admm, simulate
 from gr_jadce import sweep as module
 from gr_jadce.sweep import make_plan, read_result, sweep
-from gr_jadce.unrolled.inference import DEFAULT_WEIGHTS
+from gr_jadce.unrolled.weight_files import DEFAULT_WEIGHTS
 
 SMALL = {"n_devices": 40, "pilot_length": 20, "n_antennas": 2}
 ESTIMATORS = {

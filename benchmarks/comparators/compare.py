@@ -31,9 +31,9 @@ from gr_jadce import Scenario, __version__, command_line, make_pilots, pc_admm, 
 from gr_jadce.solvers import vamp
 from gr_jadce.tally import Tally
 from gr_jadce.unrolled import load_weights, unrolled
-from gr_jadce.unrolled.inference import DEFAULT_WEIGHTS
 from gr_jadce.unrolled.network import Network
 from gr_jadce.unrolled.training import Case
+from gr_jadce.unrolled.weight_files import DEFAULT_WEIGHTS
 
 ROOT = Path(__file__).resolve().parents[2]
 ACTIVITY_RATE, FALSE_ALARM = 0.1, 1e-2

@@ -20,9 +20,9 @@ from fitting import TRIED, draw, fit
 
 from gr_jadce import __version__, as_pilot_book, command_line
 from gr_jadce.unrolled import load_weights, save_weights
-from gr_jadce.unrolled.inference import DEFAULT_WEIGHTS
 from gr_jadce.unrolled.network import Network
 from gr_jadce.unrolled.training import Case
+from gr_jadce.unrolled.weight_files import DEFAULT_WEIGHTS
 
 LAYERS = 6
 # Name → devices, pilot length, antennas, SNR in dB; steps, frames a step.

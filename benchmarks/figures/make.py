@@ -20,7 +20,7 @@ import tables
 
 from gr_jadce import __version__, command_line, plots
 from gr_jadce.sweep import make_plan, sweep
-from gr_jadce.unrolled.inference import DEFAULT_WEIGHTS
+from gr_jadce.unrolled.weight_files import DEFAULT_WEIGHTS
 
 LASSO = {f"pc_admm λ={f}σ√M": ("pc_admm", {"lam_factor": f}) for f in (0.4, 0.55, 0.7, 0.85, 1.0, 1.2)}
 PRIOR_AND_NOISE = ("noise_var", "activity_rate")

@@ -18,7 +18,7 @@ from program import row
 from gr_jadce import __version__, command_line
 from gr_jadce.sweep import make_plan, sweep
 from gr_jadce.unrolled import load_weights
-from gr_jadce.unrolled.inference import DEFAULT_WEIGHTS
+from gr_jadce.unrolled.weight_files import DEFAULT_WEIGHTS
 
 SEED, BOOK = 123, 11
 NMSE_AIM_DB, MISS_AIM = 0.5, 0.01  # of heavy load, against the better rival

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gr_jadce import load_pilots, make_pilots
-from gr_jadce.unrolled.inference import FORMAT_VERSION, Weights, load_weights, save_weights, unrolled
+from gr_jadce.unrolled import Weights, load_weights, save_weights, unrolled
 from gr_jadce.unrolled.layers import SHAPES
+from gr_jadce.unrolled.weight_files import FORMAT_VERSION
 
 META = {"format_version": FORMAT_VERSION, "n_layers": 2, "scenario": {}, "provenance": {}}
 BOOKS = [make_pilots(kind, 7, 5, device_id=[*"abcdefg"]) for kind in ("qpsk", "dft", "zadoff_chu")]

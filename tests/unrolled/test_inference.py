@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Weight files and the NumPy estimator, without torch."""
+"""The estimator that runs trained weights, without torch."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -9,20 +8,11 @@ import pytest
 
 from gr_jadce import Scenario, decide, make_estimator, make_pilots, simulate
 from gr_jadce.metrics import nmse_db
-from gr_jadce.unrolled import Weights, load_weights, save_weights, unrolled
-from gr_jadce.unrolled.inference import DEFAULT_WEIGHTS, FORMAT_VERSION
+from gr_jadce.unrolled import Weights, load_weights, unrolled
 from gr_jadce.unrolled.layers import SHAPES
+from gr_jadce.unrolled.weight_files import DEFAULT_WEIGHTS, FORMAT_VERSION
 
 REFERENCE = Path(__file__).parent / "reference.npz"  # written by test_network.write_reference, in torch
-
-
-def zeros(n_layers=2):
-    return {name: np.zeros((n_layers, *shape), np.float32) for name, shape in SHAPES.items()}
-
-
-def meta(**changes):
-    usual = {"format_version": FORMAT_VERSION, "n_layers": 2, "scenario": {}, "provenance": {}}
-    return usual | changes
 
 
 @pytest.fixture(scope="module")
@@ -35,60 +25,19 @@ def test_numpy_gives_what_torch_gave(known):
     with np.load(REFERENCE, allow_pickle=False) as file:
         reference = dict(file)
     arrays = {name: reference[name] for name in SHAPES}
-    weights = Weights(arrays, meta(n_layers=len(arrays["beta"])))
+    meta = {
+        "format_version": FORMAT_VERSION,
+        "n_layers": len(arrays["beta"]),
+        "scenario": {},
+        "provenance": {},
+    }
+    weights = Weights(arrays, meta)
     noise_var = float(reference["noise_var"]) if known else None
     result = unrolled(reference["pilots"], weights, weights.n_layers)(reference["received"], noise_var)
     scale = np.abs(result.channel).max()
     kind = "known" if known else "unknown"
     np.testing.assert_allclose(result.channel, reference[f"channel_{kind}"], atol=1e-5 * scale)
     np.testing.assert_allclose(result.score, reference[f"score_{kind}"], rtol=1e-4, atol=1e-4)
-
-
-def test_weights_survive_a_file(tmp_path, shipped):
-    save_weights(tmp_path / "w.npz", shipped)
-    again = load_weights(tmp_path / "w.npz")
-    assert again.meta == shipped.meta
-    assert all(np.array_equal(again.arrays[name], shipped.arrays[name]) for name in SHAPES)
-
-
-@pytest.mark.parametrize(
-    ("arrays", "changes", "message"),
-    [
-        ({}, {"format_version": 99}, "format_version: expected 1, got 99"),
-        ({}, {"n_layers": 3}, "of shape"),
-        ({}, {"n_layers": True}, "'n_layers' of type int"),
-        ({}, {"scenario": "S"}, "'scenario' of type dict"),
-        ({"beta": np.zeros((2, 1), np.float32)}, {}, "beta: expected finite float32 of shape"),
-        ({"beta": np.zeros(2)}, {}, "got .2,. of float64"),
-        ({"beta": np.full(2, np.nan, np.float32)}, {}, "beta: expected finite"),
-        ({"gamma": np.zeros(2, np.float32)}, {}, "missing or unknown: gamma"),
-    ],
-)
-def test_a_wrong_weight_file_is_refused_by_name(tmp_path, arrays, changes, message):
-    path = tmp_path / "w.npz"
-    np.savez(path, meta=json.dumps(meta(**changes)), **(zeros() | arrays))
-    with pytest.raises(ValueError, match=message) as caught:
-        load_weights(path)
-    assert str(path) in str(caught.value)
-
-
-def test_a_file_without_an_array_or_meta_is_refused(tmp_path):
-    arrays = zeros()
-    np.savez(tmp_path / "meta.npz", **arrays)
-    del arrays["beta"]
-    np.savez(tmp_path / "beta.npz", meta=json.dumps(meta()), **arrays)
-    for name in ("meta", "beta"):
-        with pytest.raises(ValueError, match=name):
-            load_weights(tmp_path / f"{name}.npz")
-
-
-def test_a_pickle_and_noise_are_refused(tmp_path):
-    np.savez(tmp_path / "pickle.npz", meta=np.array([{}], dtype=object), allow_pickle=True)
-    (tmp_path / "text.npz").write_text("no weights")
-    (tmp_path / "half.npz").write_bytes(DEFAULT_WEIGHTS.read_bytes()[:3000])
-    for name in ("pickle", "text", "half"):
-        with pytest.raises(ValueError, match=f"{name}.npz: "):
-            load_weights(tmp_path / f"{name}.npz")
 
 
 @pytest.mark.parametrize(
@@ -99,11 +48,6 @@ def test_a_pickle_and_noise_are_refused(tmp_path):
 def test_wrong_options_are_refused_by_name(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         make_estimator("unrolled", make_pilots("gaussian", 20, 10), **options)
-
-
-def test_shipped_weights_say_where_they_come_from(shipped):
-    assert shipped.meta["provenance"].keys() >= {"command", "seed", "steps", "commit", "torch"}
-    assert shipped.meta["provenance"]["command"].startswith("jadce-train ")
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import pytest
 
 from gr_jadce import Scenario, make_pilots, simulate
 from gr_jadce.unrolled import Weights, unrolled
-from gr_jadce.unrolled.inference import FORMAT_VERSION
 from gr_jadce.unrolled.layers import SCALARS, SHAPES
+from gr_jadce.unrolled.weight_files import FORMAT_VERSION
 
 N, L, M, B = 60, 24, 3, 5
 

@@ -17,8 +17,8 @@ torch = pytest.importorskip("torch", reason="training needs torch: make torch")
 from gr_jadce import make_pilots  # noqa: E402
 from gr_jadce.solvers.group_lasso import apply  # noqa: E402
 from gr_jadce.unrolled import load_weights  # noqa: E402
-from gr_jadce.unrolled.inference import DEFAULT_WEIGHTS  # noqa: E402
 from gr_jadce.unrolled.recorded import Recorded  # noqa: E402
+from gr_jadce.unrolled.weight_files import DEFAULT_WEIGHTS  # noqa: E402
 
 SIMULATE = Path(__file__).resolve().parents[2] / "apps" / "jadce-simulate"
 

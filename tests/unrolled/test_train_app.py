@@ -7,7 +7,7 @@ from training_app import train
 
 from gr_jadce import Scenario, make_pilots, simulate
 from gr_jadce.unrolled import load_weights, unrolled
-from gr_jadce.unrolled.inference import DEFAULT_WEIGHTS
+from gr_jadce.unrolled.weight_files import DEFAULT_WEIGHTS
 
 
 def test_weights_are_written_and_run_and_a_run_resumes(tmp_path):

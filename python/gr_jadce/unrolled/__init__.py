@@ -4,6 +4,7 @@
 `inference` runs trained weights in NumPy; `network` and `training` need torch and are not imported here.
 """
 
-from .inference import Weights, load_weights, save_weights, unrolled
+from .inference import unrolled
+from .weight_files import Weights, load_weights, save_weights
 
 __all__ = ["Weights", "load_weights", "save_weights", "unrolled"]

@@ -1,13 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Trained networks in NumPy: weight files, and the estimator that runs them. No torch."""
-
-import json
-from dataclasses import dataclass
-from pathlib import Path
+"""The estimator that runs a trained network, in NumPy or in the kernel. No torch."""
 
 import numpy as np
 
-from ..npz import read_npz
 from ..pilots import as_pilot_book
 from ..solvers.backend import check_threads, complex_frames, kernel_for
 from ..solvers.estimate import Estimate, check_received, per_frame
@@ -16,90 +11,12 @@ from .layers import Book, Frames, start
 from .noise_evidence import likely_noise_var
 from .sampling import CHAINS, sample
 from .variants import DEFAULT, VARIANTS
+from .weight_files import DEFAULT_WEIGHTS, Weights, load_weights
 
-FORMAT_VERSION = 1
-DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "default.npz"
-_META = {"format_version": int, "n_layers": int, "scenario": dict, "provenance": dict}
 _TINY = np.finfo(np.float32).tiny
 _UNEXPLAINED = 4.0  # times σ²: where an estimate leaves more than that, something went wrong
 _FEW_SAMPLES, _FEW_DEVICES = 100, 4096  # where an unknown σ² is worth more work, and not too much of it
 _TRIED_DB = (-6.0, -3.0, 0.0, 3.0)  # against what an estimate leaves unexplained
-
-
-@dataclass(frozen=True)
-class Weights:
-    """A trained network: for every parameter of its variant an array with the layers first, and its origin.
-
-    Raises
-    ------
-    ValueError
-        If an array is missing, unknown, misshaped or not finite, or `meta` lacks a key.
-    """
-
-    arrays: dict
-    meta: dict
-
-    def __post_init__(self):
-        for key, kind in _META.items():
-            value = self.meta.get(key)
-            if not isinstance(value, kind) or isinstance(value, bool):
-                raise ValueError(f"meta: expected {key!r} of type {kind.__name__}, got {value!r}")
-        if self.meta["format_version"] != FORMAT_VERSION:
-            found = self.meta["format_version"]
-            raise ValueError(f"format_version: expected {FORMAT_VERSION}, got {found}")
-        if self.n_layers < 1:
-            raise ValueError(f"n_layers: expected at least 1, got {self.n_layers}")
-        if self.variant not in list(VARIANTS):
-            raise ValueError(f"variant: expected one of {', '.join(VARIANTS)}, got {self.variant!r}")
-        shapes = VARIANTS[self.variant].shapes
-        if self.arrays.keys() != shapes.keys():
-            wrong = sorted(self.arrays.keys() ^ shapes.keys())
-            raise ValueError(f"arrays: missing or unknown: {', '.join(wrong)}")
-        for name, shape in shapes.items():
-            _check_array(name, self.arrays[name], (self.n_layers, *shape))
-
-    @property
-    def n_layers(self):
-        return self.meta["n_layers"]
-
-    @property
-    def variant(self):
-        """Name of the kind of network, in `variants.VARIANTS`."""
-        return self.meta.get("variant", DEFAULT)
-
-    @property
-    def n_parameters(self):
-        return sum(array.size for array in self.arrays.values())
-
-    def of_layer(self, k):
-        """The parameters of layer k, as `layers.layer` takes them."""
-        return {name: array[k] for name, array in self.arrays.items()}
-
-
-def save_weights(path, weights):
-    """Write an ``.npz`` file: the arrays, and `meta` as a JSON string."""
-    with open(path, "wb") as file:
-        np.savez(file, meta=json.dumps(weights.meta, sort_keys=True), **weights.arrays)
-
-
-def load_weights(path) -> Weights:
-    """Read a weight file; nothing in it is ever executed.
-
-    Raises
-    ------
-    ValueError
-        If it is not a weight file of this version; the message says what is wrong.
-    OSError
-        If it cannot be opened.
-    """
-    arrays = read_npz(path, "weight file")
-    try:
-        meta = json.loads(str(arrays.pop("meta", "")))
-        if not isinstance(meta, dict):
-            raise ValueError(f"meta: expected a JSON object, got {type(meta).__name__}")
-        return Weights(arrays, meta)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: not a weight file of gr-jadce: {error}") from error
 
 
 class _NumPy:
@@ -351,13 +268,6 @@ def _operator(pilots, Q):
 def _order(n_layers):
     """Layers as "auto" runs them: all, and for hard frames from a third of them on again."""
     return [*range(n_layers), *range(n_layers // 3, n_layers)]
-
-
-def _check_array(name, array, shape):
-    if array.shape != shape or array.dtype != np.float32 or not np.all(np.isfinite(array)):
-        raise ValueError(
-            f"{name}: expected finite float32 of shape {shape}, got {array.shape} of {array.dtype}"
-        )
 
 
 def _replace(estimate, frames, values):

@@ -4,9 +4,9 @@
 import numpy as np
 import torch
 
-from .inference import FORMAT_VERSION, Weights
 from .layers import start
 from .variants import DEFAULT, VARIANTS
+from .weight_files import FORMAT_VERSION, Weights
 
 
 def initial_arrays(n_layers, seed=0, variant=DEFAULT) -> dict:
@@ -50,7 +50,7 @@ class Network(torch.nn.Module):
             yield output
 
     def weights(self, scenario, provenance) -> Weights:
-        """What `inference.save_weights` writes."""
+        """What `weight_files.save_weights` writes."""
         arrays = {
             name: value.detach().cpu().numpy().astype(np.float32)
             for name, value in self.parameters_by_name.items()
