@@ -41,7 +41,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="shorter runs: does it work at all")
     parser.add_argument(
-        "--compiled", action="store_true", help="the network in torch.compile, too: slow to make"
+        "--no-compiled", action="store_true", help="leave out torch.compile, which takes minutes to compile"
     )
     parser.add_argument("--only", choices=PARTS, nargs="+", default=list(PARTS), help="parts to run")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "build" / "bench.json")
@@ -59,7 +59,7 @@ def main():
 def _run(name, args):
     title, run = PARTS[name]
     print(title, flush=True)
-    options = {"compiled": True} if args.compiled and name == "network" else {}
+    options = {"compiled": not (args.quick or args.no_compiled)} if name == "network" else {}
     try:
         return run(args.quick, _say, **options)
     except Exception as error:  # the other parts are of use all the same
