@@ -79,7 +79,7 @@ def decide(
         Rounds of dropping and adding at most; few frames need more than ten.
     backend : {"auto", "numpy", "kernel"}
         What computes: the compiled kernel where it is installed, NumPy, or the kernel only. More than
-        4096 devices with fast pilots are left to NumPy, in a form without their Gram matrix
+        2048 devices with fast pilots are left to NumPy, in a form without their Gram matrix
         (`detection_large`).
     threads : int
         Threads over the frames of a batch, of the kernel.

@@ -30,7 +30,7 @@ from .detection import (
 )
 from .solvers.estimate import per_frame
 
-MOST_DEVICES = 4096  # beyond, a Gram matrix takes 256 MiB and more
+MOST_DEVICES = 2048  # beyond, a Gram matrix takes longer to make than it saves, and 100 MB and more
 _MOST_MEMBERS = 4096  # of a support: their Gram matrix, too
 _MOST_INVERTED = 256  # members of a support whose Gram matrix is inverted
 
