@@ -56,18 +56,25 @@ def test_the_odds_of_a_device_are_those_of_its_two_likelihoods():
         )
 
 
-@pytest.mark.parametrize("backend", ["numpy", "kernel"])
-def test_a_sweep_keeps_the_inverse_and_its_kernel_does_the_same(backend):
+def sweep(A, state, model, rng, backend="auto", threads=1):
+    """One sweep; the chances."""
+    chance, turns = sampling._chances(A, state, model), sampling._turns(rng, A.shape[1])
+    sampling._sweep_of(kernel_for(backend), threads)(A, state, model, chance, *turns)
+    return chance
+
+
+@pytest.mark.parametrize(("backend", "threads"), [("numpy", 1), ("kernel", 1), ("kernel", 4)])
+def test_a_sweep_keeps_the_inverse_and_its_kernel_does_the_same(backend, threads):
     A, Y = small(40, 8, 3, 6)
-    model, kernel = model_of(6), kernel_for(backend)
+    model = model_of(6)
     kind = np.where(np.random.default_rng(1).random((6, 40)) < 0.2, 1, -1)
     state, plain = (sampling._state(A, Y, kind, model) for _ in range(2))
-    chance = sampling._sweep(A, state, model, kernel, np.random.default_rng(5))
+    chance = sweep(A, state, model, np.random.default_rng(5), backend, threads)
     again = sampling._state(A, Y, state.kind, model)
     assert np.any(state.kind != kind)
     np.testing.assert_allclose(state.inverse, again.inverse, atol=1e-9)
     np.testing.assert_allclose(state.filtered, again.filtered, atol=1e-9)
-    expected = sampling._sweep(A, plain, model, None, np.random.default_rng(5))
+    expected = sweep(A, plain, model, np.random.default_rng(5), "numpy")
     np.testing.assert_array_equal(state.kind, plain.kind)
     np.testing.assert_allclose(chance, expected, atol=1e-9)
 
@@ -76,7 +83,7 @@ def test_sweeps_visit_supports_as_often_as_they_are_likely():
     """All 4⁴ supports of four devices enumerated; 4000 sweeps have a standard error below 0.02."""
     A, Y = small(4, 4, 2, 1, seed=4)
     Y = 0.3 * Y + A[:, :1] * [1.0, 1.0j]
-    model, rng, kernel = model_of(1), np.random.default_rng(0), kernel_for("auto")
+    model, rng = model_of(1), np.random.default_rng(0)
     weights = {}
     for kind in product((-1, 0, 1, 2), repeat=4):
         variance = [0.0 if k < 0 else model.power[0, k] for k in kind]
@@ -87,7 +94,7 @@ def test_sweeps_visit_supports_as_often_as_they_are_likely():
     kind, seen = np.full((1, 4), -1), np.zeros(4)
     for _ in range(4000):
         state = sampling._state(A, Y, kind, model)
-        sampling._sweep(A, state, model, kernel, rng)
+        sweep(A, state, model, rng)
         kind, seen = state.kind, seen + (state.kind[0] >= 0)
     np.testing.assert_allclose(seen / 4000, expected, atol=0.06)
     assert expected.max() - expected.min() > 0.2

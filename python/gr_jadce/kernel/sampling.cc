@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // One sweep of gr_jadce.unrolled.sampling over the devices of each frame, compiled.
+#include "frames.hpp"
+
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
-#include <algorithm>
-#include <cmath>
-#include <complex>
 #include <cstdint>
-#include <vector>
 
 namespace py = pybind11;
 
@@ -17,7 +15,7 @@ namespace {
 using cplx = std::complex<double>;
 
 template <typename T>
-using Array = py::array_t<T, py::array::c_style>;
+using Values = py::array_t<T, py::array::c_style>;
 
 // Without the checks for infinities that operator* makes.
 cplx times(cplx a, cplx b)
@@ -145,18 +143,19 @@ void sweep(const Sizes& s,
     }
 }
 
-void sample_sweep(const Array<cplx>& pilots,
-                  Array<int64_t>& kind,
-                  Array<double>& variance,
-                  Array<cplx>& inverse,
-                  Array<cplx>& filtered,
-                  Array<double>& chance,
-                  const Array<double>& power,
-                  const Array<double>& logit,
-                  const Array<double>& share,
-                  const Array<int64_t>& order,
-                  const Array<double>& uniform,
-                  double least_chance)
+void sample_sweep(const Values<cplx>& pilots,
+                  Values<int64_t>& kind,
+                  Values<double>& variance,
+                  Values<cplx>& inverse,
+                  Values<cplx>& filtered,
+                  Values<double>& chance,
+                  const Values<double>& power,
+                  const Values<double>& logit,
+                  const Values<double>& share,
+                  const Values<int64_t>& order,
+                  const Values<double>& uniform,
+                  double least_chance,
+                  int threads)
 {
     check(pilots.ndim() == 2 && power.ndim() == 2 && filtered.ndim() == 3,
           "expected (N, L), (B, P), (B, L, M)");
@@ -172,7 +171,7 @@ void sample_sweep(const Array<cplx>& pilots,
                                {size_t(share.size()), B * s.P},
                                {size_t(order.size()), s.N},
                                {size_t(uniform.size()), 2 * s.N}};
-    check(s.P > 0, "power: expected at least one");
+    check(s.P > 0 && threads > 0, "power, threads: expected at least one");
     for (const auto& [found, expected] : sizes)
         check(found == expected, "expected arrays of N, B, L and M that agree");
     const int64_t* devices = order.data();
@@ -187,20 +186,25 @@ void sample_sweep(const Array<cplx>& pilots,
     const cplx* columns = pilots.data();
     const double* drawn = uniform.data();
     py::gil_scoped_release release;
-    Work work(s);
-    for (size_t b = 0; b < B; ++b)
-        sweep(s,
-              columns,
-              devices,
-              drawn,
-              least_chance,
-              {powers + b * s.P, shares + b * s.P, logits[b]},
-              {all.kind + b * s.N,
-               all.variance + b * s.N,
-               all.chance + b * s.N,
-               all.inverse + b * s.L * s.L,
-               all.filtered + b * s.L * s.M},
-              work);
+    for_each_frame(
+        int(B),
+        threads,
+        [&] { return Work(s); },
+        [&](int frame, Work& work) {
+            const size_t b = size_t(frame);
+            sweep(s,
+                  columns,
+                  devices,
+                  drawn,
+                  least_chance,
+                  {powers + b * s.P, shares + b * s.P, logits[b]},
+                  {all.kind + b * s.N,
+                   all.variance + b * s.N,
+                   all.chance + b * s.N,
+                   all.inverse + b * s.L * s.L,
+                   all.filtered + b * s.L * s.M},
+                  work);
+        });
 }
 
 } // namespace
@@ -221,7 +225,8 @@ void bind_sampling(py::module_& module)
                py::arg().noconvert(),
                py::arg().noconvert(),
                py::arg().noconvert(),
-               py::arg());
+               py::arg(),
+               py::arg("threads"));
 }
 
 } // namespace jadce

@@ -104,7 +104,8 @@ class Unrolled:
         start = (
             noise_var[unsettled] if known else self._left_noise(frames, estimate.channel[unsettled], score)
         )
-        channel, odds = sample(self.pilots.matrix, frames, score > 0, start, known, self.sweeps, self._kernel)
+        options = self.sweeps, self._kernel, self._threads
+        channel, odds = sample(self.pilots.matrix, frames, score > 0, start, known, *options)
         sweeps = estimate.n_iter[unsettled] + CHAINS * self.sweeps
         _replace(estimate, unsettled, (channel, odds, sweeps))
 

@@ -17,6 +17,7 @@ The sampler with channels integrated out is that of D. Ge, J. Idier and E. Le Ca
 Processing 91(4), 2011, for rows, and with a few powers.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -48,7 +49,7 @@ class _State(NamedTuple):
     filtered: np.ndarray  # (B, L, M) Σ⁻¹ Y
 
 
-def sample(A, Y, activity, noise_var, known, sweeps, kernel=None, seed=0):
+def sample(A, Y, activity, noise_var, known, sweeps, kernel=None, threads=1, seed=0):
     """Posterior means of channels and activities.
 
     Parameters
@@ -67,6 +68,8 @@ def sample(A, Y, activity, noise_var, known, sweeps, kernel=None, seed=0):
         Of each of the two chains.
     kernel : module, optional
         `gr_jadce._kernel`, whose sweeps are the same, compiled.
+    threads : int
+        Of the kernel, over the frames.
 
     Returns
     -------
@@ -76,8 +79,9 @@ def sample(A, Y, activity, noise_var, known, sweeps, kernel=None, seed=0):
     """
     A, Y = A.astype(np.complex128), Y.astype(np.complex128)
     noise_var = np.maximum(noise_var, _least(Y))
+    run_sweep = _sweep_of(kernel, threads)
     chains = [
-        _chain(A, Y, activity, noise_var, known, sweeps, kernel, np.random.default_rng([seed, chain]))
+        _chain(A, Y, activity, noise_var, known, sweeps, run_sweep, np.random.default_rng([seed, chain]))
         for chain in range(CHAINS)
     ]
     channel, probability = (sum(parts) / CHAINS for parts in zip(*chains, strict=True))
@@ -85,14 +89,15 @@ def sample(A, Y, activity, noise_var, known, sweeps, kernel=None, seed=0):
     return channel, np.log(probability / (1 - probability))
 
 
-def _chain(A, Y, activity, noise_var, known, sweeps, kernel, rng):
+def _chain(A, Y, activity, noise_var, known, sweeps, run_sweep, rng):
     kind = np.where(activity, np.argmin(np.abs(np.log(_POWERS))), -1)
     gamma, noise_var = _start(A, Y, activity, noise_var), noise_var.copy()
     channel, probability, counted = 0, 0, 0
     for sweep in range(sweeps):
         model = _model(kind, gamma, noise_var)
         state = _state(A, Y, kind, model)
-        chance = _sweep(A, state, model, kernel, rng)
+        chance = _chances(A, state, model)
+        run_sweep(A, state, model, chance, *_turns(rng, A.shape[1]))
         if sweep >= int(_SETTLING * sweeps):
             channel, probability = channel + _mean(A, state), probability + chance
             counted += 1
@@ -125,26 +130,38 @@ def _state(A, Y, kind, model):
     return _State(kind.copy(), variance, inverse, inverse @ Y)
 
 
-def _sweep(A, state, model, kernel, rng):
-    """Draw every device that has a chance, each frame's in the same order; chances of all (B, N)."""
-    N, M = A.shape[1], state.filtered.shape[2]
-    order, uniform = rng.permutation(N), rng.random((2, N))
+def _turns(rng, n_devices):
+    """The order (N,) of a sweep, and the uniform numbers (2, N) that it draws by; the same for all frames."""
+    return rng.permutation(n_devices), rng.random((2, n_devices))
+
+
+def _chances(A, state, model):
+    """The chance of every device to be active given all others (B, N)."""
     spread = np.sum((A.conj() * (state.inverse @ A)).real, axis=1)
     match, wide = _squares(A.conj().T @ state.filtered), (slice(None), None)
     of_frame = (model.power[wide], model.logit[wide], model.share[wide])
-    chance, _ = _odds(spread, match, state.variance, *of_frame, M)
+    return _odds(spread, match, state.variance, *of_frame, state.filtered.shape[2])[0]
+
+
+def _sweep(A, state, model, chance, order, uniform):
+    """Draw every device that has a chance, in this order, and bring its chance up to date."""
     columns = np.ascontiguousarray(A.T)
-    if kernel is not None:
-        of_frame = (model.power, model.logit, model.share)
-        kernel.sample_sweep(columns, *state, chance, *of_frame, order, uniform, _CHANCE)
-        return chance
     visited = (state.kind >= 0) | (chance > _CHANCE)
     turns, count = np.argsort(~visited[:, order], axis=1, kind="stable"), visited.sum(axis=1)
     for turn in range(count.max()):
         frames = np.flatnonzero(turn < count)
         devices = order[turns[frames, turn]]
         chance[frames, devices] = _visit(columns[devices], state, model, frames, devices, uniform)
-    return chance
+
+
+def _sweep_of(kernel, threads):
+    """`_sweep`, or the same in the kernel where there is one."""
+    return _sweep if kernel is None else partial(_sweep_compiled, kernel, threads)
+
+
+def _sweep_compiled(kernel, threads, A, state, model, chance, order, uniform):
+    columns, of_frame = np.ascontiguousarray(A.T), (model.power, model.logit, model.share)
+    kernel.sample_sweep(columns, *state, chance, *of_frame, order, uniform, _CHANCE, threads)
 
 
 def _visit(pilots, state, model, frames, devices, uniform):
