@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gr_jadce import command_line
 from gr_jadce.recording import read_recording
 
 FULL_SCALE = 32767
@@ -65,4 +66,4 @@ def iq_files(recording, folder):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command_line.run(main)

@@ -91,7 +91,7 @@ def test_annotations_are_replaced_and_those_of_others_kept(recorded):
 
 
 def test_a_wrong_length_is_refused(recorded):
-    with pytest.raises(ValueError, match="pilot_length"):
+    with pytest.raises(ValueError, match="n_samples"):
         annotate_recording(recorded, [], 0)
 
 

@@ -12,7 +12,7 @@ _GENERATOR = "gr-jadce"
 _LONGEST_LABEL = 20  # characters, as SigMF recommends
 
 
-def annotate_recording(path, reports, pilot_length) -> tuple[int, int]:
+def annotate_recording(path, reports, n_samples) -> tuple[int, int]:
     """Annotate the pilot of every frame in which a device was active or the input was not good.
 
     The label names the devices, as far as it has room; the comment has all of them. Annotations of
@@ -24,8 +24,8 @@ def annotate_recording(path, reports, pilot_length) -> tuple[int, int]:
         ``NAME.sigmf-meta``; its samples are not touched.
     reports : iterable of Report
         Of the samples recorded, told by their device time.
-    pilot_length : int
-        L, samples annotated.
+    n_samples : int
+        Samples annotated: those of a pilot.
 
     Returns
     -------
@@ -39,15 +39,15 @@ def annotate_recording(path, reports, pilot_length) -> tuple[int, int]:
     OSError
         If it cannot be read or written.
     """
-    if pilot_length < 1:
-        raise ValueError(f"pilot_length: expected at least 1, got {pilot_length}")
+    if n_samples < 1:
+        raise ValueError(f"n_samples: expected at least 1, got {n_samples}")
     recording, meta_path = read_recording(path), recording_paths(path)[0]
     made, outside = [], 0
     for report in reports:
         place = recording.find(report.rx_time)
         outside += place is None
         if place is not None and (len(report.device) or report.status != "ok"):
-            made.append(_annotation(recording, report, pilot_length, *place))
+            made.append(_annotation(recording, report, n_samples, *place))
     meta = json.loads(meta_path.read_bytes())
     others = [entry for entry in recording.annotations if not _is_ours(entry)]
     meta["annotations"] = sorted(others + made, key=lambda entry: entry["core:sample_start"])
@@ -59,11 +59,11 @@ def _is_ours(annotation):
     return str(annotation.get("core:generator", "")).startswith(_GENERATOR)
 
 
-def _annotation(recording, report, pilot_length, start, segment):
+def _annotation(recording, report, n_samples, start, segment):
     names = [str(name) for name in report.device_id or report.device.tolist()]
     entry = {
         "core:sample_start": start,
-        "core:sample_count": min(pilot_length, segment.stop - start),
+        "core:sample_count": min(n_samples, segment.stop - start),
         "core:generator": f"{_GENERATOR} {report.estimator}",
         "core:label": _label(names, report.status),
         "core:comment": f"frame {report.frame_id}, {report.status}, active: {' '.join(names) or 'none'}",

@@ -4,12 +4,15 @@
 import argparse
 import ast
 import os
+import stat
 import sys
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 from time import monotonic
 
 from .uplink import Scenario
+from .waveform import Waveform
 
 
 def run(main):
@@ -42,6 +45,22 @@ def reserve_stdout() -> int:
     descriptor = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return descriptor
+
+
+def is_pipe(descriptor) -> bool:
+    """Whether another program reads what is written to a descriptor."""
+    return stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+
+
+def refuse_overwriting(outputs, inputs):
+    """ValueError if a file that is written, one of {option: path}, is one of those that are read."""
+    for (option, output), (other, source) in product(outputs.items(), inputs.items()):
+        try:
+            same = output and source and os.path.samefile(output, source)
+        except OSError:  # one of them is not there yet
+            same = False
+        if same:
+            raise ValueError(f"{option}: expected another file than {other}, got {output}")
 
 
 def parser(description, examples):
@@ -129,6 +148,13 @@ def add_waveform_options(group, samples_per_symbol):
     )  # fmt: skip
 
 
+def waveform(args) -> Waveform | None:
+    """That which the options of `add_waveform_options` describe; None if pilots come as symbols."""
+    if args.samples_per_symbol == 1:
+        return None
+    return Waveform(args.samples_per_symbol, args.roll_off, cyclic_prefix=args.cyclic_prefix)
+
+
 def add_uplink_options(group):
     """Add the options of a simulated uplink to a parser or a group of one."""
     group.add_argument(
@@ -195,12 +221,14 @@ class Progress:
         Amount of work, for a percentage.
     interval : float
         Seconds between two renewals at least.
+    quiet : bool
+        Show nothing: another program, at the end of a pipe, has the terminal.
     """
 
-    def __init__(self, total=None, interval=0.2):
+    def __init__(self, total=None, interval=0.2, quiet=False):
         self._total, self._interval = total, interval
         self._shown, self._due = False, 0.0
-        self._terminal = sys.stderr.isatty()
+        self._terminal = sys.stderr.isatty() and not quiet
 
     def show(self, done, text):
         """Show ``done`` of the total, and the text."""

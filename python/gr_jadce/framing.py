@@ -106,6 +106,9 @@ class Framer:
         Every so many samples one is kept: a pilot spans (L − 1)·samples_per_symbol + 1 samples.
     guard : GuardMeter, optional
         Is given all samples, by their place from the start of slot 0.
+    delay : int
+        Samples by which filters in front make the pilots late, part of `offset`: stamps tell the time
+        at the antenna, so much earlier.
 
     Attributes
     ----------
@@ -130,6 +133,7 @@ class Framer:
         stamp_every_frame=False,
         samples_per_symbol=1,
         guard=None,
+        delay=0,
     ):
         self._guard = guard
         self.pilot_length = check_integer("pilot_length", pilot_length, 1)
@@ -138,6 +142,7 @@ class Framer:
         self._span = (self.pilot_length - 1) * self.samples_per_symbol + 1
         self.slot_period = check_integer("slot_period", slot_period, self._span, _LONGEST_SLOT)
         self.offset = check_integer("offset", offset, 0, self.slot_period - 1)
+        self._delay = check_integer("delay", delay, 0, self.offset)
         self.clock = SampleClock(rate)
         self.frames = self.gaps = self.slots_lost = self.partial_frames = self.samples = 0
         self._slot_origin = slot_origin if slot_origin == "first" else check_origin(slot_origin)
@@ -296,7 +301,7 @@ class Framer:
         self._seek_and_count_lost()
 
     def _stamp(self, index, count, behind):
-        rx_time = self.clock.time(self._base + self._start + behind * self.slot_period)
+        rx_time = self.clock.time(self._base + self._start - self._delay + behind * self.slot_period)
         samples = self.samples - (count - 1 - behind) * self.slot_period
         totals = {
             "gaps": self.gaps,

@@ -2,6 +2,7 @@
 """Reports as JSON lines."""
 
 import json
+import logging
 import re
 from math import isfinite
 
@@ -21,6 +22,8 @@ from .report import (
     optional_of,
     shown,
 )
+
+_log = logging.getLogger("gr_jadce")
 
 
 def to_json(report) -> str:
@@ -76,12 +79,18 @@ def from_json(line) -> Report:
 
 
 def read_reports(path):
-    """The reports in a file of JSON lines, one after the other; ValueError with the line if one is none."""
+    """The reports in a file of JSON lines, one after the other; ValueError with the line if one is none.
+
+    A last line that was cut off, as when its writer was killed, is left out with a warning.
+    """
     with open(path, encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, 1):
             try:
                 report = from_json(line)
             except ValueError as error:
+                if not line.endswith("\n"):
+                    _log.warning("%s, line %d: left out, for it was cut off", path, number)
+                    return
                 raise ValueError(f"{path}, line {number}: {error}") from error
             yield report
 

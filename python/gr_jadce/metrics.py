@@ -54,7 +54,9 @@ def wilson_interval(count, total, z=1.96) -> tuple[float, float]:
     share, shrink = count / total, 1 + z * z / total
     centre = (share + z * z / (2 * total)) / shrink
     half = z * np.sqrt(share * (1 - share) / total + (z / (2 * total)) ** 2) / shrink
-    return float(max(centre - half, 0.0)), float(min(centre + half, 1.0))
+    low = max(centre - half, 0.0) if count else 0.0  # exactly, whatever rounding leaves
+    high = min(centre + half, 1.0) if count < total else 1.0
+    return float(low), float(high)
 
 
 def nmse_interval_db(error, power, z=1.96) -> tuple[float, float]:

@@ -88,7 +88,10 @@ class PilotBook:
 
         ValueError if that would take more than 1 GiB.
         """
-        _check_total(self.pilot_length, self.n_devices)
+        try:
+            _check_total(self.pilot_length, self.n_devices)
+        except ValueError as error:
+            raise ValueError(f"this needs the pilots as a matrix, which is too large: {error}") from error
         structure = self._structure
         matrix = self.pilots if structure is None else structure.columns(np.arange(self.n_devices))
         matrix = np.array(matrix, dtype=np.complex64, order="C")
@@ -164,11 +167,11 @@ class PilotBook:
 
     @property
     def frame_bounds(self) -> tuple[float, float]:
-        """Smallest and largest eigenvalue of A Aᴴ; both are N/L for a tight frame."""
+        """Smallest and largest eigenvalue of A Aᴴ; both are Σ‖a_n‖²/L for a tight frame."""
         if self.is_fast and self.tight_bound is None:
             return eigenvalue_range(self._structure, self.pilot_length)
         eigenvalues = self.gram_eigen[0]
-        return float(eigenvalues[0]), float(eigenvalues[-1])
+        return max(float(eigenvalues[0]), 0.0), float(eigenvalues[-1])
 
     @property
     def papr_db(self) -> float:

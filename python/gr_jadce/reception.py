@@ -18,7 +18,6 @@ from .blocks.scorer import scorer
 from .blocks.watchdog import dead_blocks, dead_threads
 from .blocks.zmq_sink import zmq_sink
 from .sources import ENDLESS, START_DELAY
-from .waveform import Waveform
 
 _DRAIN = 2.0  # seconds that a signalled flowgraph may take to answer the frames it has
 _SILENCE = 5.0  # seconds without a sample after which a radio is taken to have ended
@@ -45,16 +44,17 @@ class Reception:
         self.limit = _limit(args, slot_period, source)
         self.idle = _idle(args, source, self.limit)
         n_antennas, frames = source.n_antennas, source.gives_frames
-        waveform = _waveform(args)
+        waveform = command_line.waveform(args)
+        lag = waveform.offset if waveform else 0
         n_streams = 1 if frames else n_antennas
         size = gr.sizeof_gr_complex * (book.pilot_length * n_antennas if frames else 1)
         # Heads end live streams after what is wanted, and any stream at a signal.
         self.heads = [blocks.head(size, self.limit) for _ in range(n_streams)]
         self.framer = None if frames else pilot_framer(
             book.pilot_length, n_antennas, slot_period, args.slot_origin,
-            args.offset + (waveform.offset if waveform else 0), source.rate,
+            args.offset + lag, source.rate,
             samples_per_symbol=args.samples_per_symbol,
-            guard_start=args.guard_start, guard_length=args.guard_length,
+            guard_start=args.guard_start, guard_length=args.guard_length, delay=lag,
         )  # fmt: skip
         estimator, options = command_line.named_estimator(args.estimator)
         self.receiver = receiver(
@@ -64,6 +64,7 @@ class Reception:
         )  # fmt: skip
         self.filters = [filter.fir_filter_ccf(1, waveform.taps.tolist()) for _ in self.heads if waveform]
         self.json_sink = json_sink(json_path) if json_path is not None else None
+        self.piped = isinstance(json_path, int) and command_line.is_pipe(json_path)
         self.zmq_sink = zmq_sink(args.zmq) if args.zmq is not None else None
         self.recording = recording_sink(args.record, n_antennas, source.rate) if args.record else None
         self.scorer = scorer() if args.simulate else None
@@ -106,11 +107,13 @@ class Reception:
 
     def _watch(self, waiter, began):
         """Wait for the end of the stream; end it at a signal, when all is silent, or a block has died."""
-        progress, taken, heard = command_line.Progress(), 0, began + START_DELAY
+        progress, taken, heard = command_line.Progress(quiet=self.piped), 0, began + START_DELAY
         while waiter.is_alive() and not self.signalled.wait(0.05):
             if taken != self._taken():
                 taken, heard = self._taken(), time.monotonic()
             self.dead = self._find_dead()
+            if self.json_sink and self.json_sink.broken():  # as with `| head`: nobody reads on
+                self.signalled.set()
             # A head is asked again, and ends, only when something more comes.
             if self.dead or taken >= self.limit or time.monotonic() > heard + self.idle:
                 break
@@ -162,6 +165,8 @@ class Reception:
     def _report(self, seconds):
         counts = self._counts(seconds)
         _say(" ".join(f"{name}={value}" for name, value in counts.items()))
+        if counts["samples"] and not counts["frames"]:
+            _say("jadce-receive: no slot had its pilot in these samples: see --slot-origin and --slot-period")
         if self.scorer:
             _say("\n".join(command_line.score_lines(self.scorer.summary())))
         complaints = list(self._complaints(counts))
@@ -210,13 +215,6 @@ class Reception:
         if not self.source.gives_frames and counts["samples"] != self.limit:
             what = "came from the radio" if self.source.live else "were processed"
             yield f"only {counts['samples']} of {self.limit} samples {what}"
-
-
-def _waveform(args):
-    """That of the pilots; None if they come as symbols."""
-    if args.samples_per_symbol == 1:
-        return None
-    return Waveform(args.samples_per_symbol, args.roll_off, cyclic_prefix=args.cyclic_prefix)
 
 
 def _asynchrony(args, rate):

@@ -3,6 +3,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from math import log10
 from time import perf_counter
@@ -12,6 +13,7 @@ import numpy as np
 
 from .asynchrony import Delayed
 from .detection import decide
+from .estimators import takes_noise_var
 from .pilots import PilotBook
 from .report import Report
 
@@ -37,7 +39,7 @@ class FrameSolver:
     ----------
     pilots : PilotBook
     estimator : callable
-        ``estimator(received, noise_var=...)`` gives an Estimate.
+        ``estimator(received)`` gives an Estimate; told `noise_var`, too, if it takes that argument.
     name : str
         Name of the estimator, for the reports.
     false_alarm : float
@@ -79,6 +81,10 @@ class FrameSolver:
     def book(self) -> PilotBook:
         """The pilot book that `estimator` is for."""
         return self.pilots if self.delayed is None else self.delayed.book
+
+    @cached_property
+    def _tells_noise_var(self):
+        return takes_noise_var(self.estimator)
 
     def solve(
         self, frames, stamps, frames_dropped=0, usual_noise_var=0.0
@@ -133,7 +139,8 @@ class FrameSolver:
 
     def _solve(self, frames, usual_noise_var):
         noise_var = self.noise_var or None
-        estimate = self.estimator(frames, noise_var=noise_var or usual_noise_var or None)
+        told = {"noise_var": noise_var or usual_noise_var or None} if self._tells_noise_var else {}
+        estimate = self.estimator(frames, **told)
         if self.delayed is None:
             decision = decide(
                 estimate, frames, self.pilots, self.false_alarm, noise_var, threads=self.threads

@@ -165,9 +165,12 @@ def run_round(plan_text, point, first_frame, batch):
     for first in range(first_frame, last, batch):
         uplink = simulate(scenario, min(batch, last - first), plan["seed"], first)
         for label, estimator in estimators.items():
-            tallies[label].add(
-                uplink, *_estimate(plan, plan["estimators"][label][0], estimator, uplink, scenario)
-            )
+            name = plan["estimators"][label][0]
+            try:
+                tallies[label].add(uplink, *_estimate(plan, name, estimator, uplink, scenario))
+            except (ValueError, ArithmeticError) as error:
+                at = f"{label} at {plan['axis']} = {plan['values'][point]}"
+                raise ValueError(f"{at}, frame {first} or a later one: {error}") from error
     return {label: tally.to_dict() for label, tally in tallies.items()}
 
 
@@ -278,8 +281,12 @@ def read_result(path) -> dict:
             result = json.load(file)
         result["plan"]["axis"], result["points"][0]["estimators"]
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise ValueError(f"{path}: expected the result of a sweep, got {error!r}") from error
+        raise ValueError(f"{path}: expected the result of a sweep: {_kind_of(error)}") from error
     return result
+
+
+def _kind_of(error):
+    return "not text" if isinstance(error, UnicodeDecodeError) else repr(error)
 
 
 def _save(path, result):

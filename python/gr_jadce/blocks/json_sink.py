@@ -38,7 +38,7 @@ class json_sink(report_sink):
         self._lines = []
         self._written = self._lost = 0
         self._due = 0.0
-        self._torn = False
+        self._torn = self._broken = False
         self._open("wb")
         report_sink.__init__(self, "JADCE JSON sink")
 
@@ -49,6 +49,10 @@ class json_sink(report_sink):
     def lost(self):
         """Lines that could not be written."""
         return self._lost
+
+    def broken(self):
+        """Whether a pipe that it writes to has lost its reader."""
+        return self._broken
 
     def start(self):
         report_sink.start(self)
@@ -91,6 +95,7 @@ class json_sink(report_sink):
         self._torn = data[done - 1] != ord("\n") if done else self._torn
         if error is not None:
             self._lost += len(self._lines) - whole
+            self._broken = isinstance(error, BrokenPipeError)
             self._log.warn(f"{len(self._lines) - whole} reports lost: {error}")
         self._lines.clear()
         self._due = monotonic() + self._flush_every

@@ -56,6 +56,9 @@ class pilot_framer(gr.basic_block):
     guard_start, guard_length : int
         A part of every slot in which nobody transmits, in samples from the slot's start: its mean
         power goes along as a tag ``noise_var``, of all such parts since the last tag. Length 0 for none.
+    delay : int
+        Samples by which a filter in front makes the pilots late, part of `offset`: ``rx_time`` is the
+        time at the antenna, so much earlier.
 
     Raises
     ------
@@ -77,6 +80,7 @@ class pilot_framer(gr.basic_block):
         samples_per_symbol=1,
         guard_start=0,
         guard_length=0,
+        delay=0,
     ):
         self._guard = None
         if check_integer("guard_length", guard_length, 0):
@@ -92,6 +96,7 @@ class pilot_framer(gr.basic_block):
             tag_every_frame,
             samples_per_symbol,
             self._guard,
+            delay,
         )
         self._resync_tag = str(resync_tag)
         self._resync_offset = int(resync_offset)

@@ -47,7 +47,9 @@ class receiver(gr.sync_block):
     n_antennas : int
         M.
     estimator : str or callable
-        A name in `gr_jadce.estimators.ESTIMATORS`, or any estimator. Default: the network.
+        A name in `gr_jadce.estimators.ESTIMATORS`, or any estimator: ``estimator(received)`` gives an
+        `Estimate` of frames (B, L, M); it is told the noise variance, too, if it has an argument
+        ``noise_var`` (None if unknown). Default: the network.
     estimator_options : dict, optional
         Options of a named estimator.
     false_alarm : float

@@ -221,7 +221,7 @@ class uplink_transmitter(gr.sync_block):
 
 def _activity(activity, seed, n_devices):
     if isinstance(activity, (str, os.PathLike)):
-        with open(activity, encoding="utf-8") as lines:
+        with open(activity, encoding="utf-8", errors="replace") as lines:
             return ScriptedActivity(lines, n_devices)
     if isinstance(activity, int) and activity > 1:
         return PeriodicActivity(activity)

@@ -11,6 +11,8 @@ import numpy as np
 from .frame_solver import FrameSolver
 from .group_lasso import sum_squares
 
+_LEAST_NOISE = 1e-10  # of a frame's energy a sample: less leaves rank-one updates of Σ⁻¹ without digits
+
 
 def m_sbl(pilots, noise_var=None, max_iter=100, tol=1e-4) -> FrameSolver:
     """Make a sparse Bayesian learning estimator for several antennas.
@@ -61,14 +63,17 @@ def _m_sbl(A, Y, noise_var, max_iter, tol):
 def _covariance_ml(A, Y, noise_var, max_iter, tol):
     (L, N), B = A.shape, Y.shape[1]
     gamma, n_iter, live = np.zeros((B, N)), np.zeros(B, int), np.arange(B)
+    power = sum_squares(Y, axis=(0, 2)) / (L * Y.shape[2])
+    noise_var = np.maximum(noise_var, _LEAST_NOISE * power)
     inverse = np.eye(L, dtype=A.dtype) / noise_var[:, None, None]  # Σ⁻¹, (B, L, L)
     filtered = np.moveaxis(Y, 1, 0) / noise_var[:, None, None]  # Σ⁻¹Y, (B, L, M)
-    rng = np.random.default_rng(0)
+    rng, energy = np.random.default_rng(0), sum_squares(A, axis=0)
     for _ in range(max_iter):
         old = gamma[live].copy()
         part, inv, fil = gamma[live], inverse[live], filtered[live]
         for n in rng.permutation(N):
-            _descend(A[:, n], n, part, inv, fil)
+            least = 1 / (noise_var[live] + part @ energy)  # 1/‖Σ‖ is no less
+            _descend(A[:, n], n, part, inv, fil, energy[n] * least)
         gamma[live], inverse[live], filtered[live] = part, inv, fil
         n_iter[live] += 1
         live = live[np.abs(part - old).max(axis=1) > tol * part.max(axis=1)]
@@ -77,10 +82,13 @@ def _covariance_ml(A, Y, noise_var, max_iter, tol):
     return _mean(A, Y, noise_var, gamma), gamma.T, n_iter
 
 
-def _descend(pilot, n, gamma, inverse, filtered):
-    """Set γ_n of all frames to its maximum-likelihood value, the others held; in place."""
+def _descend(pilot, n, gamma, inverse, filtered, least):
+    """Set γ_n of all frames to its maximum-likelihood value, the others held; in place.
+
+    `least` (B,) is what aᴴΣ⁻¹a cannot be below, but for rounding.
+    """
     direction = inverse @ pilot  # Σ⁻¹a, (B, L)
-    spread = np.maximum((direction @ pilot.conj()).real, 1e-300)  # aᴴΣ⁻¹a
+    spread = np.maximum((direction @ pilot.conj()).real, least)  # aᴴΣ⁻¹a
     match = np.einsum("l,blm->bm", pilot.conj(), filtered)  # aᴴΣ⁻¹Y
     step = (sum_squares(match, axis=1) / match.shape[1] - spread) / spread**2
     step = np.maximum(step, -gamma[:, n])
