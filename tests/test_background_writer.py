@@ -198,3 +198,17 @@ def test_a_second_run_goes_on_with_the_recording(disk, tmp_path):
         writer.put(blocks(1)[0], (start, 0.0))
         writer.close()
     assert [s.rx_time for s in read_recording(tmp_path / "r").segments] == [(10, 0.0), (20, 0.0)]
+
+
+def test_a_disk_that_answers_after_all_keeps_the_counts_right(disk, tmp_path, monkeypatch):
+    monkeypatch.setattr(background_writer, "_PATIENCE", 0.1)
+    writer = BackgroundWriter(disk, 1e9, [].append)
+    writer.open()
+    thread = writer._thread
+    for block in blocks(3):
+        writer.put(block)
+    writer.close()
+    disk.release()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert writer.taken == writer.written + writer.dropped == 3 * BLOCK

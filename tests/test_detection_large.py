@@ -104,3 +104,33 @@ print(peak() - before)
 """
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(out.stdout) < 80_000  # KiB
+
+
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+@pytest.mark.parametrize(("kind", "length"), [("hadamard", 1024), ("dft", 1024), ("zadoff_chu", 1021)])
+def test_little_noise_below_a_strong_signal_is_measured(kind, length, dtype):
+    book = make_pilots(kind, 4096, length, seed=1)
+    uplink = simulate(Scenario(book, 2, n_active=30, snr_db=70), 6, seed=2)
+    estimate = pc_admm(book, lam_factor=1.7, tol=1e-3, max_iter=30)(uplink.received, uplink.noise_var)
+    decision = decide(estimate, uplink.received.astype(dtype), book, 1e-6)
+    np.testing.assert_array_equal(decision.activity, uplink.activity)
+    np.testing.assert_allclose(decision.noise_var, uplink.noise_var, rtol=0.15)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-12, 1e19, 1e30])
+def test_decisions_do_not_depend_on_the_scale(scale):
+    book = make_pilots("dft", 4096, 512, seed=1)
+    uplink = simulate(Scenario(book, 2, n_active=20, snr_db=15), 2, seed=2)
+    estimate = pc_admm(book, lam_factor=1.7)(uplink.received, uplink.noise_var)
+    plain = decide(estimate, uplink.received, book)
+    scaled = decide(estimate, (uplink.received * np.float32(scale)).astype(np.complex64), book)
+    np.testing.assert_array_equal(scaled.activity, plain.activity)
+    np.testing.assert_allclose(scaled.noise_var / scale**2, plain.noise_var, rtol=1e-3)
+    np.testing.assert_allclose(scaled.channel / scale, plain.channel, atol=1e-4)
+
+
+def test_pilots_of_three_symbols_propose_nobody():
+    book = make_pilots("dft", 30_000, 3, seed=1)
+    uplink = simulate(Scenario(book, 1, n_active=1), 1, seed=2)
+    estimate = pc_admm(book, lam_ratio=0.5)(uplink.received)._replace(score=np.ones((1, book.n_devices)))
+    assert decide(estimate, uplink.received, book).activity.sum() <= 1

@@ -4,6 +4,7 @@ import pytest
 
 from gr_jadce import ESTIMATORS, Scenario, make_estimator, make_pilots, simulate
 from gr_jadce.estimators import takes_threads
+from gr_jadce.solvers.estimate import takes_noise_var
 from gr_jadce.unrolled.weight_files import DEFAULT_WEIGHTS
 
 BOOK = make_pilots("gaussian", 40, 20, seed=1)
@@ -34,6 +35,7 @@ def test_a_weight_file_is_a_network():
     [
         ("lasso", {}, "estimator: expected one of pc_admm, .* got 'lasso'"),
         ("pc_admm", {"layers": 3}, "estimator 'pc_admm': .*layers"),
+        ("vamp", {"max_iter": "abc"}, "estimator 'vamp': .*abc"),
         (__file__ + ".npz", {}, "No such file"),
     ],
 )
@@ -48,3 +50,27 @@ def test_which_estimators_take_threads():
     assert takes_threads("pc_admm")
     assert not takes_threads("somp")
     assert not takes_threads("unknown")
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize("kind", ["gaussian", "zadoff_chu"])
+def test_no_frames_are_no_error(name, kind):
+    book = make_pilots(kind, 40, 20, seed=1) if kind == "gaussian" else make_pilots(kind, 2067, 296, seed=1)
+    estimate = make_estimator(name, book)(np.zeros((0, book.pilot_length, 2), np.complex64))
+    assert estimate.channel.shape == (0, book.n_devices, 2)
+    assert estimate.score.shape == (0, book.n_devices)
+
+
+def test_one_huge_sample_does_not_cost_the_other_frames():
+    received = simulate(Scenario(BOOK, 2), 16, seed=3).received.astype(np.complex64)
+    received[3, 5, 1] = 1e25
+    estimator = make_estimator("unrolled", BOOK)
+    estimate, others = estimator(received), np.arange(16) != 3
+    np.testing.assert_array_equal(estimate.channel[others], estimator(received[others]).channel)
+    assert np.isfinite(estimate.channel).all()
+
+
+def test_which_estimators_are_told_the_noise_variance():
+    assert takes_noise_var(make_estimator("somp", BOOK))
+    assert takes_noise_var(lambda received, **options: None)
+    assert not takes_noise_var(lambda received: None)

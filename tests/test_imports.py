@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "detection_large": {"detection", "solvers"},
     "unrolled": {"solvers", "npz", "pilots", "uplink", "metrics", "recording", "json_form"},
     "estimators": {"solvers", "unrolled.inference"},
-    "reporting": {"asynchrony", "detection", "pilots", "report"},
+    "reporting": {"asynchrony", "detection", "pilots", "report", "solvers"},
     "truth": {"report"},
     "waveform": {"framing"},
     "bursts": {"uplink"},
@@ -48,7 +48,7 @@ MAY_IMPORT = {
     "tally": {"metrics"},
     "sweep": {"detection", "estimators", "pilots", "solvers", "tally", "uplink"},
     "plots": {"tally"},
-    "command_line": {"uplink"},
+    "command_line": {"uplink", "waveform"},
     "publishing": {"messages"},
     "feeds": {"publishing"},
     "joining": set(),
@@ -60,7 +60,7 @@ MAY_IMPORT["blocks"] = set(MAY_IMPORT) - {"", "unrolled", "evaluation", "sweep",
 }
 MAY_IMPORT["sources"] = {"blocks", "command_line", "publishing"}
 MAY_IMPORT["capture"] = {"blocks", "sources"}
-MAY_IMPORT["reception"] = {"asynchrony", "blocks", "command_line", "sources", "waveform"}
+MAY_IMPORT["reception"] = {"asynchrony", "blocks", "command_line", "sources"}
 MAY_IMPORT["emission"] = {"blocks", "framing", "sources", "waveform"}
 # Packages outside NumPy and the standard library → the parts, or single modules, that may import them.
 OUTSIDE = {

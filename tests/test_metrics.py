@@ -52,3 +52,9 @@ def test_nmse_interval_covers_as_often_as_it_says():
         low, high = metrics.nmse_interval_db(error, power)
         covered += low <= -10 <= high
     assert 0.9 < covered / 500 < 0.98
+
+
+def test_wilson_interval_ends_exactly_at_none_and_all():
+    for total in (3, 200, 60_000):
+        assert metrics.wilson_interval(0, total)[0] == 0.0
+        assert metrics.wilson_interval(total, total)[1] == 1.0

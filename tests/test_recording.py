@@ -424,3 +424,10 @@ def test_a_refusal_stays_short(name):
     with pytest.raises(ValueError, match="core:datatype: expected") as caught:
         read_recording(name)
     assert len(str(caught.value)) < 1000
+
+
+def test_a_refused_time_leaves_the_rate_as_it_was(name):
+    with RecordingWriter(name, 1, RATE) as writer:
+        with pytest.raises(ValueError, match="rx_time"):
+            writer.write(np.zeros((3, 1)), (0, 2.5), sample_rate=2 * RATE)
+        assert writer.sample_rate == RATE

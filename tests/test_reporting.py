@@ -188,3 +188,11 @@ def test_names_of_devices_are_told():
 def test_wrong_arguments_are_named(name, value):
     with pytest.raises(ValueError, match=f"^{name}: expected"):
         solver(**{name: value})
+
+
+def test_an_estimator_need_not_take_the_noise_variance():
+    frames, named = uplink().received, make_estimator("pc_admm", BOOK)
+    reports, error = FrameSolver(BOOK, lambda received: named(received), "mine").solve(frames, stamps(12))
+    expected, _ = solver().solve(frames, stamps(12))
+    assert error is None
+    assert [r.device.tolist() for r in reports] == [r.device.tolist() for r in expected]

@@ -155,6 +155,8 @@ class BackgroundWriter:
         self._writer.write(samples, *first[2:])
         with self._changed:
             self._bytes -= sum(map(_size, stretches))
+            if self.error is not None:  # counted as dropped by `close`, which did not wait any longer
+                self.dropped = self.taken - self._writer.n_samples
 
     def _finish(self):
         if self.error is not None:

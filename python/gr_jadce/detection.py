@@ -46,7 +46,9 @@ class Decision(NamedTuple):
     activity : (B, N) bool.
     channel : (B, N, M) complex, of the active devices, zero elsewhere.
     score : (B, N) float, −log10 of the device's p-value.
-    threshold : float, −log10 of the wanted false-alarm probability; active means score ≥ threshold.
+    threshold : float, −log10 of the wanted false-alarm probability; active means score ≥ threshold, but
+        for inactive devices where `max_rounds`, or pilots of L symbols, bear no more: L − 2 are active
+        at most.
     noise_var : (B,) float, noise variance per received sample: the given one or, without, estimated.
     snr_db : (B,) float, energy of the detected signal over that of the noise, −inf with none.
     """

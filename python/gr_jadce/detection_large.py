@@ -39,6 +39,7 @@ class _Frame(NamedTuple):
     """As in `detection`, with the pilots for their Gram matrix."""
 
     pilots: object
+    received: np.ndarray  # (L, M)
     correlation: np.ndarray  # (N, M)
     energy: float
     noise_var: float
@@ -58,7 +59,8 @@ class _Fit:
         else:
             self.channel = _conjugate_gradients(self.gram, target, 0.0, guess)
             self.spread = np.full(len(members), 1 / mean_share(pilots, len(members) - 1))
-        residual = frame.energy - np.vdot(target, self.channel).real
+        # Not a difference of energies, which would keep but a few digits of what little may be left.
+        residual = float(np.sum(_energy(self.rest), dtype=float))
         self.residual = max(residual, _ROUNDING * frame.energy)
         self.dof = target.shape[1] * max(pilots.pilot_length - len(members), 1)
 
@@ -71,6 +73,13 @@ class _Fit:
             guess[known] = self.channel[places[known]]
         return _Fit(self.frame, members, guess)
 
+    @cached_property
+    def rest(self):
+        """P Y (L, M)."""
+        channel = np.zeros_like(self.frame.correlation)
+        channel[self.members] = self.channel
+        return self.frame.received - self.frame.pilots.forward(channel)
+
     @property
     def own_statistic(self):
         """t_n of the members (K,), each tested against the others."""
@@ -79,10 +88,8 @@ class _Fit:
     @cached_property
     def statistic(self):
         """t_n of every device (N,), members left out of the support they are tested against."""
-        pilots, correlation = self.frame.pilots, self.frame.correlation
-        channel = np.zeros_like(correlation)
-        channel[self.members] = self.channel
-        left = _energy(correlation - pilots.adjoint(pilots.forward(channel)))  # ‖a_nᴴ P Y‖²
+        pilots = self.frame.pilots
+        left = _energy(pilots.adjoint(self.rest))  # ‖a_nᴴ P Y‖²
         statistic = left.astype(float) / max(mean_share(pilots, len(self.members)), _INDEPENDENT)
         statistic[self.members] = self.own_statistic
         return statistic
@@ -97,15 +104,23 @@ def decide_frames(estimate, received, pilots, noise_var, rule):
     found_var, snr_db = np.zeros(n_frames), np.full(n_frames, -np.inf)
     known = np.zeros(n_frames) if noise_var is None else per_frame("noise_var", noise_var, n_frames)
     for b in range(n_frames):
-        correlation = pilots.adjoint(received[b].astype(dtype, copy=False))
-        energy = float(_energy(received[b].astype(np.complex128)).sum())
-        frame = _Frame(pilots, correlation, energy, float(known[b]))
+        scale = _scale(received[b])
+        samples = (received[b] / scale).astype(dtype)
+        energy = float(np.sum(_energy(samples), dtype=float))
+        frame = _Frame(pilots, samples, pilots.adjoint(samples), energy, float(known[b]) / scale**2)
         score = np.nan_to_num(np.asarray(estimate.score[b], dtype=float), nan=0.0)
         fit, scores[b], found_var[b] = _decide(frame, score, rule)
         activity[b, fit.members] = True
-        channel[b, fit.members], signal = _refit(fit, found_var[b])
+        rows, signal = _refit(fit, found_var[b])
         snr_db[b] = _snr_db(signal, found_var[b] * rule.pilot_length * n_antennas)
+        channel[b, fit.members], found_var[b] = rows * scale, found_var[b] * scale**2
     return activity, channel, scores, found_var, snr_db
+
+
+def _scale(samples):
+    """A power of two about as large as the samples: energies then stay in the range of any precision."""
+    peak = float(max(np.abs(samples.real).max(), np.abs(samples.imag).max()))
+    return 2.0 ** np.frexp(peak)[1] if peak > 0 else 1.0
 
 
 def _decide(frame, score, rule):
@@ -127,7 +142,9 @@ def _propose(score, pilot_length):
 
 def _largest(values, count):
     """Where the `count` largest are, in any order."""
-    return np.argpartition(-values, count - 1)[:count] if 0 < count < len(values) else np.arange(len(values))
+    if count >= len(values):
+        return np.arange(len(values))
+    return np.argpartition(-values, count)[:count]
 
 
 def _refine(frame, fit, level_of, rule):

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """All estimators by name: what the receiver block, the apps and the evaluation choose from."""
 
-import inspect
-
 from .solvers import admm, amp, bcd, covariance_ml, fista, ista, m_sbl, pc_admm, somp, vamp
 from .unrolled.inference import unrolled
 
@@ -54,17 +52,6 @@ def make_estimator(name, pilots, **options):
         return ESTIMATORS[name](pilots, **options)
     except (TypeError, ValueError) as error:
         raise ValueError(f"estimator {name!r}: {error}") from error
-
-
-def takes_noise_var(estimator) -> bool:
-    """Whether an estimator may be told σ²: as ``estimator(received, noise_var=...)``."""
-    try:
-        inspect.signature(estimator).bind(None, noise_var=None)
-    except TypeError:
-        return False
-    except ValueError:  # of what is compiled and does not tell
-        return True
-    return True
 
 
 def takes_threads(name) -> bool:

@@ -104,6 +104,8 @@ class RecordingWriter:
         samples = np.asarray(samples)
         if samples.ndim != 2 or samples.shape[1] != self.n_antennas:
             raise ValueError(f"samples: expected shape (n, {self.n_antennas}), got {samples.shape}")
+        if rx_time is not None:
+            check_time("rx_time", *rx_time)
         if sample_rate is not None:
             self._set_rate(sample_rate)
         if len(samples):

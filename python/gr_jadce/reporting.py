@@ -13,9 +13,9 @@ import numpy as np
 
 from .asynchrony import Delayed
 from .detection import decide
-from .estimators import takes_noise_var
 from .pilots import PilotBook
 from .report import Report
+from .solvers.estimate import takes_noise_var
 
 
 class _Found(NamedTuple):

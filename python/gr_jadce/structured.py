@@ -147,7 +147,7 @@ class ZadoffChuPilots:
         spectrum = fft.ifft(_as_complex(Y.reshape(self.length, -1)), axis=0, norm="forward")
         spectra = self._spectra[spectrum.dtype.char][1][:, :, None] * spectrum
         X = fft.ifft(spectra, axis=1, overwrite_x=True).reshape(len(self.roots) * self.length, -1)
-        return X[self.places].reshape(-1, *Y.shape[1:])
+        return X[self.places].reshape(len(self.places), *Y.shape[1:])
 
     def tight_extension(self):
         count = len(self.roots) * self.length

@@ -4,6 +4,7 @@
 import json
 
 from gr_jadce.recording import read_recording
+from gr_jadce.waveform import Waveform
 
 N_SLOTS, PERIOD = 30, 40
 
@@ -28,3 +29,16 @@ def test_reports_of_another_recording_are_an_error(app, book, tmp_path):
     process = app("jadce-annotate", "up.sigmf-meta", "other.truth.jsonl", "--pilots", "book.npz")
     assert process.returncode == 1
     assert process.stderr.endswith("other.truth.jsonl: 3 reports are of frames that were not recorded\n")
+
+
+def test_of_shaped_pulses_the_whole_burst_is_annotated(app, book, tmp_path):
+    app("jadce-transmit", "--pilots", "book.npz", "--devices", "all", "--activity", 0.1, "--slot-period", 300,
+        "--slots", 20, "--recording", "sent", "--truth", "sent.jsonl")  # fmt: skip
+    app("jadce-receive", "--pilots", "book.npz", "--slot-period", 300, "--recording", "sent.sigmf-meta",
+        "--samples-per-symbol", 4, "--json", "heard.jsonl")  # fmt: skip
+    app("jadce-annotate", "sent.sigmf-meta", "heard.jsonl", "--pilots", "book.npz", "--samples-per-symbol", 4)
+    entries = read_recording(tmp_path / "sent").annotations
+    assert entries
+    for entry in entries:
+        assert entry["core:sample_start"] == 300 * entry["jadce:frame_id"]
+        assert entry["core:sample_count"] == Waveform(4).n_samples(book.pilot_length)

@@ -49,3 +49,18 @@ def test_mistakes_are_told_in_one_line(app, fails):
     fails(app("jadce-evaluate", "--snr-db", "0,5", "--max-iter", "3"), "max_iter")
     fails(app("jadce-evaluate", "--snr-db", "0:5"), "--snr-db", code=2)
     fails(app("jadce-evaluate", "-o", "nowhere/out.json", *SMALL), "nowhere")
+    fails(app("jadce-evaluate", "--plots", "nowhere/x", *SMALL), "--plots", "nowhere/x")
+    fails(app("jadce-evaluate", "--snr-db", "20:0:5"), "START ≤ STOP", code=2)
+
+
+def test_a_file_that_is_no_result_is_refused_in_few_words(app, fails, tmp_path):
+    (tmp_path / "out.json").write_bytes(bytes(range(256)) * 100)
+    process = app("jadce-evaluate", "-o", "out.json", *SMALL)
+    fails(process, "out.json: expected the result of a sweep: not text")
+    assert len(process.stderr) < 200
+
+
+def test_frames_that_are_not_certified_are_marked(app):
+    options = ("--n-antennas", 1, "--frames", 20, "--estimators", "pc_admm")
+    assert "*" not in app("jadce-evaluate", "--snr-db", 10, *options).stdout
+    assert "* mean relative duality gap above" in app("jadce-evaluate", "--snr-db", 90, *options).stdout

@@ -337,3 +337,31 @@ def test_it_shows_progress_on_a_terminal_only(environment, book, tmp_path):
     run = {"env": environment, "cwd": tmp_path, "capture_output": True, "text": True, "timeout": 60}
     assert "a second" not in subprocess.run(["bash", "-c", command], **run).stderr
     assert "a second" in subprocess.run(["script", "-qec", command, "/dev/null"], **run).stdout
+
+
+def test_an_output_that_is_an_input_is_refused(app, fails, record, tmp_path):
+    record()
+    before = [(tmp_path / name).read_bytes() for name in ("book.npz", "up.sigmf-data", "up.sigmf-meta")]
+    options = ("--pilots", "book.npz", "--slot-period", PERIOD, "--recording", "up")
+    for name in ("book.npz", "up.sigmf-data", "up.sigmf-meta"):
+        fails(app("jadce-receive", *options, "--json", name), "--json: expected another file than", name)
+    assert before == [
+        (tmp_path / name).read_bytes() for name in ("book.npz", "up.sigmf-data", "up.sigmf-meta")
+    ]
+
+
+def test_it_ends_when_nobody_reads_on(start_app, book):
+    process = start_app(
+        "jadce-receive", "--pilots", "book.npz", "--simulate", "--slots", 10**9, "--json", "-"
+    )
+    assert process.stdout.readline().startswith('{"frame_id": 0,')
+    process.stdout.close()
+    assert process.wait(30) == 1
+    assert "reports were not written" in process.stderr.read()
+
+
+def test_samples_without_a_slot_are_pointed_out(receive, record):
+    record()
+    process = receive("--slot-origin", "4000000000")
+    assert process.returncode == 0
+    assert "no slot had its pilot in these samples: see --slot-origin" in process.stderr

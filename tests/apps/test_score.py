@@ -2,6 +2,7 @@
 """jadce-score: figures that were computed by hand, and files that do not fit."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -89,12 +90,26 @@ def test_other_sizes_are_an_error(app, fails, files):
     fails(app("jadce-score", "truth.jsonl", "out.jsonl"), "n_devices", "10", "11")
 
 
-@pytest.mark.parametrize("broken", [b"{", b"[]\n", b"\xff\xfe\n", b'{"frame_id": 1}\n', b"\n"])
+@pytest.mark.parametrize("broken", [b"{\n", b"[]\n", b"\xff\xfe\n", b'{"frame_id": 1}\n', b"\n"])
 def test_a_broken_line_is_named(app, fails, files, tmp_path, broken):
     files(TRUTH, REPORTS[:1])
     with open(tmp_path / "out.jsonl", "ab") as file:
         file.write(broken)
     fails(app("jadce-score", "truth.jsonl", "out.jsonl"), "out.jsonl, line 2")
+
+
+def test_a_last_line_that_was_cut_off_is_left_out_and_said_to(app, files, tmp_path):
+    files(TRUTH, REPORTS[:1])
+    with open(tmp_path / "out.jsonl", "ab") as file:
+        file.write(to_json(REPORTS[1]).encode()[:50])
+    process = app("jadce-score", "truth.jsonl", "out.jsonl", "--json")
+    assert (process.returncode, json.loads(process.stdout)["matched"]) == (0, 1)
+    assert "out.jsonl, line 2: left out, for it was cut off" in process.stderr
+
+
+def test_a_truth_in_place_of_reports_is_an_error(app, fails, files):
+    files([replace(line, estimator="truth") for line in TRUTH], REPORTS)
+    fails(app("jadce-score", "out.jsonl", "truth.jsonl"), "truth.jsonl: expected reports, got a truth")
 
 
 def test_a_missing_file_is_named(app, fails, files):

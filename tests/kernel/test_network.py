@@ -98,3 +98,17 @@ def test_wrong_weights_and_shapes_are_refused():
         kernel.Network(B, Q, s[:1], 1.0, weights, [0])
     with pytest.raises(ValueError, match=r"expected \(B, L, M\)"):
         kernel.Network(B, Q, s, 1.0, weights, [0]).run(received, np.zeros(8), 0.0, 1)
+
+
+@pytest.mark.parametrize("noise_var", [None, "known"])
+@pytest.mark.parametrize(("N", "L", "K"), [(22, 43, 19), (9, 66, 8), (1, 11, 1), (64, 64, 50), (80, 64, 60)])
+def test_many_active_devices_do_not_make_it_diverge(N, L, K, noise_var):
+    pilots = make_pilots("qpsk", N, L, seed=1)
+    uplink = simulate(Scenario(pilots, 2, n_active=K, snr_db=30), 20, seed=2)
+    told = uplink.noise_var if noise_var else None
+    found, expected = (
+        unrolled(pilots, backend=backend)(uplink.received, told) for backend in ("kernel", "numpy")
+    )
+    size = np.linalg.norm(expected.channel, axis=(1, 2))
+    apart = np.linalg.norm(found.channel - expected.channel, axis=(1, 2)) / size
+    assert np.mean(apart > 0.01) <= 1 / 20  # but where it ends one layer earlier or later

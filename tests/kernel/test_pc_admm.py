@@ -1,5 +1,8 @@
 """The kernel's PC-ADMM is the NumPy form, frame by frame, and its certificates are true."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -168,3 +171,58 @@ def test_wrong_shapes_are_refused():
             solver.solve(*bad)
     with pytest.raises(ValueError, match="one number for each frame"):
         solver.solve(received, np.ones(2), 1, 1)
+
+
+@pytest.mark.parametrize("size", [1e-9, 1e-3, 1e3, 1e9])
+def test_pilots_of_any_norm(size):
+    pilots, received = frames(64, 24, 2)
+    estimate = pc_admm(size * pilots.matrix, lam_ratio=0.1, backend="kernel")(received)
+    expected = pc_admm(pilots, lam_ratio=0.1, backend="kernel")(received)
+    assert np.all(estimate.gap <= 1e-4) and np.all(np.abs(estimate.n_iter - expected.n_iter) <= 9)
+    np.testing.assert_allclose(size * estimate.channel, expected.channel, atol=1e-2)
+
+
+def test_pilots_of_unequal_norms_are_certified():
+    rng = np.random.default_rng(3)
+    pilots, _ = frames(100, 60, 2)
+    A = pilots.matrix * 10 ** rng.uniform(-2, 2, 100)
+    received = (A @ (rng.standard_normal((4, 100, 2)) * (rng.random((4, 100, 1)) < 0.1))).astype(np.complex64)
+    estimate = pc_admm(A, lam_ratio=0.01, backend="kernel", max_iter=3000)(received)
+    Y = np.moveaxis(received, 0, 1).astype(complex)
+    gap = duality_gap(A, Y, np.moveaxis(estimate.channel, 0, 1), 0.01 * lam_max(A, Y))
+    assert np.all(estimate.gap <= 1e-4) and np.all(gap <= 1.1e-4)
+
+
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+@pytest.mark.parametrize(
+    "options", [{"max_iter": 1}, {"max_iter": 2}, {"max_iter": 20, "check_every": 10**9}]
+)
+def test_ends_after_the_iterations_asked_for(options, dtype):
+    pilots, received = frames(65, 33, 3, dtype=dtype)
+    estimate, expected = both(pilots, received, lam_ratio=0.1, tol=1e-5, **options)
+    np.testing.assert_array_equal(estimate.n_iter, options["max_iter"])
+    assert_close(estimate, expected, 1e-5)
+
+
+def test_too_many_iterations_are_refused():
+    with pytest.raises(ValueError, match="max_iter of at most"):
+        pc_admm(make_pilots("gaussian", 4, 2), max_iter=2**31)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_memory_that_is_not_there_is_an_error_in_any_thread(threads):
+    """In a process of its own, with little memory: each thread's workspace is 300 MB."""
+    program = f"""
+import resource
+import numpy as np
+from gr_jadce import make_pilots, pc_admm
+solver = pc_admm(make_pilots("dft", 2**18, 64, 1), lam_ratio=0.5, threads={threads})
+in_use = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (in_use + 700_000_000,) * 2)
+try:
+    solver(np.ones((4, 64, 24), np.complex64))
+except MemoryError:
+    print("no memory")
+"""
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (process.returncode, process.stdout) == (0, "no memory\n"), process.stderr

@@ -182,3 +182,17 @@ def test_somp_picks_the_number_asked_for():
 def test_bad_options_are_refused_by_name(method, options):
     with pytest.raises(ValueError, match=next(iter(options))):
         method(BOOK, **options)
+
+
+def test_somp_picks_no_more_devices_than_there_are():
+    few = make_pilots("gaussian", 3, 8, seed=1)
+    received = simulate(Scenario(few, 1, n_active=3), 4, seed=1).received
+    found, all_of_them = somp(few, n_active=5)(received, 0.1), somp(few, n_active=3)(received, 0.1)
+    np.testing.assert_array_equal(found.score, all_of_them.score)
+
+
+@pytest.mark.parametrize("snr_db", [40, 150, 300])
+def test_covariance_ml_bears_next_to_no_noise(snr_db):
+    uplink = simulate(Scenario(BOOK, 1, activity_rate=0.1, snr_db=snr_db), 10, seed=1)
+    estimate = covariance_ml(BOOK)(uplink.received, uplink.noise_var)
+    assert np.median(np.abs(estimate.channel - uplink.channel).max(axis=(1, 2))) < 0.1

@@ -99,7 +99,7 @@ def test_truth_and_reports_agree_slot_by_slot(radio, tmp_path):
     assert sorted(reports) == sorted(truth)
     for slot, report in reports.items():
         assert report["device"] == truth[slot]["device"]
-        assert ticks(report) == ticks(truth[slot]) + WAVEFORM.offset
+        assert ticks(report) == ticks(truth[slot])
 
 
 def record(folder, bursts, start):

@@ -74,11 +74,11 @@ Certified certify(const Pilots& pilots, Workspace<Pilots>& work, double lam, dou
     const double dual = scale * inner(residual, work.Y.data(), work.q.size()) - 0.5 * scale * scale * left;
     // By about these shares the rounding of B Z~ moves the primal value, and the dual point's scale.
     const double size = std::sqrt(energy), unit = std::numeric_limits<T>::epsilon();
-    const double rounding =
-        unit * (4 * size * std::sqrt(left) / primal + 2 * size / (lam * std::sqrt(double(pilots.length))));
+    const double largest = size * pilots.largest_norm / (lam * std::sqrt(double(pilots.length)));
+    const double rounding = unit * (4 * size * std::sqrt(left) / primal + 2 * largest);
     Certified found;
     found.gap = primal > 0 ? (primal - dual) / primal + rounding : 0.0;
-    found.certain = sizeof(T) == sizeof(double) || !(rounding > 0.1 * tol);
+    found.certain = sizeof(T) == sizeof(double) || rounding <= 0.1 * tol; // never if it is NaN
     return found;
 }
 

@@ -370,7 +370,7 @@ public:
     explicit ZadoffChu(const FastBook& book)
         : length_(book.length), devices_(book.devices), roots_((devices_ + length_ - 1) / length_),
           inverse_(length_, FFTW_BACKWARD), spectra_(2 * std::size_t(length_) * roots_),
-          products_(spectra_.size() * roots_)
+          products_(roots_ <= most_roots ? spectra_.size() * roots_ : 0)
     {
         if (book.index.size() < std::size_t(roots_)) {
             throw std::invalid_argument("zadoff_chu: too few roots for the devices");
@@ -383,7 +383,7 @@ public:
             std::copy(sequence.data(), sequence.data() + 2 * length_, spectrum(root));
         }
         Array<T> data(2 * std::size_t(length_));
-        for (int a = 0; a < roots_; ++a) {
+        for (int a = 0; has_gram() && a < roots_; ++a) {
             for (int b = 0; b < roots_; ++b) {
                 correlate(spectrum(a), spectrum(b), data.data());
                 std::copy(data.data(), data.data() + 2 * length_, products(a, b));
@@ -391,7 +391,7 @@ public:
         }
     }
     std::size_t scratch() const override { return 4 * std::size_t(length_) + 2 * lanes<T>; }
-    bool has_gram() const override { return true; }
+    bool has_gram() const override { return roots_ <= most_roots; }
 
     void gram(const int* list, int count, T* re, T* im, int stride) const override
     {
@@ -479,6 +479,7 @@ private:
         }
     }
 
+    static constexpr int most_roots = 16; // whose correlations are kept: as many numbers as most_roots · N
     const int length_, devices_, roots_;
     const Fft<T> inverse_;
     Array<T> spectra_, products_;

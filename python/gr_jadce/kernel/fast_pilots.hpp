@@ -55,8 +55,8 @@ public:
     static constexpr bool selects = false;
 
     explicit FastPilots(const FastBook& book)
-        : length(book.length), devices(book.devices), energy(1), spectrum(padded<T>(book.length)),
-          transform_(make_transform<T>(book))
+        : length(book.length), devices(book.devices), energy(1), largest_norm(1),
+          spectrum(padded<T>(book.length)), transform_(make_transform<T>(book))
     {
         std::fill(spectrum.data(), spectrum.data() + length, T(book.bound));
     }
@@ -101,7 +101,7 @@ public:
     }
 
     const int length, devices;
-    const double energy;
+    const double energy, largest_norm;
     Array<T> spectrum; // padded with zeros
 
 private:

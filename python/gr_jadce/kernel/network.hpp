@@ -2,7 +2,9 @@
 // The forward pass of the unrolled network for one frame, in single precision: unrolled/layers.py.
 //
 // As in pc_admm.hpp, U~ = −Bᴴ push, and B Bᴴ is diagonal, so that B Z and B U follow from B Z~ alone:
-// one product with Bᴴ a layer, and one with the columns of B at which the gain is not negligible.
+// one product with Bᴴ a layer, and one with the columns of B at which the gain is not negligible. Where
+// most devices, or nearly L of them, are active, the rounding of B U would grow from layer to layer: there
+// it is a product, too.
 #pragma once
 
 #include "elementary.hpp"
@@ -104,6 +106,9 @@ private:
         pilots_.forward(
             work.estimate.data(), work.listed.data(), work.n_listed, work.M, work.next.data(), work.scratch);
         correct_products(work, corrector);
+        if (corrector.dual_scale * std::abs(1 - 2 * corrector.r) > 1) { // by which errors of B U grow
+            pilots_.forward(work.U.data(), nullptr, pilots_.devices, work.M, work.AU.data(), work.scratch);
+        }
         return false;
     }
 

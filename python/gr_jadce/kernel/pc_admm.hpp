@@ -106,7 +106,7 @@ private:
     {
         const double energy = inner(work.Y.data(), work.Y.data(), work.Y.size());
         int k = 0, check = near ? 1 : until_next({}, {}, tol);
-        if (screens() && check > soon) {
+        if (screens() && std::min(check, options_.max_iter) > soon) {
             for (; k < soon; ++k) {
                 step(work, threshold, k == 0);
             }

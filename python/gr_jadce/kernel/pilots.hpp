@@ -7,6 +7,8 @@
 
 #include "dense.hpp"
 
+#include <cmath>
+
 namespace jadce {
 
 template <class T>
@@ -29,7 +31,7 @@ public:
 
     // B = QᴴA and Q, row-major, and the eigenvalues s of A Aᴴ; energy is the mean of ‖a_n‖².
     DensePilots(int L, int N, const Complex* B, const Complex* Q, const double* s, double energy)
-        : length(L), devices(N), energy(energy), spectrum(padded<T>(L)),
+        : length(L), devices(N), energy(energy), largest_norm(largest(L, N, B)), spectrum(padded<T>(L)),
           columns_(L, N, true, [&](int l, int n) { return std::complex<T>(B[std::size_t(l) * N + n]); }),
           adjoint_(N, L, false, [&](int n, int l) { return std::complex<T>(B[std::size_t(l) * N + n]); }),
           rotation_(L, L, false, [&](int i, int l) { return std::complex<T>(Q[std::size_t(l) * L + i]); })
@@ -73,10 +75,23 @@ public:
     }
 
     const int length, devices;
-    const double energy;
-    Array<T> spectrum; // padded with zeros
+    const double energy, largest_norm; // mean ‖a_n‖², largest ‖a_n‖
+    Array<T> spectrum;                 // padded with zeros
 
 private:
+    static double largest(int L, int N, const Complex* B)
+    {
+        double most = 0;
+        for (int n = 0; n < N; ++n) {
+            double squares = 0;
+            for (int l = 0; l < L; ++l) {
+                squares += std::norm(B[std::size_t(l) * N + n]);
+            }
+            most = std::max(most, squares);
+        }
+        return std::sqrt(most);
+    }
+
     Packed<T> columns_, adjoint_, rotation_;
 };
 

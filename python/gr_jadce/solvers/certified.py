@@ -10,6 +10,8 @@ from .backend import check_threads, complex_frames
 from .estimate import Estimate, check_received, per_frame
 from .group_lasso import Operator, apply, duality_gap, lam_max, row_norms, sum_squares
 
+_MOST_ITERATIONS = 2**29
+
 
 class Rotated(NamedTuple):
     """The pilots in coordinates in which A Aᴴ is diagonal.
@@ -103,8 +105,12 @@ class CertifiedSolver:
         self._compiled = None if compiled is None else compiled(self._rotated, self._options())
 
     def _options(self):
-        names = ("lam_factor", "tol", "max_iter", "check_every")
-        return {"lam_ratio": self.lam_ratio or 0.0, **{name: getattr(self, name) for name in names}}
+        names = ("lam_factor", "tol", "max_iter")
+        options = {name: getattr(self, name) for name in names}
+        return options | {
+            "lam_ratio": self.lam_ratio or 0.0,
+            "check_every": min(self.check_every, self.max_iter),
+        }
 
     def __call__(self, received, noise_var=None) -> Estimate:
         received = check_received(received, self.pilots.pilot_length)
@@ -193,9 +199,9 @@ def _check_options(lam_ratio, lam_factor, noise_var, tol, max_iter, check_every)
         raise ValueError(f"lam_factor: expected a positive number, got {lam_factor!r}")
     if noise_var is not None:
         per_frame("noise_var", noise_var, 1)
-    if not tol > 0 or int(max_iter) < 1 or int(check_every) < 1:
+    if not tol > 0 or not 1 <= max_iter <= _MOST_ITERATIONS or check_every < 1:
         raise ValueError(
-            f"tol, max_iter, check_every: expected positive numbers, "
+            f"tol, max_iter, check_every: expected positive numbers, max_iter of at most {_MOST_ITERATIONS}, "
             f"got {tol!r}, {max_iter!r}, {check_every!r}"
         )
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What every estimator takes and gives."""
 
+import inspect
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,8 @@ class Estimate(NamedTuple):
     channel : (B, N, M) complex, zero rows where a device is taken for inactive.
     score : (B, N) float, larger means more likely active; comparable within a frame.
     n_iter : (B,) int, iterations (or layers) used.
-    gap : (B,) float, relative duality gap reached; NaN where the estimator has none.
+    gap : (B,) float, relative duality gap reached; NaN where the estimator has none. That of the channel
+        before it was rounded to the precision of the frames, which counts where λ is below some 1e-3 λ_max.
     posterior_mean : bool, the channel approximates the posterior mean: refitting it would make it worse.
     """
 
@@ -44,6 +46,17 @@ def check_received(received, pilot_length) -> np.ndarray:
     if not np.isfinite(array.sum()) and not np.all(np.isfinite(array)):
         raise ValueError("received: expected finite samples, got NaN or Inf")
     return array
+
+
+def takes_noise_var(estimator) -> bool:
+    """Whether an estimator may be told σ²: as ``estimator(received, noise_var=...)``."""
+    try:
+        inspect.signature(estimator).bind(None, noise_var=None)
+    except TypeError:
+        return False
+    except ValueError:  # of what is compiled and does not tell
+        return True
+    return True
 
 
 def per_frame(name, value, n_frames) -> np.ndarray:

@@ -45,7 +45,7 @@ class FrameSolver:
     def _noise_var(self, received, noise_var):
         if noise_var is not None:
             return per_frame("noise_var", noise_var, len(received))
-        power = sum_squares(received, axis=(1, 2)).astype(float) / received[0].size
+        power = sum_squares(received, axis=(1, 2)).astype(float) / np.prod(received.shape[1:])
         estimated = self._blind.estimate_noise_var(received)
         return np.where(power > 0, np.maximum(estimated, 1e-10 * power), 1.0)  # 1: a silent frame
 

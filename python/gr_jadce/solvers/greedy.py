@@ -43,7 +43,7 @@ def _somp(A, Y, noise_var, n_active, noise_pick):
     floor = np.sqrt(noise_var * gammainccinv(M, noise_pick / N))  # union bound over devices
     support, score, n_iter = np.zeros((N, B), bool), np.zeros((N, B)), np.zeros(B, int)
     live, R, basis = np.arange(B), Y.copy(), np.zeros((L, B, 0), Y.dtype)
-    for k in range(L if n_active is None else n_active):
+    for k in range(L if n_active is None else min(n_active, N)):
         strength = np.where(support[:, live], 0, row_norms(apply(unit.conj().T, R)))
         best = strength.argmax(axis=0)
         if n_active is None:

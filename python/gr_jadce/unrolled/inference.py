@@ -113,14 +113,14 @@ class Unrolled:
         """σ² (B,) by what estimates leave of the frames, which have as many unknowns less."""
         L = received.shape[1]
         unknowns = np.clip(np.sum(1 / (1 + np.exp(-np.clip(score, -60, 60))), axis=1), 0, 0.9 * L)
-        energy = np.mean(received.real**2 + received.imag**2, axis=(1, 2))
+        energy = _power(received)
         return np.maximum(self._residual(received, channel) * L / (L - unknowns), 1e-6 * energy + _TINY)
 
     def _residual(self, received, channel):
         """Mean energy of a sample of what the estimates leave of the frames (B,)."""
         rows = np.ascontiguousarray(np.moveaxis(channel, 1, 0))
         rest = received - np.moveaxis(self.pilots.forward(rows), 0, 1)
-        return np.mean(rest.real**2 + rest.imag**2, axis=(1, 2))
+        return _power(rest)
 
     def _estimate(self, received, noise_var):
         if self._compiled is not None:
@@ -145,7 +145,7 @@ class Unrolled:
     def _normalise(self, received, noise_var):
         """Rotated frames of unit energy a device, and the amplitude (B,) that was divided out."""
         (L, N), B = self._book.B.shape, len(received)
-        power = np.mean(received.real.astype(float) ** 2 + received.imag.astype(float) ** 2, axis=(1, 2))
+        power = _power(received)
         scale = np.sqrt(np.where(power > 0, power * L / N, 1))
         known = np.full(B, noise_var is not None, np.float32)
         noise = np.ones(B) if noise_var is None else per_frame("noise_var", noise_var, B)
@@ -264,6 +264,11 @@ def _operator(pilots, Q):
         return Operator(shape, pilots.forward, pilots.adjoint)
     turn = Q.conj().T.copy()
     return Operator(shape, lambda X: apply(turn, pilots.forward(X)), lambda Y: pilots.adjoint(apply(Q, Y)))
+
+
+def _power(samples):
+    """Mean energy of a frame's samples (B,), in double precision: single would overflow at 1e19."""
+    return np.mean(samples.real.astype(float) ** 2 + samples.imag.astype(float) ** 2, axis=(1, 2))
 
 
 def _order(n_layers):
