@@ -208,7 +208,7 @@ def test_a_disk_that_answers_after_all_keeps_the_counts_right(disk, tmp_path, mo
     for block in blocks(3):
         writer.put(block)
     writer.close()
-    disk.release()
+    disk.answers.set()
     thread.join(10)
     assert not thread.is_alive()
     assert writer.taken == writer.written + writer.dropped == 3 * BLOCK

@@ -209,16 +209,16 @@ def test_too_many_iterations_are_refused():
         pc_admm(make_pilots("gaussian", 4, 2), max_iter=2**31)
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-def test_memory_that_is_not_there_is_an_error_in_any_thread(threads):
-    """In a process of its own, with little memory: each thread's workspace is 300 MB."""
+@pytest.mark.parametrize(("threads", "megabytes"), [(1, 300), (3, 700)])
+def test_memory_that_is_not_there_is_an_error_in_any_thread(threads, megabytes):
+    """In a process of its own, with little memory: the channels take 200 MB, and so does each thread."""
     program = f"""
 import resource
 import numpy as np
 from gr_jadce import make_pilots, pc_admm
 solver = pc_admm(make_pilots("dft", 2**18, 64, 1), lam_ratio=0.5, threads={threads})
 in_use = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (in_use + 700_000_000,) * 2)
+resource.setrlimit(resource.RLIMIT_AS, (in_use + {megabytes}_000_000,) * 2)
 try:
     solver(np.ones((4, 64, 24), np.complex64))
 except MemoryError:
