@@ -226,3 +226,28 @@ except MemoryError:
 """
     process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (process.returncode, process.stdout) == (0, "no memory\n"), process.stderr
+
+
+@pytest.mark.parametrize("n_antennas", [1, 2, 3])
+@pytest.mark.parametrize("options", [{"lam_ratio": 0.1}, {}], ids=["ratio", "blind"])
+def test_frames_in_step_are_what_they_are_alone(n_antennas, options):
+    """Where nothing is screened out, frames of few antennas share their products."""
+    pilots, received = frames(65, 33, n_antennas, n_frames=11, dtype=np.complex128)
+    received[4] = 0
+    estimator = pc_admm(pilots, backend="kernel", threads=2, **options)
+    batch = estimator(received)
+    assert len(set(batch.n_iter)) > 1
+    for index in range(len(received)):
+        for field, expected in zip(batch[:4], estimator(received[index])[:4], strict=True):
+            np.testing.assert_array_equal(field[index], expected[0])
+
+
+def test_frames_in_step_that_single_precision_cannot_certify_are_solved_in_double():
+    pilots, received = frames(100, 40, 1, n_frames=6, snr_db=60)
+    rotated = pc_admm(pilots)._rotated
+    options = {"lam_ratio": 2e-3, "tol": 1e-5, "max_iter": 3000, "beta_factor": 3.2}
+    solver = kernel.PcAdmm(rotated.B, rotated.Q, rotated.s, rotated.pilot_energy, options)
+    channel, _, _, gap = solver.solve(received, np.zeros(6), 1, 1)
+    expected = pc_admm(pilots, backend="numpy", **options)(received)
+    assert np.all(gap <= 1e-5)
+    np.testing.assert_allclose(channel, expected.channel, atol=1e-2 * np.abs(expected.channel).max())

@@ -56,8 +56,7 @@ public:
                     int threads) const
     {
         check(received, threads);
-        const int B = int(received.shape(0)), L = single_.length, M = int(received.shape(2));
-        const int N = single_.devices;
+        const int B = int(received.shape(0)), M = int(received.shape(2)), N = single_.devices;
         if (noise_var.ndim() != 1 || noise_var.shape(0) != B) {
             throw py::value_error("noise_var: expected one number for each frame");
         }
@@ -65,27 +64,24 @@ public:
         auto score = zeros<double>({B, N});
         py::array_t<double> gap(B);
         py::array_t<std::int64_t> n_iter(B);
-        const auto* samples = received.data();
-        const double* noise = noise_var.data();
-        auto* out = channel.mutable_data();
-        double *scores = score.mutable_data(), *gaps = gap.mutable_data();
-        auto* iterations = n_iter.mutable_data();
-        const auto work = [&](int frame, auto& solver, auto& workspace) {
-            const std::size_t place = std::size_t(frame) * N;
-            const Certified found = solve_frame(solver,
-                                                workspace,
-                                                samples + std::size_t(frame) * L * M,
-                                                n_antennas,
-                                                noise[frame],
-                                                out + place * M,
-                                                scores + place);
-            gaps[frame] = found.gap;
-            iterations[frame] = found.n_iter;
-            return found.certain;
-        };
+        const Batch<Sample> batch = {*this,
+                                     received.data(),
+                                     noise_var.data(),
+                                     M,
+                                     n_antennas,
+                                     channel.mutable_data(),
+                                     score.mutable_data(),
+                                     gap.mutable_data(),
+                                     n_iter.mutable_data()};
         {
             py::gil_scoped_release release;
-            run<Sample>(B, M, threads, work);
+            const bool done = single_may_do<Sample>() ? in_step<float>(single_, B, M, threads, batch)
+                                                      : in_step<double>(twice_, B, M, threads, batch);
+            if (!done) {
+                run<Sample>(B, M, threads, [&](int frame, auto& solver, auto& workspace) {
+                    return batch.solve(frame, solver, workspace);
+                });
+            }
         }
         return py::make_tuple(channel, score, n_iter, gap);
     }
@@ -113,6 +109,85 @@ public:
     }
 
 private:
+    struct Prepared
+    {
+        double scale, lam, lam_peak; // by which samples were multiplied; λ and the largest that counts
+    };
+
+    // Frames, and where their estimates go: zeroed arrays.
+    template <class Sample>
+    struct Batch
+    {
+        const Solver& self;
+        const std::complex<Sample>* samples; // (B, L, M)
+        const double* noise_var;
+        int M, n_antennas;
+        std::complex<Sample>* channel; // (B, N, M)
+        double* score;                 // (B, N)
+        double* gap;
+        std::int64_t* n_iter;
+
+        // One frame; whether this precision could certify it.
+        template <class Solve, class Workspace>
+        bool solve(int frame, const Solve& solver, Workspace& workspace) const
+        {
+            const Prepared given = prepare(frame, solver, workspace);
+            const Certified found = solver.solve(workspace, given.lam, given.lam_peak, self.options_.tol);
+            return take(frame, workspace, given.scale, found);
+        }
+
+        // Some frames in step; in double precision, one by one, those that single could not certify.
+        template <class Solve, class Group>
+        void solve(int first, int count, const Solve& solver, Group& group) const
+        {
+            std::vector<typename Solve::Problem> problems;
+            std::vector<double> scales;
+            for (int i = 0; i < count; ++i) {
+                const Prepared given = prepare(first + i, solver, *group.works[i]);
+                problems.push_back({group.works[i].get(), given.lam, given.lam_peak});
+                scales.push_back(given.scale);
+            }
+            solver.solve(problems, self.options_.tol, group.shared);
+            for (int i = 0; i < count; ++i) {
+                if (!take(first + i, *problems[i].work, scales[i], problems[i].found)) {
+                    typename PcAdmm<Pilots<double>>::Workspace workspace(self.twice_, M);
+                    solve(first + i, PcAdmm<Pilots<double>>(self.twice_, self.options_), workspace);
+                }
+            }
+        }
+
+        // Loads a frame, and finds its λ.
+        template <class Solve, class Workspace>
+        Prepared prepare(int frame, const Solve& solver, Workspace& workspace) const
+        {
+            const std::size_t size = std::size_t(self.single_.length) * M;
+            const double scale = self.load_frame(solver, workspace, samples + frame * size);
+            const double lam_peak = solver.lam_max(workspace), known = noise_var[frame] * scale * scale;
+            if (self.options_.lam_ratio > 0) {
+                return {scale, self.options_.lam_ratio * lam_peak, lam_peak};
+            }
+            const double found = known > 0 ? known : solver.noise_var(workspace, lam_peak, n_antennas);
+            return {scale, solver.lam_for(found, n_antennas), lam_peak};
+        }
+
+        // The estimate in the workspace, if it is certain.
+        template <class Workspace>
+        bool take(int frame, const Workspace& workspace, double scale, const Certified& found) const
+        {
+            gap[frame] = found.gap;
+            n_iter[frame] = found.n_iter;
+            const int N = self.single_.devices, *active = workspace.all.active.data();
+            const std::size_t place = std::size_t(frame) * N;
+            const int count = found.certain ? workspace.all.n_active : 0;
+            const auto* Z = workspace.all.Z.data();
+            some_from_planar(Z, N, active, count, M, 1 / scale, channel + place * M);
+            for (int i = 0; i < count; ++i) {
+                score[place + active[i]] = double(workspace.all.norm[active[i]]) / scale;
+            }
+            return found.certain;
+        }
+    };
+
     template <class T>
     void check(const Contiguous<std::complex<T>>& received, int threads) const
     {
@@ -156,6 +231,45 @@ private:
         Both both;
     };
 
+    template <class Sample>
+    bool single_may_do() const
+    {
+        return sizeof(Sample) == sizeof(float) && options_.tol >= 1e-5;
+    }
+
+    // What frames in step are solved with.
+    template <class T>
+    struct Group
+    {
+        using Workspace = typename PcAdmm<Pilots<T>>::Workspace;
+        Group(const Pilots<T>& pilots, int M, int size) : shared(pilots, size * M)
+        {
+            for (int i = 0; i < size; ++i) {
+                works.push_back(std::make_unique<Workspace>(pilots, M));
+            }
+        }
+        std::vector<std::unique_ptr<Workspace>> works;
+        typename PcAdmm<Pilots<T>>::Shared shared;
+    };
+
+    // Solves all frames, some of them in step; false, and nothing, where each goes alone.
+    template <class T, class Frames>
+    bool in_step(const Pilots<T>& pilots, int frames, int M, int threads, const Frames& batch) const
+    {
+        const PcAdmm<Pilots<T>> solver(pilots, options_);
+        const int size = solver.in_step(M);
+        if (std::min(size, frames) <= 1) {
+            return false;
+        }
+        for_each_frame((frames + size - 1) / size,
+                       threads,
+                       [&] { return Group<T>(pilots, M, size); },
+                       [&](int part, Group<T>& group) {
+                           batch.solve(part * size, std::min(size, frames - part * size), solver, group);
+                       });
+        return true;
+    }
+
     // work(frame, solver, workspace) for every frame: in single precision if that may do, and in
     // double where it then returns false.
     template <class Sample, class Work>
@@ -163,7 +277,7 @@ private:
     {
         const PcAdmm<Pilots<float>> single(single_, options_);
         const PcAdmm<Pilots<double>> twice(twice_, options_);
-        const bool may = sizeof(Sample) == sizeof(float) && options_.tol >= 1e-5;
+        const bool may = single_may_do<Sample>();
         for_each_frame(
             frames,
             threads,
@@ -192,41 +306,6 @@ private:
         to_planar(samples, L, M, scale, workspace.samples.data());
         solver.load(workspace);
         return scale;
-    }
-
-    template <class Solve, class Workspace, class Sample>
-    Certified solve_frame(const Solve& solver,
-                          Workspace& workspace,
-                          const std::complex<Sample>* samples,
-                          int n_antennas,
-                          double noise_var,
-                          std::complex<Sample>* channel,
-                          double* score) const
-    {
-        const double scale = load_frame(solver, workspace, samples);
-        const double lam_peak = solver.lam_max(workspace);
-        double lam = options_.lam_ratio * lam_peak;
-        if (!(options_.lam_ratio > 0)) {
-            noise_var *= scale * scale;
-            lam = solver.lam_for(
-                noise_var > 0 ? noise_var : solver.noise_var(workspace, lam_peak, n_antennas), n_antennas);
-        }
-        const Certified found = solver.solve(workspace, lam, lam_peak, options_.tol);
-        if (!found.certain) {
-            return found; // to be solved again, in double precision
-        }
-        some_from_planar(workspace.all.Z.data(),
-                         single_.devices,
-                         workspace.all.active.data(),
-                         workspace.all.n_active,
-                         workspace.M,
-                         1 / scale,
-                         channel);
-        for (int i = 0; i < workspace.all.n_active; ++i) {
-            const int n = workspace.all.active[i];
-            score[n] = double(workspace.all.norm[n]) / scale;
-        }
-        return found;
     }
 
     const PcAdmmOptions options_;

@@ -80,10 +80,7 @@ public:
         if (!(lam < lam_peak)) {
             return {};
         }
-        const double beta = options_.beta_factor * pilots_.energy * std::sqrt(lam / lam_peak);
-        for (std::size_t l = 0; l < work.w.size(); ++l) {
-            work.w[l] = T(1 / (double(pilots_.spectrum[l]) + beta));
-        }
+        const double beta = weigh(work, lam, lam_peak);
         const bool near = options_.descend && pilots_.has_gram();
         if (near) {
             descend(pilots_, work, T(lam), T(beta));
@@ -91,7 +88,71 @@ public:
         return iterate(work, lam, T(lam / beta), tol, near);
     }
 
+    // The problem of one of several frames, and what came of it.
+    struct Problem
+    {
+        Workspace* work;
+        double lam, lam_peak;
+        T threshold = 0;
+        double energy = 0;
+        Certified found = {};
+    };
+
+    // What frames in step share: the columns of one frame after another.
+    struct Shared
+    {
+        Shared(const Pilots& pilots, int M)
+            : Z(std::size_t(2) * M * padded<T>(pilots.devices)), G(Z.size()),
+              q(std::size_t(2) * M * padded<T>(pilots.length)), next(q.size())
+        {
+        }
+        Array<T> Z, G, q, next;
+    };
+
+    // How many frames go in step: of few antennas, as many as share a pass over the pilots, where
+    // none of these are left out.
+    int in_step(int M) const { return Pilots::selects && !screens() && M <= 2 ? 4 / M : 1; }
+
+    // Several frames in step, so that one product with Bᴴ serves all that go on.
+    void solve(std::vector<Problem>& problems, double tol, Shared& shared) const
+    {
+        std::vector<Problem*> live;
+        for (Problem& problem : problems) {
+            Workspace& work = *problem.work;
+            start(work);
+            if (problem.lam < problem.lam_peak) {
+                problem.threshold = T(problem.lam / weigh(work, problem.lam, problem.lam_peak));
+                problem.energy = inner(work.Y.data(), work.Y.data(), work.Y.size());
+                live.push_back(&problem);
+            }
+        }
+        for (int k = 0; !live.empty();) {
+            const int next = std::min(k + options_.check_every, options_.max_iter);
+            for (; k < next; ++k) {
+                step(live, shared, k == 0);
+            }
+            const auto ends = [&](Problem* problem) {
+                Workspace& work = *problem->work;
+                work.all.list_active();
+                problem->found = certify(pilots_, work, problem->lam, problem->energy, tol);
+                problem->found.n_iter = k;
+                return problem->found.gap <= tol || k == options_.max_iter || !problem->found.certain;
+            };
+            live.erase(std::remove_if(live.begin(), live.end(), ends), live.end());
+        }
+    }
+
 private:
+    // The weights 1 / (s + β); returns β.
+    double weigh(Workspace& work, double lam, double lam_peak) const
+    {
+        const double beta = options_.beta_factor * pilots_.energy * std::sqrt(lam / lam_peak);
+        for (std::size_t l = 0; l < work.w.size(); ++l) {
+            work.w[l] = T(1 / (double(pilots_.spectrum[l]) + beta));
+        }
+        return beta;
+    }
+
     void start(Workspace& work) const
     {
         for (Array<T>* array : {&work.p, &work.a, &work.d}) {
@@ -153,17 +214,13 @@ private:
     void step(Workspace& work, T threshold, bool first) const
     {
         Rows<T>& rows = work.rows();
-        predict(work);
+        predict(work, work.q.data());
         if (work.selected()) {
             pilots_.adjoint_selected(work.q.data(), rows.count, work.M, work.G.data(), work.scratch);
         } else {
             pilots_.adjoint(work.q.data(), work.M, work.G.data(), work.scratch);
         }
-        if (first) {
-            shrink<true>(rows, work.G.data(), work.scale.data(), threshold);
-        } else {
-            shrink<false>(rows, work.G.data(), work.scale.data(), threshold);
-        }
+        shrink(work, work.G.data(), threshold, first);
         const int count = options_.dense ? rows.count : rows.n_active;
         const T* Z = rows.Z.data();
         if (work.selected()) {
@@ -172,15 +229,47 @@ private:
         } else {
             pilots_.forward(Z, rows.active.data(), count, work.M, work.next.data(), work.scratch);
         }
-        advance(work);
+        advance(work, work.next.data());
+    }
+
+    // The same of frames in step.
+    void step(const std::vector<Problem*>& problems, Shared& shared, bool first) const
+    {
+        const Workspace& any = *problems[0]->work;
+        const std::size_t symbols = any.Y.size(), rows = any.all.Z.size();
+        const int antennas = any.M * int(problems.size());
+        auto& scratch = problems[0]->work->scratch;
+        for (std::size_t i = 0; i < problems.size(); ++i) {
+            predict(*problems[i]->work, &shared.q[i * symbols]);
+        }
+        pilots_.adjoint(shared.q.data(), antennas, shared.G.data(), scratch);
+        for (std::size_t i = 0; i < problems.size(); ++i) {
+            Workspace& work = *problems[i]->work;
+            shrink(work, &shared.G[i * rows], problems[i]->threshold, first);
+            if (options_.dense) {
+                std::copy_n(work.all.Z.data(), rows, &shared.Z[i * rows]);
+                continue;
+            }
+            pilots_.forward(work.all.Z.data(),
+                            work.all.active.data(),
+                            work.all.n_active,
+                            work.M,
+                            &shared.next[i * symbols],
+                            scratch);
+        }
+        if (options_.dense) {
+            pilots_.forward(shared.Z.data(), nullptr, pilots_.devices, antennas, shared.next.data(), scratch);
+        }
+        for (std::size_t i = 0; i < problems.size(); ++i) {
+            advance(*problems[i]->work, &shared.next[i * symbols]);
+        }
     }
 
     // d = B D and a = B Z, of the corrected ones.
-    void advance(Workspace& work) const
+    void advance(Workspace& work, const T* next) const
     {
         const T keep = T(1 - options_.e), c = T(options_.c);
         T *d = work.d.data(), *a = work.a.data();
-        const T* next = work.next.data();
         for (std::size_t i = 0, size = work.d.size(); i < size; i += lanes<T>) {
             vec(d + i) = keep * vec(d + i) - c * (vec(a + i) - vec(next + i));
             vec(a + i) = vec(next + i);
@@ -188,13 +277,13 @@ private:
     }
 
     // q = r p + (1 + r) u, then the correction of p.
-    void predict(Workspace& work) const
+    void predict(Workspace& work, T* q) const
     {
         const T r = T(options_.r), more = T(1 + options_.r), e = T(options_.e), keep = T(1 - options_.e);
         const std::size_t stride = work.w.size(), size = work.Y.size();
         const T *Y = work.Y.data(), *a = work.a.data(), *d = work.d.data(), *w = work.w.data();
         const T* s = pilots_.spectrum.data();
-        T *p = work.p.data(), *q = work.q.data();
+        T* p = work.p.data();
         for (std::size_t plane = 0; plane < size; plane += stride) {
             for (std::size_t l = 0; l < stride; l += lanes<T>) {
                 const std::size_t i = plane + l;
@@ -204,6 +293,15 @@ private:
                 vec(q + i) = r * before + more * u;
                 vec(p + i) = keep * before - e * u;
             }
+        }
+    }
+
+    void shrink(Workspace& work, T* G, T threshold, bool first) const
+    {
+        if (first) {
+            shrink<true>(work.rows(), G, work.scale.data(), threshold);
+        } else {
+            shrink<false>(work.rows(), G, work.scale.data(), threshold);
         }
     }
 
@@ -244,11 +342,12 @@ private:
     // Squared norms → norms of what the threshold leaves, and the factor that leaves it.
     static void shorten(T* norm, T* scale, int count, T threshold)
     {
-        for (int n = 0; n < count; ++n) {
-            const T size = std::sqrt(norm[n]);
-            const T left = size > threshold ? size - threshold : T(0);
-            norm[n] = left;
-            scale[n] = left / (size + std::numeric_limits<T>::min());
+        for (int n = 0; n < count; n += lanes<T>) {
+            const Vec<T> squares = vec(norm + n), inverse = inverse_root<T>(squares);
+            const Vec<T> left = squares * inverse - threshold;
+            const Vec<T> positive = left > 0 ? left : Vec<T>{};
+            vec(norm + n) = positive;
+            vec(scale + n) = positive * inverse;
         }
     }
 

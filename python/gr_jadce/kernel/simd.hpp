@@ -3,10 +3,15 @@
 // source gives AVX-512, AVX, SSE or NEON code.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdlib>
+#include <limits>
 #include <memory>
 #include <new>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 namespace jadce {
 
@@ -75,6 +80,26 @@ inline Vec<float> sum_pairs(Vec<float> a, Vec<float> b)
     return __builtin_shuffle(a, b, even) + __builtin_shuffle(a, b, even + 1);
 }
 #endif
+
+// 1/√x of every lane, to the precision of T; large for zero.
+template <class T>
+inline Vec<T> inverse_root(Vec<T> x)
+{
+    x += std::numeric_limits<T>::min();
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == sizeof(float)) { // by one step of Newton's, faster than division
+        const Vec<T> y = Vec<T>(_mm512_maskz_rsqrt14_ps(0xffff, __m512(x)));
+        return y * (T(1.5) - T(0.5) * x * y * y);
+    }
+#endif
+    T parts[lanes<T>];
+    __builtin_memcpy(parts, &x, sizeof x);
+    for (T& part : parts) {
+        part = 1 / std::sqrt(part);
+    }
+    __builtin_memcpy(&x, parts, sizeof x);
+    return x;
+}
 
 // The sums of four vectors, to four neighbours.
 template <class T>
