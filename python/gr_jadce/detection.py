@@ -46,11 +46,12 @@ class Decision(NamedTuple):
     activity : (B, N) bool.
     channel : (B, N, M) complex, of the active devices, zero elsewhere.
     score : (B, N) float, −log10 of the device's p-value.
-    threshold : float, −log10 of the wanted false-alarm probability; active means score ≥ threshold, but
-        for inactive devices where `max_rounds`, or pilots of L symbols, bear no more: L − 2 are active
-        at most.
+    threshold : float, −log10 of the wanted false-alarm probability; active means score ≥ threshold.
     noise_var : (B,) float, noise variance per received sample: the given one or, without, estimated.
     snr_db : (B,) float, energy of the detected signal over that of the noise, −inf with none.
+
+    Devices may stay inactive above the threshold where `max_rounds` are over, or where pilots of L
+    symbols bear no more: L − 2 devices are active at most.
     """
 
     activity: np.ndarray

@@ -13,9 +13,11 @@ class Estimate(NamedTuple):
     channel : (B, N, M) complex, zero rows where a device is taken for inactive.
     score : (B, N) float, larger means more likely active; comparable within a frame.
     n_iter : (B,) int, iterations (or layers) used.
-    gap : (B,) float, relative duality gap reached; NaN where the estimator has none. That of the channel
-        before it was rounded to the precision of the frames, which counts where λ is below some 1e-3 λ_max.
+    gap : (B,) float, relative duality gap reached; NaN where the estimator has none.
     posterior_mean : bool, the channel approximates the posterior mean: refitting it would make it worse.
+
+    The gap is that of the channel before it was rounded to the precision of the frames, which matters
+    where λ is below some 1e-3 λ_max.
     """
 
     channel: np.ndarray
