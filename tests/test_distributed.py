@@ -69,6 +69,9 @@ def test_three_processes_and_a_joiner(start, tmp_path, kill):
     start("distributed_radio.py", "--address", frames, "--n-slots", N_FRAMES)  # until Enter is pressed
     if kill:
         wait_until(lambda: len(frames_in(tmp_path / "0.jsonl")) > 100)
+        receivers[0].send_signal(signal.SIGSTOP)  # some bunches of frames go to it all the same
+        answered = len(frames_in(tmp_path / "1.jsonl"))
+        wait_until(lambda: len(frames_in(tmp_path / "1.jsonl")) > answered + 300)
         receivers[0].send_signal(signal.SIGKILL)
     counts = {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", joiner.stderr.read())}
     assert joiner.wait(30) == 0
