@@ -220,7 +220,7 @@ private:
         } else {
             pilots_.adjoint(work.q.data(), work.M, work.G.data(), work.scratch);
         }
-        shrink(work, work.G.data(), threshold, first);
+        shrink(rows, work.G.data(), threshold, first);
         const int count = options_.dense ? rows.count : rows.n_active;
         const T* Z = rows.Z.data();
         if (work.selected()) {
@@ -245,7 +245,7 @@ private:
         pilots_.adjoint(shared.q.data(), antennas, shared.G.data(), scratch);
         for (std::size_t i = 0; i < problems.size(); ++i) {
             Workspace& work = *problems[i]->work;
-            shrink(work, &shared.G[i * rows], problems[i]->threshold, first);
+            shrink(work.all, &shared.G[i * rows], problems[i]->threshold, first);
             if (options_.dense) {
                 std::copy_n(work.all.Z.data(), rows, &shared.Z[i * rows]);
                 continue;
@@ -296,18 +296,22 @@ private:
         }
     }
 
-    void shrink(Workspace& work, T* G, T threshold, bool first) const
+    // Z~ = shrink(Z + r D + G), then the correction of D and Z, and the list of active rows; norms of what
+    // the threshold leaves.
+    void shrink(Rows<T>& rows, T* G, T threshold, bool first) const
     {
         if (first) {
-            shrink<true>(work.rows(), G, work.scale.data(), threshold);
+            shrink<true>(rows, G, threshold);
         } else {
-            shrink<false>(work.rows(), G, work.scale.data(), threshold);
+            shrink<false>(rows, G, threshold);
+        }
+        if (!options_.dense) {
+            rows.list_active();
         }
     }
 
-    // Z~ = shrink(Z + r D + G), then the correction of D and Z, and the list of active rows.
     template <bool first>
-    void shrink(Rows<T>& rows, T* G, T* scales, T threshold) const
+    void shrink(Rows<T>& rows, T* G, T threshold) const
     {
         const std::size_t stride = rows.stride(), size = rows.size();
         const T r = T(options_.r), keep = T(1 - options_.e), c = T(options_.c);
@@ -322,32 +326,15 @@ private:
                 vec(G + i) = t;
                 squares += t * t;
             }
-            vec(norm + n) = squares;
-        }
-        shorten(norm, scales, int(stride), threshold);
-        for (std::size_t n = 0; n < stride; n += lanes<T>) {
-            const Vec<T> scale = vec(scales + n);
+            const Vec<T> inverse = inverse_root<T>(squares), left = squares * inverse - threshold;
+            const Vec<T> positive = left > 0 ? left : Vec<T>{}, scale = positive * inverse;
+            vec(norm + n) = positive;
             for (std::size_t i = n; i < size; i += stride) {
                 const Vec<T> z = scale * vec(G + i);
                 const Vec<T> change = c * (vec(Z + i) - z);
                 vec(D + i) = first ? -change : keep * vec(D + i) - change;
                 vec(Z + i) = z;
             }
-        }
-        if (!options_.dense) {
-            rows.list_active();
-        }
-    }
-
-    // Squared norms → norms of what the threshold leaves, and the factor that leaves it.
-    static void shorten(T* norm, T* scale, int count, T threshold)
-    {
-        for (int n = 0; n < count; n += lanes<T>) {
-            const Vec<T> squares = vec(norm + n), inverse = inverse_root<T>(squares);
-            const Vec<T> left = squares * inverse - threshold;
-            const Vec<T> positive = left > 0 ? left : Vec<T>{};
-            vec(norm + n) = positive;
-            vec(scale + n) = positive * inverse;
         }
     }
 
