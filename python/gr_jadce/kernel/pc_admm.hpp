@@ -300,25 +300,28 @@ private:
     // the threshold leaves.
     void shrink(Rows<T>& rows, T* G, T threshold, bool first) const
     {
-        if (first) {
-            shrink<true>(rows, G, threshold);
+        if (rows.M == 1) { // whose two planes stay in registers
+            first ? shrink<true, 2>(rows, G, threshold) : shrink<false, 2>(rows, G, threshold);
         } else {
-            shrink<false>(rows, G, threshold);
+            first ? shrink<true, 0>(rows, G, threshold) : shrink<false, 0>(rows, G, threshold);
         }
         if (!options_.dense) {
             rows.list_active();
         }
     }
 
-    template <bool first>
+    // `parts`: planes of each row, if known when compiled.
+    template <bool first, int parts>
     void shrink(Rows<T>& rows, T* G, T threshold) const
     {
-        const std::size_t stride = rows.stride(), size = rows.size();
+        const std::size_t stride = rows.stride();
+        const int planes = parts ? parts : 2 * rows.M;
         const T r = T(options_.r), keep = T(1 - options_.e), c = T(options_.c);
         T *Z = rows.Z.data(), *D = rows.D.data(), *norm = rows.norm.data();
         for (std::size_t n = 0; n < stride; n += lanes<T>) {
             Vec<T> squares = {};
-            for (std::size_t i = n; i < size; i += stride) {
+            for (int plane = 0; plane < planes; ++plane) {
+                const std::size_t i = n + plane * stride;
                 Vec<T> t = vec(Z + i) + vec(G + i);
                 if (!first) {
                     t += r * vec(D + i);
@@ -329,7 +332,8 @@ private:
             const Vec<T> inverse = inverse_root<T>(squares), left = squares * inverse - threshold;
             const Vec<T> positive = left > 0 ? left : Vec<T>{}, scale = positive * inverse;
             vec(norm + n) = positive;
-            for (std::size_t i = n; i < size; i += stride) {
+            for (int plane = 0; plane < planes; ++plane) {
+                const std::size_t i = n + plane * stride;
                 const Vec<T> z = scale * vec(G + i);
                 const Vec<T> change = c * (vec(Z + i) - z);
                 vec(D + i) = first ? -change : keep * vec(D + i) - change;
