@@ -1,5 +1,6 @@
 """The kernel's PC-ADMM is the NumPy form, frame by frame, and its certificates are true."""
 
+import os
 import subprocess
 import sys
 
@@ -209,6 +210,7 @@ def test_too_many_iterations_are_refused():
         pc_admm(make_pilots("gaussian", 4, 2), max_iter=2**31)
 
 
+@pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="sanitizers end the process instead")
 @pytest.mark.parametrize(("threads", "megabytes"), [(1, 300), (3, 700)])
 def test_memory_that_is_not_there_is_an_error_in_any_thread(threads, megabytes):
     """In a process of its own, with little memory: the channels take 200 MB, and so does each thread."""
