@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gr_jadce import command_line
-from gr_jadce.recording import read_recording
+from gr_jadce.programs import command_line
+from gr_jadce.recordings.reader import read_recording
 
 FULL_SCALE = 32767
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))

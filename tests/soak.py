@@ -18,12 +18,14 @@ from random import Random
 
 import numpy as np
 import pmt
-from collector import collector
-from estimators import matched_filter
 from gnuradio import blocks, gr
 
 from gr_jadce import make_pilots
 from gr_jadce.blocks import json_sink, pilot_framer, receiver
+
+sys.path.insert(0, str(Path(__file__).with_name("helpers")))
+from collector import collector
+from estimators import matched_filter
 
 N, L, T, RATE = 16, 8, 12, 1e6
 BOOK = make_pilots("gaussian", N, L, seed=1)

@@ -3,6 +3,8 @@
 import ast
 import subprocess
 import sys
+from functools import partial
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,66 +14,59 @@ PACKAGE = Path(__file__).resolve().parents[1] / "python" / "gr_jadce"
 # Part of the package (a module or a subpackage at its top) → what it may import, besides itself: other
 # parts, or single modules of them.  Everything may import NumPy and the standard library.
 MAY_IMPORT = {
-    "": {"pilots", "uplink", "metrics", "detection", "solvers", "estimators"},  # gr_jadce/__init__.py
-    "npz": set(),
-    "structured": set(),
-    "pilots": {"npz", "structured"},
-    "framing": set(),
-    "backlog": set(),
-    "metrics": set(),
-    "report": set(),
-    "json_form": {"report"},
-    "serial_form": {"report"},
-    "messages": {"json_form", "report", "serial_form"},
-    "sigmf_fields": set(),
-    "recording": {"framing", "sigmf_fields"},
-    "recording_writer": {"framing", "sigmf_fields"},
-    "background_writer": set(),
-    "annotations": {"recording", "recording_writer", "sigmf_fields"},
-    "scoring": {"metrics"},
-    "monitoring": {"scoring"},
-    "uplink": {"pilots", "waveform"},
-    "solvers": {"pilots"},
-    "detection": {"pilots", "solvers", "detection_large"},
-    "detection_large": {"detection", "solvers"},
-    "unrolled": {"solvers", "npz", "pilots", "uplink", "metrics", "recording", "json_form"},
-    "estimators": {"solvers", "unrolled.inference"},
-    "reporting": {"asynchrony", "detection", "pilots", "report", "solvers"},
-    "truth": {"report"},
-    "waveform": {"framing"},
-    "bursts": {"uplink"},
-    "beacon": {"framing", "pilots", "waveform"},
-    "radio_check": {"beacon", "framing"},
-    "transmission": {"framing", "pilots", "uplink"},
-    "asynchrony": {"detection", "framing", "pilots", "solvers", "waveform"},
-    "evaluation": {"detection", "metrics", "uplink"},
-    "tally": {"metrics"},
-    "sweep": {"detection", "estimators", "pilots", "solvers", "tally", "uplink"},
-    "plots": {"tally"},
-    "command_line": {"uplink", "waveform"},
-    "publishing": {"messages"},
-    "feeds": {"publishing"},
-    "joining": set(),
-    "tracking": set(),
-    "terminal": {"monitoring"},
+    "": {"pilots", "uplink", "detection", "solvers", "estimate", "estimators"},  # gr_jadce/__init__.py
+    "checks": set(),
+    "estimate": {"checks"},
+    "backend": {"checks"},
+    "waveform": {"checks"},
+    "metrics": {"checks"},
+    "pilots": {"checks"},
+    "slots": {"checks", "pilots", "waveform"},
+    "uplink": {"checks", "pilots", "waveform"},
+    "solvers": {"checks", "backend", "estimate", "pilots"},
+    "detection": {"checks", "backend", "estimate", "pilots", "waveform"},
+    "reports": {"checks", "metrics"},
+    "recordings": {"checks", "slots"},
+    "unrolled": {
+        "checks",
+        "backend",
+        "estimate",
+        "pilots",
+        "uplink",
+        "solvers",
+        "metrics",
+        "reports",
+        "recordings",
+    },
+    "estimators": {"checks", "solvers", "unrolled.inference"},
+    "receiving": {"checks", "detection", "estimate", "pilots", "reports"},
+    "monitoring": {"checks", "reports"},
+    "evaluation": {"checks", "detection", "estimators", "metrics", "pilots", "solvers", "uplink"},
 }
-MAY_IMPORT["blocks"] = set(MAY_IMPORT) - {"", "unrolled", "evaluation", "sweep", "plots", "command_line"} | {
-    "unrolled.inference"
-}
-MAY_IMPORT["sources"] = {"blocks", "command_line", "publishing"}
-MAY_IMPORT["capture"] = {"blocks", "sources"}
-MAY_IMPORT["reception"] = {"asynchrony", "blocks", "command_line", "sources"}
-MAY_IMPORT["emission"] = {"blocks", "framing", "sources", "waveform"}
+MAY_IMPORT["blocks"] = set(MAY_IMPORT) - {"", "solvers", "unrolled", "evaluation"}
+MAY_IMPORT["radio"] = {"checks", "blocks", "slots"}
+MAY_IMPORT["programs"] = {
+    "checks", "blocks", "detection", "monitoring", "radio", "reports", "slots", "uplink", "waveform",
+}  # fmt: skip
 # Packages outside NumPy and the standard library → the parts, or single modules, that may import them.
 OUTSIDE = {
-    "PyQt5": {"blocks.activity_window"},
-    "pyqtgraph": {"blocks.activity_window"},
-    "gnuradio": {"blocks", "sources", "capture", "emission", "reception"},
-    "zmq": {"publishing"},
-    "pmt": {"blocks", "emission", "messages"},
-    "matplotlib": {"plots"},
-    "distributed": {"sweep"},
-    "scipy": {"beacon", "radio_check", "waveform", "solvers", "detection", "uplink", "metrics", "structured"},
+    "PyQt5": {"blocks.support.activity_window"},
+    "pyqtgraph": {"blocks.support.activity_window"},
+    "gnuradio": {"blocks", "programs", "radio"},
+    "zmq": {"reports.publishing"},
+    "pmt": {"blocks", "programs", "reports.pdus"},
+    "matplotlib": {"evaluation.plots"},
+    "distributed": {"evaluation.sweep"},
+    "scipy": {
+        "slots.beacon",
+        "radio.check",
+        "waveform",
+        "solvers",
+        "detection",
+        "uplink",
+        "metrics",
+        "pilots",
+    },
     "torch": {"unrolled.network", "unrolled.recorded", "unrolled.training"},
 }
 
@@ -116,6 +111,31 @@ def violations(path):
     return found
 
 
+def test_the_table_is_short_and_has_no_cycle():
+    parts = {part: {name.split(".")[0] for name in named} for part, named in MAY_IMPORT.items()}
+    assert len(parts) <= 25
+    TopologicalSorter(parts).prepare()  # CycleError names the cycle
+
+
+def test_modules_do_not_import_each_other_in_a_circle():
+    files = {
+        ".".join(path.with_suffix("").parts).removesuffix("__init__").rstrip("."): path for path in modules()
+    }
+    inside = {name: path for name, path in files.items() if path.name != "__init__.py"}
+    graph = {
+        name: {module_of(inside, imported) for imported in imports(path)} - {None, name}
+        for name, path in inside.items()
+    }
+    TopologicalSorter(graph).prepare()
+
+
+def module_of(inside, name):
+    """The module that an imported name is or is in; None where that is a package's face."""
+    parts = name.split(".")[1:]
+    candidates = (".".join(parts), ".".join(parts[:-1]))
+    return next((module for module in candidates if module in inside), None)
+
+
 @pytest.mark.parametrize("path", modules(), ids=str)
 def test_imports_only_what_its_layer_may(path):
     assert violations(path) == []
@@ -135,6 +155,14 @@ def test_the_check_sees_an_import_upward(tmp_path, monkeypatch):
     ("module", "heavy"),
     [
         ("gr_jadce", ["torch", "gnuradio", "pmt", "PyQt5", "pyqtgraph", "matplotlib"]),
+        *[
+            (f"gr_jadce.{face}", ["torch", "gnuradio", "pmt", "zmq", "PyQt5", "pyqtgraph", "matplotlib"])
+            for face in ("pilots", "uplink", "slots", "detection", "receiving", "reports", "recordings")
+        ],
+        *[
+            (f"gr_jadce.{face}", ["torch", "gnuradio", "pmt", "zmq", "PyQt5", "pyqtgraph", "matplotlib"])
+            for face in ("monitoring", "evaluation", "solvers", "unrolled", "radio", "programs")
+        ],
         ("gr_jadce.blocks", ["torch", "PyQt5", "pyqtgraph", "matplotlib"]),
     ],
 )

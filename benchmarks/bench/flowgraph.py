@@ -7,10 +7,15 @@ from time import monotonic, perf_counter, sleep, thread_time
 
 import numpy as np
 
-from gr_jadce import Scenario, decide, make_pilots, simulate
+from gr_jadce import (
+    Scenario,
+    decide,
+    make_pilots,
+    simulate,
+)
 from gr_jadce.estimators import make_estimator
-from gr_jadce.messages import to_pmts
-from gr_jadce.reporting import FrameSolver
+from gr_jadce.receiving.frame_receiver import FrameSolver
+from gr_jadce.reports.pdus import to_pmts
 
 N, L, M, PERIOD = 200, 64, 4, 64
 LOADS = (0.1, 0.5, 0.9)
@@ -125,7 +130,7 @@ def _counter():
     """A sink that reads the frame number and the devices of every activity message."""
     import pmt
 
-    from gr_jadce.blocks.report_sink import report_sink
+    from gr_jadce.blocks.support.report_sink import report_sink
 
     class counter(report_sink):
         def __init__(self):
@@ -146,7 +151,7 @@ def _counter():
 
 def _reader():
     """A sink that joins both messages of a frame to a whole report."""
-    from gr_jadce.blocks.report_sink import report_sink
+    from gr_jadce.blocks.support.report_sink import report_sink
 
     class reader(report_sink):
         def __init__(self):

@@ -4,8 +4,13 @@
 import numpy as np
 from timing import seconds, sgemm_peak
 
-from gr_jadce import Scenario, make_pilots, pc_admm, simulate
-from gr_jadce.solvers.backend import kernel_for
+from gr_jadce import (
+    Scenario,
+    make_pilots,
+    pc_admm,
+    simulate,
+)
+from gr_jadce.backend import kernel_for
 from gr_jadce.unrolled.inference import unrolled
 
 LAYERS = 10

@@ -27,9 +27,16 @@ import torch
 from fitting import Estimator, comparator, draw, fit
 from networks import NETWORKS
 
-from gr_jadce import Scenario, __version__, command_line, make_pilots, pc_admm, simulate
+from gr_jadce import (
+    Scenario,
+    __version__,
+    make_pilots,
+    pc_admm,
+    simulate,
+)
+from gr_jadce.evaluation.tally import Tally
+from gr_jadce.programs import command_line
 from gr_jadce.solvers import vamp
-from gr_jadce.tally import Tally
 from gr_jadce.unrolled import load_weights, unrolled
 from gr_jadce.unrolled.network import Network
 from gr_jadce.unrolled.training import Case

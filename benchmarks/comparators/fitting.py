@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from networks import LAYER_WISE, NETWORKS, Layered
 
-from gr_jadce.solvers.estimate import Estimate
+from gr_jadce.estimate import Estimate
 from gr_jadce.solvers.group_lasso import apply
 from gr_jadce.unrolled.inference import Unrolled, rotate
 from gr_jadce.unrolled.layers import Book, Frames

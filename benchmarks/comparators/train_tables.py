@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from fitting import TRIED, draw, fit
 
-from gr_jadce import __version__, as_pilot_book, command_line
+from gr_jadce import __version__, as_pilot_book
+from gr_jadce.programs import command_line
 from gr_jadce.unrolled import load_weights, save_weights
 from gr_jadce.unrolled.network import Network
 from gr_jadce.unrolled.training import Case

@@ -23,7 +23,15 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: a process is
 import numpy as np
 import program
 
-from gr_jadce import Scenario, __version__, command_line, decide, make_pilots, pc_admm, simulate
+from gr_jadce import (
+    Scenario,
+    __version__,
+    decide,
+    make_pilots,
+    pc_admm,
+    simulate,
+)
+from gr_jadce.programs import command_line
 
 N_DEVICES, PILOT_LENGTH = 200, 64
 # Only the order of the scores matters here: decisions hardly differ from those after the defaults

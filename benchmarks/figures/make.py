@@ -18,8 +18,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: a process is
 import program
 import tables
 
-from gr_jadce import __version__, command_line, plots
-from gr_jadce.sweep import make_plan, sweep
+from gr_jadce import __version__
+from gr_jadce.evaluation import plots
+from gr_jadce.evaluation.sweep import make_plan, sweep
+from gr_jadce.programs import command_line
 from gr_jadce.unrolled.weight_files import DEFAULT_WEIGHTS
 
 LASSO = {f"pc_admm λ={f}σ√M": ("pc_admm", {"lam_factor": f}) for f in (0.4, 0.55, 0.7, 0.85, 1.0, 1.2)}

@@ -15,8 +15,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: a process is
 import program
 from program import row
 
-from gr_jadce import __version__, command_line
-from gr_jadce.sweep import make_plan, sweep
+from gr_jadce import __version__
+from gr_jadce.evaluation.sweep import make_plan, sweep
+from gr_jadce.programs import command_line
 from gr_jadce.unrolled import load_weights
 from gr_jadce.unrolled.weight_files import DEFAULT_WEIGHTS
 

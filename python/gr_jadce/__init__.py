@@ -6,11 +6,22 @@ Importing this package loads NumPy only; `gr_jadce.blocks` needs GNU Radio.
 
 __version__ = "0.1.0.dev0"
 
-from .detection import Decision, decide
+from .detection.dense import Decision, decide
 from .estimators import ESTIMATORS, make_estimator
-from .pilots import PILOT_KINDS, PilotBook, as_pilot_book, load_pilots, make_pilots
+from .pilots.book import (
+    PILOT_KINDS,
+    PilotBook,
+    as_pilot_book,
+    load_pilots,
+    make_pilots,
+)
 from .solvers import Estimate, pc_admm
-from .uplink import Scenario, Uplink, simulate, simulate_slots
+from .uplink.simulation import (
+    Scenario,
+    Uplink,
+    simulate,
+    simulate_slots,
+)
 
 __all__ = [
     "ESTIMATORS",

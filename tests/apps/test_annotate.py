@@ -3,7 +3,7 @@
 
 import json
 
-from gr_jadce.recording import read_recording
+from gr_jadce.recordings.reader import read_recording
 from gr_jadce.waveform import Waveform
 
 N_SLOTS, PERIOD = 30, 40

@@ -6,9 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from gr_jadce.radio_check import LEAST
-from gr_jadce.recording_writer import RecordingWriter
-from gr_jadce.uplink import complex_normal
+from gr_jadce.radio.check import LEAST
+from gr_jadce.recordings.writer import RecordingWriter
+from gr_jadce.uplink.simulation import complex_normal
 
 
 @pytest.fixture

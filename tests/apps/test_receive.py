@@ -11,10 +11,10 @@ import pytest
 
 from gr_jadce import Scenario, simulate
 from gr_jadce.estimators import make_estimator
-from gr_jadce.messages import from_json
-from gr_jadce.recording import time_after
-from gr_jadce.recording_writer import RecordingWriter
-from gr_jadce.reporting import FrameSolver
+from gr_jadce.receiving.frame_receiver import FrameSolver
+from gr_jadce.recordings.reader import time_after
+from gr_jadce.recordings.writer import RecordingWriter
+from gr_jadce.reports.pdus import from_json
 from gr_jadce.uplink import simulate_slots
 
 N_SLOTS, PERIOD, RATE = 60, 40, 1e6

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gr_jadce.messages import Report, to_json
+from gr_jadce.reports.pdus import Report, to_json
 
 
 def report(frame_id, channel, n_devices=10, status="ok", n_antennas=1):

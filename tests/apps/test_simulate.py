@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from gr_jadce import Scenario
-from gr_jadce.messages import from_json
-from gr_jadce.recording import read_recording
+from gr_jadce.recordings.reader import read_recording
+from gr_jadce.reports.pdus import from_json
 from gr_jadce.uplink import simulate_slots
 
 N_SLOTS, PERIOD = 70, 40  # more slots than are simulated at once

@@ -10,7 +10,7 @@ from publisher import publish
 from reports import make_report
 
 from gr_jadce.blocks import activity_monitor
-from gr_jadce.messages import status_to_pmt, to_pmts
+from gr_jadce.reports.pdus import status_to_pmt, to_pmts
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 WIDGETS = pytest.importorskip("PyQt5.QtWidgets")

@@ -11,7 +11,7 @@ from test_beacon import BEACON, Air
 
 from gr_jadce.blocks import beacon_receiver, uplink_transmitter
 from gr_jadce.pilots import make_pilots
-from gr_jadce.transmission import Bursts
+from gr_jadce.uplink.activity import Bursts
 from gr_jadce.waveform import Waveform
 
 PERIOD, RATE = 20_000, 1e6

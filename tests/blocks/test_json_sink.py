@@ -17,7 +17,12 @@ from publisher import publish, publisher
 from reports import assert_same, make_report
 
 from gr_jadce.blocks import json_sink
-from gr_jadce.messages import from_json, status_to_pmt, to_json, to_pmts
+from gr_jadce.reports.pdus import (
+    from_json,
+    status_to_pmt,
+    to_json,
+    to_pmts,
+)
 
 
 def reports(count):
@@ -63,7 +68,7 @@ def test_two_sinks_take_the_same_messages(tmp_path):
 def test_dash_is_standard_output():
     code = (
         "from publisher import publish; from reports import make_report\n"
-        "from gr_jadce.blocks import json_sink; from gr_jadce.messages import to_pmts\n"
+        "from gr_jadce.blocks import json_sink; from gr_jadce.reports.pdus import to_pmts\n"
         "publish(list(to_pmts(make_report(frame_id=8))), json_sink('-')); print('still open')"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}

@@ -13,11 +13,18 @@ from collector import collector
 from estimators import Held, Slow, matched_filter, raising
 from gnuradio import blocks, gr
 
-from gr_jadce.blocks import json_sink, pilot_framer, receiver, scorer, uplink_source
+from gr_jadce.blocks import (
+    json_sink,
+    pilot_framer,
+    receiver,
+    scorer,
+    uplink_source,
+)
 from gr_jadce.estimators import make_estimator
 from gr_jadce.pilots import make_pilots
-from gr_jadce.reporting import FrameSolver
-from gr_jadce.uplink import Scenario, complex_normal, simulate
+from gr_jadce.receiving.frame_receiver import FrameSolver
+from gr_jadce.uplink import Scenario, simulate
+from gr_jadce.uplink.simulation import complex_normal
 from gr_jadce.waveform import Waveform
 
 BOOK = make_pilots("gaussian", n_devices=50, pilot_length=32, seed=3)

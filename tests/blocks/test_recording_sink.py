@@ -13,9 +13,15 @@ from collector import collector
 from gnuradio import blocks, gr
 
 from gr_jadce import make_pilots
-from gr_jadce.blocks import pilot_framer, receiver, recording_sink, recording_source, uplink_source
-from gr_jadce.recording import read_recording
-from gr_jadce.sigmf_fields import recording_paths
+from gr_jadce.blocks import (
+    pilot_framer,
+    receiver,
+    recording_sink,
+    recording_source,
+    uplink_source,
+)
+from gr_jadce.recordings.fields import recording_paths
+from gr_jadce.recordings.reader import read_recording
 
 RATE = 2e6
 BOOK = make_pilots("gaussian", 40, 16, seed=1)

@@ -7,7 +7,7 @@ import pytest
 from gnuradio import blocks, gr
 
 from gr_jadce.blocks.recording_source import recording_source
-from gr_jadce.recording_writer import RecordingWriter
+from gr_jadce.recordings.writer import RecordingWriter
 
 RATE = 2e6
 

@@ -8,8 +8,9 @@ from gnuradio import blocks, gr
 from publisher import publish, publisher
 from reports import make_report
 
-from gr_jadce.blocks import report_sink, scorer
-from gr_jadce.messages import status_to_pmt, to_pmts
+from gr_jadce.blocks import scorer
+from gr_jadce.blocks.support import report_sink
+from gr_jadce.reports.pdus import status_to_pmt, to_pmts
 
 
 def truth(k):

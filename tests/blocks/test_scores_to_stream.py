@@ -9,7 +9,7 @@ from publisher import publisher
 from reports import make_report
 
 from gr_jadce.blocks import scores_to_stream
-from gr_jadce.messages import to_pmts
+from gr_jadce.reports.pdus import to_pmts
 
 
 def streamed(*messages):

@@ -12,8 +12,8 @@ from publisher import publish, publisher
 from reports import make_report
 
 from gr_jadce.blocks import zmq_sink
-from gr_jadce.messages import status_to_pmt, to_json, to_pmts
-from gr_jadce.publishing import Subscriber, read_line
+from gr_jadce.reports.pdus import status_to_pmt, to_json, to_pmts
+from gr_jadce.reports.publishing import Subscriber, read_line
 
 
 def reports(count):

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gr_jadce import command_line, make_pilots
-from gr_jadce.recording_writer import RecordingWriter
+from gr_jadce import make_pilots
+from gr_jadce.programs import command_line
+from gr_jadce.recordings.writer import RecordingWriter
 
 APPS = Path(__file__).resolve().parents[2] / "apps"
 WORDS = "first book.npz none.npz good good.sigmf-meta no/such/x . pc_admm dft zadoff_chu hadamard ci16_le é ,"

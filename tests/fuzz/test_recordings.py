@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gr_jadce.blocks import recording_source
-from gr_jadce.recording import read_recording
-from gr_jadce.recording_writer import RecordingWriter
+from gr_jadce.recordings.reader import read_recording
+from gr_jadce.recordings.writer import RecordingWriter
 
 SAMPLES = np.ones((40, 2), np.complex64)
 DATA = SAMPLES.tobytes()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from reports import make_report
 
 from gr_jadce.blocks import json_sink, scorer
-from gr_jadce.messages import (
+from gr_jadce.reports.pdus import (
     Report,
     activity_from_pmt,
     channel_from_pmt,
@@ -22,7 +22,7 @@ from gr_jadce.messages import (
     to_json,
     to_pmts,
 )
-from gr_jadce.scoring import Score
+from gr_jadce.reports.scoring import Score
 
 REPORTS = [make_report(device_id=[*"abcde"]), make_report(n_active=0)]
 LINES = [to_json(report) for report in REPORTS]

@@ -7,9 +7,16 @@ import sys
 import numpy as np
 import pytest
 
-from gr_jadce import PilotBook, Scenario, make_pilots, pilots
-from gr_jadce.solvers import amp, bcd, fista, ista, pc_admm
-from gr_jadce.solvers.backend import kernel_for
+from gr_jadce import PilotBook, Scenario, make_pilots
+from gr_jadce.backend import kernel_for
+from gr_jadce.pilots import book as pilots
+from gr_jadce.solvers import (
+    amp,
+    bcd,
+    fista,
+    ista,
+    pc_admm,
+)
 from gr_jadce.unrolled.inference import unrolled
 from gr_jadce.uplink import simulate
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr_jadce.beacon import Beacon
-from gr_jadce.uplink import complex_normal
+from gr_jadce.slots.beacon import Beacon
+from gr_jadce.uplink.simulation import complex_normal
 
 pytestmark = pytest.mark.timeout(400)
 APP = Path(__file__).resolve().parents[2] / "apps" / "jadce-check-radio"

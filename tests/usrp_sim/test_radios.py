@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from usrp_sim.radios import simulated_radios, why_not
 
-from gr_jadce.recording import read_recording
+from gr_jadce.recordings.reader import read_recording
 
 pytestmark = pytest.mark.timeout(400)  # four simulators and a receiver on two cores
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from gr_jadce.pilots import make_pilots
-from gr_jadce.recording_writer import RecordingWriter
-from gr_jadce.transmission import Bursts
+from gr_jadce.recordings.writer import RecordingWriter
+from gr_jadce.uplink.activity import Bursts
 from gr_jadce.waveform import Waveform
 
 pytestmark = pytest.mark.timeout(300)

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pmt
 
-from ..messages import activity_from_pmt, channel_from_pmt
-from ..monitoring import Monitor
-from .report_sink import report_sink
+from ..monitoring.monitor import Monitor
+from ..reports.pdus import activity_from_pmt, channel_from_pmt
+from .support.report_sink import report_sink
 
 _PORT, _FRAME_ID = pmt.intern("in"), pmt.intern("frame_id")
 _GATHER = 0.01  # seconds
@@ -51,7 +51,7 @@ class activity_monitor(report_sink):
     def qwidget(self):
         """The widget, made at the first call, in the thread of the `QApplication`, which must exist."""
         if self._window is None:
-            from .activity_window import ActivityWindow
+            from .support.activity_window import ActivityWindow
 
             self._window = ActivityWindow(self._monitor, self.channel_gains, self._title, self._update_time)
         return self._window

@@ -5,12 +5,12 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from ..beacon import Beacon, BeaconReceiver
-from ..framing import SampleClock
+from ..slots.beacon import Beacon, BeaconReceiver
+from ..slots.framer import SampleClock
 from ..waveform import Waveform
-from .lifetime import keep_alive
-from .limited_log import LimitedLog
-from .tags import tag_name
+from .support.lifetime import keep_alive
+from .support.limited_log import LimitedLog
+from .support.tags import tag_name
 
 _GRID = pmt.intern("grid")
 

@@ -4,8 +4,8 @@
 import weakref
 from time import monotonic
 
-from ..messages import to_json
-from .report_sink import report_sink
+from ..reports.pdus import to_json
+from .support.report_sink import report_sink
 
 _STDOUT = 1
 

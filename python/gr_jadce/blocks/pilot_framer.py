@@ -5,12 +5,12 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from ..framing import Framer, check_integer
-from ..tracking import GuardMeter
-from .lifetime import keep_alive
-from .limited_log import LimitedLog
-from .tags import tag_name
-from .thread_state import ThreadState
+from ..receiving.levels import GuardMeter
+from ..slots.framer import Framer, check_integer
+from .support.lifetime import keep_alive
+from .support.limited_log import LimitedLog
+from .support.tags import tag_name
+from .support.thread_state import ThreadState
 
 _RX_TIME = pmt.intern("rx_time")
 _RX_RATE = pmt.intern("rx_rate")
@@ -29,7 +29,7 @@ class pilot_framer(gr.basic_block):
     The first frame, and the first after each gap, carries the tags ``frame_id``, ``rx_time`` (of
     the pilot's first sample), ``slot_period``, ``rx_rate`` and ``framer`` (a dictionary of
     totals); the others follow from it. Stream tags ``rx_time`` and ``rx_rate``, as
-    `uhd.usrp_source` makes them, are read on input 0. `gr_jadce.framing.Framer` says what happens
+    `uhd.usrp_source` makes them, are read on input 0. `gr_jadce.slots.framer.Framer` says what happens
     where time jumps.
 
     Parameters

@@ -11,18 +11,18 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from ..asynchrony import Asynchrony, Delayed
-from ..backlog import Backlog
+from ..detection.asynchrony import Asynchrony, Delayed
 from ..estimators import make_estimator, takes_threads
-from ..framing import FrameTimeline, check_integer
-from ..messages import status_to_pmt, to_pmts
-from ..pilots import as_pilot_book, load_pilots
-from ..reporting import FrameSolver
-from ..tracking import LevelTracker
-from .lifetime import keep_alive
-from .limited_log import LimitedLog
-from .tags import tag_name
-from .thread_state import ThreadState
+from ..pilots.book import as_pilot_book, load_pilots
+from ..receiving.backlog import Backlog
+from ..receiving.frame_receiver import FrameSolver
+from ..receiving.levels import LevelTracker
+from ..reports.pdus import status_to_pmt, to_pmts
+from ..slots.framer import FrameTimeline, check_integer
+from .support.lifetime import keep_alive
+from .support.limited_log import LimitedLog
+from .support.tags import tag_name
+from .support.thread_state import ThreadState
 
 _ACTIVITY, _CHANNEL, _STATUS = _PORTS = [pmt.intern(name) for name in ("activity", "channel", "status")]
 _STATUS_INTERVAL = 1.0  # seconds

@@ -5,13 +5,13 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from ..background_writer import BackgroundWriter
-from ..framing import SampleClock
-from ..recording_writer import RecordingWriter
-from ..sigmf_fields import check_number, check_positive, check_time
-from .lifetime import keep_alive
-from .limited_log import LimitedLog
-from .tags import tag_name
+from ..recordings.background_writer import BackgroundWriter
+from ..recordings.fields import check_number, check_positive, check_time
+from ..recordings.writer import RecordingWriter
+from ..slots.framer import SampleClock
+from .support.lifetime import keep_alive
+from .support.limited_log import LimitedLog
+from .support.tags import tag_name
 
 
 class recording_sink(gr.sync_block):

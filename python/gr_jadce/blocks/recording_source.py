@@ -5,8 +5,8 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from ..recording import read_recording, time_after
-from .lifetime import keep_alive
+from ..recordings.reader import read_recording, time_after
+from .support.lifetime import keep_alive
 
 
 class recording_source(gr.sync_block):

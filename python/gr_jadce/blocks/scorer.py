@@ -3,8 +3,8 @@
 
 import pmt
 
-from ..scoring import Score, TruthWindow
-from .report_sink import report_sink
+from ..reports.scoring import Score, TruthWindow
+from .support.report_sink import report_sink
 
 _SCORE = pmt.intern("score")
 

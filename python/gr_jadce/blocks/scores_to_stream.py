@@ -5,10 +5,10 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from ..framing import check_integer
-from ..messages import activity_from_pmt
-from .lifetime import keep_alive
-from .limited_log import LimitedLog
+from ..reports.pdus import activity_from_pmt
+from ..slots.framer import check_integer
+from .support.lifetime import keep_alive
+from .support.limited_log import LimitedLog
 
 _PORT = pmt.intern("in")
 

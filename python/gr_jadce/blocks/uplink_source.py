@@ -11,14 +11,14 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from ..bursts import burst_length, digitise, simulate_bursts
-from ..framing import check_integer
-from ..messages import to_pmts
-from ..pilots import load_pilots
-from ..truth import truth_report
-from ..uplink import MOST_SEED, Scenario, simulate_slots
+from ..pilots.book import load_pilots
+from ..reports.pdus import to_pmts
+from ..reports.truth import truth_report
+from ..slots.framer import check_integer
+from ..uplink.bursts import burst_length, digitise, simulate_bursts
+from ..uplink.simulation import MOST_SEED, Scenario, simulate_slots
 from ..waveform import Waveform
-from .lifetime import keep_alive
+from .support.lifetime import keep_alive
 
 _ACTIVITY, _CHANNEL = pmt.intern("activity"), pmt.intern("channel")
 _RX_TIME, _RX_RATE, _RX_FREQ = pmt.intern("rx_time"), pmt.intern("rx_rate"), pmt.intern("rx_freq")

@@ -9,13 +9,18 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from ..framing import SampleClock, check_integer, check_origin
-from ..messages import Report, to_pmts
-from ..pilots import as_pilot_book, load_pilots
-from ..transmission import Bursts, PeriodicActivity, RandomActivity, ScriptedActivity
+from ..pilots.book import as_pilot_book, load_pilots
+from ..reports.pdus import Report, to_pmts
+from ..slots.framer import SampleClock, check_integer, check_origin
+from ..uplink.activity import (
+    Bursts,
+    PeriodicActivity,
+    RandomActivity,
+    ScriptedActivity,
+)
 from ..waveform import Waveform
-from .lifetime import keep_alive
-from .limited_log import LimitedLog
+from .support.lifetime import keep_alive
+from .support.limited_log import LimitedLog
 
 _PORTS = [pmt.intern("activity"), pmt.intern("channel")]
 _GRID = pmt.intern("grid")

@@ -3,9 +3,9 @@
 
 import weakref
 
-from ..messages import to_json
-from ..publishing import Publisher
-from .report_sink import report_sink
+from ..reports.pdus import to_json
+from ..reports.publishing import Publisher
+from .support.report_sink import report_sink
 
 
 class zmq_sink(report_sink):

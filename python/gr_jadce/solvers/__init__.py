@@ -5,7 +5,7 @@ Inside this package the axes are (rows, frames, antennas): Y (L, B, M), X (N, B,
 one matrix product serves a whole batch. At its edges, as everywhere else, frames come first.
 """
 
-from .estimate import Estimate
+from ..estimate import Estimate
 from .first_order import bcd, fista, ista
 from .greedy import somp
 from .message_passing import amp, vamp

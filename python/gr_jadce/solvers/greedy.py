@@ -10,8 +10,8 @@ from functools import partial
 import numpy as np
 from scipy.special import gammainccinv
 
-from ..pilots import as_pilot_book
-from .frame_solver import FrameSolver, least_squares
+from ..pilots.book import as_pilot_book
+from .baseline import FrameSolver, least_squares
 from .group_lasso import apply, row_norms, sum_squares
 
 

@@ -12,8 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .frame_solver import FrameSolver
-from .group_lasso import apply, row_norms, row_shrink, sum_squares
+from .baseline import FrameSolver
+from .group_lasso import (
+    apply,
+    row_norms,
+    row_shrink,
+    sum_squares,
+)
 
 _LEAST = 1e-12  # of variances, relative to the prior's power
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from .frame_solver import FrameSolver, least_squares
+from .baseline import FrameSolver, least_squares
 
 
 def oracle_ls(pilots, noise_var=None) -> FrameSolver:

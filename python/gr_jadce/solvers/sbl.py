@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from .frame_solver import FrameSolver
+from .baseline import FrameSolver
 from .group_lasso import sum_squares
 
 _LEAST_NOISE = 1e-10  # of a frame's energy a sample: less leaves rank-one updates of Σ⁻¹ without digits

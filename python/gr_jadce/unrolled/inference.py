@@ -3,9 +3,9 @@
 
 import numpy as np
 
-from ..pilots import as_pilot_book
-from ..solvers.backend import check_threads, complex_frames, kernel_for
-from ..solvers.estimate import Estimate, check_received, per_frame
+from ..backend import check_threads, complex_frames, kernel_for
+from ..estimate import Estimate, check_received, per_frame
+from ..pilots.book import as_pilot_book
 from ..solvers.group_lasso import Operator, adjoint, apply
 from .layers import Book, Frames, start
 from .noise_evidence import likely_noise_var

@@ -4,12 +4,17 @@
 import numpy as np
 import torch
 
-from ..json_form import read_reports
-from ..recording import read_recording
+from ..recordings.reader import read_recording
+from ..reports.json_lines import read_reports
 from ..solvers.group_lasso import apply
 from .inference import unrolled
 from .layers import Frames, squares
-from .training import SNR_BINS, Batch, Case, dense
+from .training import (
+    SNR_BINS,
+    Batch,
+    Case,
+    dense,
+)
 
 _FRAMES_A_BATCH = 96
 

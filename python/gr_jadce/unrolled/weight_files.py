@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..npz import read_npz
+from ..pilots.archive import read_npz
 from .variants import DEFAULT, VARIANTS
 
 FORMAT_VERSION = 1

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all blocks that take reports have in common: one port, both messages joined, a sure end."""
+
+from time import monotonic, sleep
+
+import pmt
+from gnuradio import gr
+
+from ...reports.pdus import Joiner, status_from_pmt
+from .lifetime import keep_alive
+from .limited_log import LimitedLog
+from .thread_state import ThreadState
+
+_PORT = pmt.intern("in")
+_SYSTEM = pmt.intern("system")
+_DONE = pmt.cons(pmt.intern("done"), pmt.from_long(1))
+# Seconds that a stopped sink waits for the end-of-file message; longer if it knows of a receiver,
+# which may still have a batch to solve.
+_LINGER, _LINGER_FOR_RECEIVER = 1.0, 5.0
+
+
+class report_sink(gr.basic_block):
+    """A block with the message port `in`, to which truth, activity, channel and status are connected.
+
+    It takes one receiver: the messages of several cannot be told apart. It ends at the
+    end-of-file message that a receiver sends last, not when one of its publishers is done.
+    Messages that are none of these are counted, logged and left out.
+
+    Subclasses define ``take_report(report)`` and may define ``take_status(status)``, or
+    ``take_pdu(pdu)`` to join the messages in their own way; an exception raised in one counts
+    as a rejected message.
+
+    Parameters
+    ----------
+    name : str
+        Name of the block.
+    """
+
+    def __init__(self, name):
+        gr.basic_block.__init__(self, name, in_sig=None, out_sig=None)
+        self.message_port_register_in(_PORT)
+        self.set_msg_handler(_PORT, self.handle_message)
+        self.set_msg_handler(_SYSTEM, self.handle_system)
+        self._joiner = Joiner()
+        self._log = LimitedLog(self.logger)
+        self._thread_state = ThreadState()
+        self._rejected = 0
+        self._ended = False
+        self._may_end = True
+        self._linger = _LINGER
+        keep_alive(self)
+
+    def rejected(self):
+        """Messages that could not be used."""
+        return self._rejected
+
+    def unjoined(self):
+        """Activity or channel messages whose counterpart did not come."""
+        return self._joiner.unjoined
+
+    def waiting(self):
+        """Messages not yet taken."""
+        return self.nmsgs(_PORT)
+
+    def take_report(self, report):
+        """Use a report."""
+        raise NotImplementedError
+
+    def take_status(self, status):
+        """Use a status, a dictionary; left alone unless redefined."""
+
+    def take_pdu(self, pdu):
+        """Use an activity or channel message; joined to reports unless redefined."""
+        report = self._joiner.add(pdu)
+        if report is not None:
+            self.take_report(report)
+
+    def start(self):
+        self._thread_state.hold()
+        # A second end-of-file of an earlier run may still be queued: it must not end this one.
+        self._may_end = not self._ended
+        self._ended = False
+        return True
+
+    def stop(self):
+        """After a flowgraph was stopped, take what its receiver still sends."""
+        stopped = monotonic()
+        while not self._ended and monotonic() < stopped + self._linger:
+            message = self.delete_head_nowait(_PORT)
+            if message is None:
+                sleep(0.005)
+            else:
+                self.handle_message(message)
+        self._thread_state.release()
+        return True
+
+    def handle_system(self, message):
+        """Ignore `done`: the first publisher to finish would end the block before its last reports."""
+
+    def handle_message(self, message):
+        """Take one message of any of the kinds."""
+        if pmt.equal(message, pmt.PMT_EOF):
+            self._end()
+            return
+        self._may_end = True
+        try:
+            self._take(message)
+        except Exception as error:
+            self._rejected += 1
+            self._log.warn(f"message left out: {error}")
+
+    def _take(self, message):
+        if pmt.is_dict(message):
+            self.take_status(status_from_pmt(message))
+            self._linger = _LINGER_FOR_RECEIVER
+        else:
+            self.take_pdu(message)
+
+    def _end(self):
+        if self._may_end:
+            self._ended = True
+            self.system_handler(_DONE)

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Decisions among so many devices that their Gram matrix (N, N) is too large: the test of `detection`.
+
+What differs is how it is computed, for pilot books with fast products. a_nᴴ P Y of all devices is
+what two fast products leave of the correlations; only the Gram matrix of the members of the support
+is formed. The energy a_nᴴ P a_n that the members' pilots leave of another is not computed for each
+device: it is close to its mean over all of them, (N − K·N/L)/(N − K) for K members, exactly so for
+a tight frame, with a relative deviation of about √K/L; so is, in a large support, what the other
+members leave of a member's. Large supports are solved by conjugate gradients, and in single precision
+where frames are. Devices come in groups, and one that was dropped twice stays out.
+"""
+
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from ..estimate import per_frame
+from .dense import (
+    _INDEPENDENT,
+    _RIDGE,
+    _ROUNDING,
+    _TINY,
+    _energy,
+    _left_over,
+    _noise_scaled,
+    _p_score,
+    _Rest,
+    _snr_db,
+    _sure_level,
+)
+
+MOST_DEVICES = 2048  # beyond, a Gram matrix takes longer to make than it saves, and 100 MB and more
+_MOST_MEMBERS = 4096  # of a support: their Gram matrix, too
+_MOST_INVERTED = 256  # members of a support whose Gram matrix is inverted
+
+
+class _Frame(NamedTuple):
+    """As in `detection`, with the pilots for their Gram matrix."""
+
+    pilots: object
+    received: np.ndarray  # (L, M)
+    correlation: np.ndarray  # (N, M)
+    energy: float
+    noise_var: float
+    rest: _Rest | None = None
+
+
+class _Fit:
+    """Least squares on a support of K devices, as in `detection`."""
+
+    def __init__(self, frame, members, guess=None):
+        pilots, target = frame.pilots, frame.correlation[members]
+        self.frame, self.members = frame, members
+        self.gram = pilots.gram(members, members).astype(target.dtype)
+        if len(members) <= _MOST_INVERTED:
+            inverse = np.linalg.inv(self.gram + _RIDGE * np.eye(len(members), dtype=self.gram.dtype))
+            self.channel, self.spread = inverse @ target, np.diagonal(inverse).real
+        else:
+            self.channel = _conjugate_gradients(self.gram, target, 0.0, guess)
+            self.spread = np.full(len(members), 1 / mean_share(pilots, len(members) - 1))
+        # Not a difference of energies, which would keep but a few digits of what little may be left.
+        residual = float(np.sum(_energy(self.rest), dtype=float))
+        self.residual = max(residual, _ROUNDING * frame.energy)
+        self.dof = target.shape[1] * max(pilots.pilot_length - len(members), 1)
+
+    def of(self, members):
+        """The same on another support."""
+        places = np.minimum(np.searchsorted(self.members, members), max(len(self.members) - 1, 0))
+        guess = np.zeros((len(members), self.channel.shape[1]), self.channel.dtype)
+        if len(self.members):
+            known = self.members[places] == members
+            guess[known] = self.channel[places[known]]
+        return _Fit(self.frame, members, guess)
+
+    @cached_property
+    def rest(self):
+        """P Y (L, M)."""
+        channel = np.zeros_like(self.frame.correlation)
+        channel[self.members] = self.channel
+        return self.frame.received - self.frame.pilots.forward(channel)
+
+    @property
+    def own_statistic(self):
+        """t_n of the members (K,), each tested against the others."""
+        return _energy(self.channel) / self.spread
+
+    @cached_property
+    def statistic(self):
+        """t_n of every device (N,), members left out of the support they are tested against."""
+        pilots = self.frame.pilots
+        left = _energy(pilots.adjoint(self.rest))  # ‖a_nᴴ P Y‖²
+        statistic = left.astype(float) / max(mean_share(pilots, len(self.members)), _INDEPENDENT)
+        statistic[self.members] = self.own_statistic
+        return statistic
+
+
+def decide_frames(estimate, received, pilots, noise_var, rule):
+    """Activity, channel, score, noise variance and SNR in dB of B frames, one after another."""
+    (n_frames, _, n_antennas), n_devices = received.shape, pilots.n_devices
+    activity, scores = np.zeros((n_frames, n_devices), bool), np.zeros((n_frames, n_devices))
+    dtype = np.result_type(received, np.complex64)
+    channel = np.zeros((n_frames, n_devices, n_antennas), dtype)
+    found_var, snr_db = np.zeros(n_frames), np.full(n_frames, -np.inf)
+    known = np.zeros(n_frames) if noise_var is None else per_frame("noise_var", noise_var, n_frames)
+    for b in range(n_frames):
+        scale = _scale(received[b])
+        samples = (received[b] / scale).astype(dtype)
+        energy = float(np.sum(_energy(samples), dtype=float))
+        frame = _Frame(pilots, samples, pilots.adjoint(samples), energy, float(known[b]) / scale**2)
+        score = np.nan_to_num(np.asarray(estimate.score[b], dtype=float), nan=0.0)
+        fit, scores[b], found_var[b] = _decide(frame, score, rule)
+        activity[b, fit.members] = True
+        rows, signal = _refit(fit, found_var[b])
+        snr_db[b] = _snr_db(signal, found_var[b] * rule.pilot_length * n_antennas)
+        channel[b, fit.members], found_var[b] = rows * scale, found_var[b] * scale**2
+    return activity, channel, scores, found_var, snr_db
+
+
+def _scale(samples):
+    """A power of two about as large as the samples: energies then stay in the range of any precision."""
+    peak = float(max(np.abs(samples.real).max(), np.abs(samples.imag).max()))
+    return 2.0 ** np.frexp(peak)[1] if peak > 0 else 1.0
+
+
+def _decide(frame, score, rule):
+    """Least squares on the decided support, the scores of all devices, and the noise variance."""
+    fit, noise_var = _Fit(frame, _propose(score, rule.pilot_length)), frame.noise_var
+    if not noise_var:
+        fit = _refine(frame, fit, _sure_level, rule)
+        noise_var = fit.residual / fit.dof
+        frame = frame._replace(rest=_noise_scaled(fit, fit.statistic, rule))
+    fit = _refine(frame, fit, lambda rule, n_devices, count: rule.threshold, rule)
+    return fit, _scores(frame, fit, np.arange(len(score))), noise_var
+
+
+def _propose(score, pilot_length):
+    """The largest positive scores: as many as leave the system of their pilots well conditioned."""
+    members = _largest(score, min(pilot_length // 4, _MOST_MEMBERS))
+    return np.sort(members[score[members] > 0])
+
+
+def _largest(values, count):
+    """Where the `count` largest are, in any order."""
+    if count >= len(values):
+        return np.arange(len(values))
+    return np.argpartition(-values, count)[:count]
+
+
+def _refine(frame, fit, level_of, rule):
+    """Drop all members that fail, and add all devices that pass, until the two agree."""
+    dropped = np.zeros(frame.pilots.n_devices, np.int8)
+    for _ in range(rule.max_rounds):
+        level = level_of(rule, len(dropped), len(fit.members))
+        stays = _member_scores(frame, fit) >= level
+        if not stays.all():
+            dropped[fit.members[~stays]] += 1
+            fit = fit.of(fit.members[stays])
+            continue
+        most = min(rule.pilot_length // 2, _MOST_MEMBERS) - len(fit.members)
+        passes = _passing(frame, fit, dropped > 1, level, most)
+        if not passes.size:
+            break
+        fit = fit.of(np.union1d(fit.members, passes))
+    return fit
+
+
+def _passing(frame, fit, barred, level, most):
+    """The devices outside the support that pass, `most` of them at most: those with the best scores."""
+    statistic = fit.statistic.copy()
+    statistic[fit.members] = statistic[barred] = 0
+    best = _largest(statistic, max(most, 0)) if most > 0 else np.zeros(0, int)
+    best = best[statistic[best] > 0]
+    return best[_scores(frame, fit, best) >= level]
+
+
+def mean_share(pilots, count):
+    """Mean of a_nᴴ P a_n over the devices that are not among `count` members."""
+    total = pilots.n_devices * (1 - count / pilots.pilot_length)
+    return total / max(pilots.n_devices - count, 1)
+
+
+def _scores(frame, fit, devices):
+    """−log10 p-value of some devices."""
+    rest = _left_over(fit, fit.statistic) if frame.rest is None else frame.rest
+    return _p_score(frame, fit.statistic[devices], rest.energy[devices], rest.dof[devices])
+
+
+def _member_scores(frame, fit):
+    """−log10 p-value of the members (K,)."""
+    rest = (fit.residual, fit.dof) if frame.rest is None else [array[fit.members] for array in frame.rest]
+    return _p_score(frame, fit.own_statistic, *rest)
+
+
+def _refit(fit, noise_var):
+    """LMMSE channels (K, M) on the support, and the energy of the signal that they explain."""
+    count, n_antennas = fit.channel.shape
+    power = np.sum(_energy(fit.channel) / n_antennas - fit.spread * noise_var) / max(count, 1)
+    ridge = noise_var / max(power, 1e-3 * noise_var + _TINY)
+    if count <= _MOST_INVERTED:
+        regular = fit.gram + (ridge + _RIDGE) * np.eye(count, dtype=fit.gram.dtype)
+        channel = np.linalg.solve(regular, fit.frame.correlation[fit.members])
+    else:
+        channel = _conjugate_gradients(fit.gram, fit.frame.correlation[fit.members], ridge, fit.channel)
+    return channel, np.vdot(channel, fit.gram @ channel).real
+
+
+def _conjugate_gradients(gram, target, ridge, guess=None):
+    """(G + ridge I)⁻¹ of the columns of `target`, to about the rounding of its precision."""
+    real = target.real.dtype.type
+    X = np.zeros_like(target) if guess is None else guess.astype(target.dtype)
+    R = target - gram @ X - real(ridge) * X
+    direction, square = R, _columns(R)
+    enough = (16 * np.finfo(real).eps) ** 2 * _columns(target)
+    for _ in range(len(target)):
+        if np.all(square <= enough):
+            break
+        product = gram @ direction + real(ridge) * direction
+        step = square / np.maximum(np.sum((direction.conj() * product).real, axis=0), _TINY)
+        X, R = X + step.astype(real) * direction, R - step.astype(real) * product
+        before, square = square, _columns(R)
+        direction = R + (square / np.maximum(before, _TINY)).astype(real) * direction
+    return X
+
+
+def _columns(rows):
+    """Energies of the columns."""
+    return np.sum(rows.real**2 + rows.imag**2, axis=0, dtype=float)

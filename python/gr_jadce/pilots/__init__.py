@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pilot books: one pilot sequence for each device, made, saved and loaded."""
+
+from .book import PILOT_KINDS, PilotBook, as_pilot_book, load_pilots, make_pilots
+
+__all__ = ["PILOT_KINDS", "PilotBook", "as_pilot_book", "load_pilots", "make_pilots"]

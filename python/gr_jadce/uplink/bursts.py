@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The simulated uplink on the air: shaped bursts out of step, noise, and the receiver's converters."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .simulation import (
+    ROLL_OFF,
+    complex_normal,
+    draw_steps,
+    simulate,
+)
+
+
+class Truth(NamedTuple):
+    """What is true of B slots; `channel` is that at the pilot's first symbol.
+
+    activity (B, N) bool; channel (B, N, M); delay (B, N), symbols, and offset (B, N), cycles a
+    symbol, 0 where inactive; noise variance of a sample, and of a symbol behind the matched filter.
+    """
+
+    activity: np.ndarray
+    channel: np.ndarray
+    delay: np.ndarray
+    offset: np.ndarray
+    noise_var: float
+
+
+def simulate_bursts(scenario, waveform, slot_period, n_slots, seed=0, first_slot=0):
+    """Simulate whole slots of an uplink of shaped bursts.
+
+    Devices, channels and noise variance are those of `uplink.simulate`; slot k depends on the
+    scenario, the waveform, the seed and k only.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Its cyclic prefix is the waveform's.
+    waveform : Waveform
+    slot_period : int
+        T samples from slot to slot, enough for the latest burst.
+
+    Returns
+    -------
+    samples : (n_slots * T, M) complex64
+        Slot k occupies rows kT to (k+1)T - 1. Behind the matched filter ``waveform.taps``, the
+        pilot's first symbol is ``waveform.offset`` samples after the start of its slot.
+    truth : Truth
+
+    Raises
+    ------
+    ValueError
+        If the slot is too short, or waveform and scenario do not agree.
+    """
+    _check(scenario, waveform, slot_period)
+    uplink = simulate(scenario, n_slots, seed, first_slot)
+    slots = np.empty((n_slots, slot_period, scenario.n_antennas), np.complex64)
+    delay, offset = np.zeros((2, *uplink.activity.shape))
+    for i in range(n_slots):
+        rng = np.random.Generator(np.random.Philox(key=[seed, first_slot + i], counter=[0, 0, 0, 2]))
+        noise = complex_normal(rng, slots.shape[1:])
+        active = np.flatnonzero(uplink.activity[i])
+        steps = draw_steps(rng, scenario, len(active), -(-slot_period // waveform.samples_per_symbol))
+        delay[i, active], offset[i, active] = steps[:2]
+        sent = _sent(scenario, waveform, active, *steps)
+        slots[i] = noise * np.float32(np.sqrt(uplink.noise_var))
+        slots[i, : len(sent)] += sent @ uplink.channel[i, active]
+    truth = Truth(uplink.activity, uplink.channel, delay, offset, uplink.noise_var)
+    return slots.reshape(-1, scenario.n_antennas), truth
+
+
+def burst_length(scenario, waveform) -> int:
+    """Samples from the start of a slot to the end of the latest burst in it."""
+    late = int(np.ceil(scenario.max_delay * waveform.samples_per_symbol))
+    return waveform.n_samples(scenario.pilots.pilot_length) + late
+
+
+def matched_filter(samples, waveform) -> np.ndarray:
+    """Samples (T, M) behind the matched filter, as a streaming filter gives them: (T, M)."""
+    return np.stack(
+        [np.convolve(antenna, waveform.taps)[: len(antenna)] for antenna in samples.T], axis=1
+    ).astype(np.complex64)
+
+
+def digitise(samples, full_scale, n_bits) -> np.ndarray:
+    """What a converter makes of samples: real and imaginary parts clipped to ± full_scale and rounded.
+
+    `n_bits` bits a part; 0 for none but clipping.
+    """
+    parts = np.ascontiguousarray(samples, np.complex64).view(np.float32)
+    step = full_scale / 2 ** (n_bits - 1) if n_bits else 0
+    most = full_scale - step
+    parts = np.clip(parts, -full_scale, most)
+    if n_bits:
+        parts = np.round(parts / step) * step
+    return parts.astype(np.float32).view(np.complex64)
+
+
+def _check(scenario, waveform, slot_period):
+    if scenario.cyclic_prefix != waveform.cyclic_prefix:
+        raise ValueError(
+            f"cyclic_prefix: expected the waveform's, {waveform.cyclic_prefix} symbols, "
+            f"got {scenario.cyclic_prefix}"
+        )
+    if waveform.roll_off != ROLL_OFF:
+        raise ValueError(f"roll_off: expected {ROLL_OFF}, that of the scenario, got {waveform.roll_off!r}")
+    needed = burst_length(scenario, waveform)
+    if slot_period < needed:
+        raise ValueError(f"slot_period: expected at least {needed} samples, a burst, got {slot_period}")
+
+
+def _sent(scenario, waveform, active, delay, offset, phase):
+    """The bursts (T, K) of active devices, off their carriers; the phase is that at the pilot's start."""
+    bursts = waveform.bursts(scenario.pilots.columns(active), delay)
+    step, start = waveform.samples_per_symbol, waveform.span + waveform.cyclic_prefix
+    symbols = np.arange(len(bursts)) / step - start
+    walk = np.repeat(phase, step, axis=1)[:, : len(bursts)]
+    walk = walk - walk[:, start * step][:, None]
+    turned = np.exp(1j * (2 * np.pi * np.outer(symbols, offset) + walk.T))
+    return (bursts * turned).astype(np.complex64)

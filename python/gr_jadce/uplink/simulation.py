@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The simulated uplink: who transmits, through which channel, and what the antennas receive."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..pilots.book import PilotBook, as_pilot_book
+from ..waveform import late, turn
+
+_MOST_ANTENNAS = 2**16  # as in a report
+_MOST_DB = 300  # float32 can hold these powers
+MOST_SEED = 2**64 - 1
+ROLL_OFF = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class Scenario:
+    """A cell: its pilots, its antennas, how often devices transmit and how noisy it is.
+
+    Parameters
+    ----------
+    pilots : PilotBook or (L, N) array
+        One pilot a device.
+    n_antennas : int
+        M, at least 1.
+    activity_rate : float
+        Probability that a device transmits in a frame, independently of all others.
+    n_active : int, optional
+        If given, exactly this many devices, drawn at random, transmit in every frame, and
+        `activity_rate` is not used.
+    snr_db : float
+        10 log10(E‖A X‖² / E‖W‖²), dB: received signal power over noise power, per sample.
+    power_spread_db : float
+        Each active device's mean power in a frame is drawn uniformly within ± this many dB,
+        with a mean over devices of 1. Channels are i.i.d. CN(0, power) over antennas
+        (Rayleigh block fading), unless one of the next two says otherwise.
+    rician_k_db : float, optional
+        Power of a line-of-sight path over that of the scattered ones, dB: a plane wave from a
+        random direction on a linear array with half a wavelength between antennas.
+    antenna_correlation : float
+        ρ in [0, 1): correlation ρ^|i−j| of the scattered paths at antennas i and j.
+    max_delay : float
+        Devices are late by up to so many symbols, uniformly: within ± max_delay or, if there is a
+        cyclic prefix, from 0 to max_delay. Behind the matched filter of a root-raised-cosine
+        pulse of roll-off 0.25.
+    cyclic_prefix : int
+        Symbols; at least `max_delay` where not 0.
+    max_offset : float
+        Carrier offsets, uniform within ± so many cycles a symbol.
+    phase_noise : float
+        Standard deviation, radians, of the step from symbol to symbol of every device's phase
+        (a random walk from the pilot's first symbol on).
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    """
+
+    pilots: PilotBook
+    n_antennas: int = 1
+    activity_rate: float = 0.1
+    n_active: int | None = None
+    snr_db: float = 10.0
+    power_spread_db: float = 0.0
+    rician_k_db: float | None = None
+    antenna_correlation: float = 0.0
+    max_delay: float = 0.0
+    cyclic_prefix: int = 0
+    max_offset: float = 0.0
+    phase_noise: float = 0.0
+
+    def __post_init__(self):
+        object.__setattr__(self, "pilots", as_pilot_book(self.pilots))
+        if not 1 <= self.n_antennas <= _MOST_ANTENNAS or int(self.n_antennas) != self.n_antennas:
+            raise ValueError(
+                f"n_antennas: expected an integer from 1 to {_MOST_ANTENNAS}, got {self.n_antennas!r}"
+            )
+        if not 0 <= self.activity_rate <= 1:
+            raise ValueError(f"activity_rate: expected a probability, got {self.activity_rate!r}")
+        count = self.n_active
+        if count is not None and not (0 <= count <= self.pilots.n_devices and count == int(count)):
+            raise ValueError(
+                f"n_active: expected 0 to {self.pilots.n_devices} devices, got {self.n_active!r}"
+            )
+        if not -_MOST_DB <= self.snr_db <= _MOST_DB:
+            raise ValueError(f"snr_db: expected -{_MOST_DB} to {_MOST_DB} dB, got {self.snr_db!r}")
+        if not 0 <= self.power_spread_db <= _MOST_DB:
+            raise ValueError(f"power_spread_db: expected 0 to {_MOST_DB} dB, got {self.power_spread_db!r}")
+        self._check_propagation()
+
+    def _check_propagation(self):
+        k_db, length = self.rician_k_db, self.pilots.pilot_length
+        if k_db is not None and not -_MOST_DB <= k_db <= _MOST_DB:
+            raise ValueError(f"rician_k_db: expected -{_MOST_DB} to {_MOST_DB} dB, got {k_db!r}")
+        if not 0 <= self.antenna_correlation < 1:
+            raise ValueError(f"antenna_correlation: expected 0 to below 1, got {self.antenna_correlation!r}")
+        if not (0 <= self.cyclic_prefix <= length and self.cyclic_prefix == int(self.cyclic_prefix)):
+            raise ValueError(f"cyclic_prefix: expected 0 to {length} symbols, got {self.cyclic_prefix!r}")
+        if not 0 <= self.max_delay <= (self.cyclic_prefix or length):
+            most = self.cyclic_prefix or length
+            raise ValueError(f"max_delay: expected 0 to {most} symbols, got {self.max_delay!r}")
+        if not 0 <= self.max_offset <= 0.5:
+            raise ValueError(f"max_offset: expected 0 to 0.5 cycles a symbol, got {self.max_offset!r}")
+        if not 0 <= self.phase_noise <= np.pi:
+            raise ValueError(f"phase_noise: expected 0 to π radians, got {self.phase_noise!r}")
+
+    @property
+    def in_step(self) -> bool:
+        """No device is late, nor its carrier off."""
+        return not (self.max_delay or self.max_offset or self.phase_noise)
+
+    @property
+    def mean_activity(self) -> float:
+        """Mean share of active devices."""
+        return self.activity_rate if self.n_active is None else self.n_active / self.pilots.n_devices
+
+    @property
+    def noise_var(self) -> float:
+        """Noise variance per received sample that gives `snr_db` (at least one device assumed)."""
+        activity = self.mean_activity or 1 / self.pilots.n_devices
+        return float(activity * self.pilots.energy / self.pilots.pilot_length / 10 ** (self.snr_db / 10))
+
+
+class Uplink(NamedTuple):
+    """Simulated frames: received (B, L, M), channel (B, N, M), activity (B, N), noise variance.
+
+    The channel is that at the pilot's first symbol.
+    """
+
+    received: np.ndarray
+    channel: np.ndarray
+    activity: np.ndarray
+    noise_var: float
+
+
+def simulate(scenario: Scenario, n_frames: int, seed: int = 0, first_frame: int = 0) -> Uplink:
+    """Simulate the frames `first_frame` … `first_frame + n_frames - 1` of a seeded uplink.
+
+    Frame k depends on the scenario, the seed and k only, so results do not depend on how
+    frames are batched. Scenarios that differ in SNR alone share activity, channels and the
+    shape of the noise.
+
+    Returns
+    -------
+    Uplink
+        complex64 arrays; ``received = pilots @ channel + noise``.
+
+    Raises
+    ------
+    ValueError
+        If the seed is not from 0 to 2**64 - 1.
+    """
+    if not 0 <= seed <= MOST_SEED:
+        raise ValueError(f"seed: expected 0 to 2**64 - 1, got {seed!r}")
+    shape = (scenario.pilots.pilot_length, scenario.pilots.n_devices, scenario.n_antennas)
+    received = np.empty((n_frames, shape[0], shape[2]), dtype=np.complex64)
+    channel = np.zeros((n_frames, shape[1], shape[2]), dtype=np.complex64)
+    activity = np.zeros((n_frames, shape[1]), dtype=bool)
+    noise_var = scenario.noise_var
+    for i in range(n_frames):
+        rng = np.random.Generator(np.random.Philox(key=[seed, first_frame + i]))
+        active = _draw_active(rng, scenario)
+        activity[i, active] = True
+        channel[i, active] = _draw_channel(rng, scenario, len(active))
+        noise = complex_normal(rng, received.shape[1:]) * np.float32(np.sqrt(noise_var))
+        if scenario.in_step:
+            received[i] = _through(scenario.pilots, channel[i], active) + noise
+        else:
+            steps = draw_steps(rng, scenario, len(active), shape[0])
+            received[i] = _out_of_step(scenario, active, *steps) @ channel[i, active] + noise
+    return Uplink(received, channel, activity, noise_var)
+
+
+def _through(pilots, channel, active):
+    """pilots @ channel, of whose rows only those `active` are not zero."""
+    if pilots.is_fast:
+        return pilots.forward(channel)
+    return pilots.matrix[:, active] @ channel[active]
+
+
+def draw_steps(rng, scenario, n_active, n_symbols):
+    """How far out of step devices are: delay (K,), offset (K,), and phase noise (K, n_symbols), radians."""
+    delay = rng.uniform(0 if scenario.cyclic_prefix else -1, 1, n_active) * scenario.max_delay
+    offset = rng.uniform(-1, 1, n_active) * scenario.max_offset
+    walk = rng.standard_normal((n_active, n_symbols)) * scenario.phase_noise
+    return delay, offset, np.cumsum(walk, axis=1) - walk[:, :1]
+
+
+def _out_of_step(scenario, active, delay, offset, phase):
+    """The pilots (L, K) of active devices as they arrive."""
+    pilots = scenario.pilots.columns(active)
+    operators = late(delay, len(pilots), ROLL_OFF, bool(scenario.cyclic_prefix))
+    delayed = np.einsum("klj,jk->lk", operators, pilots)
+    return (delayed * (turn(offset, len(pilots)) * np.exp(1j * phase)).T).astype(np.complex64)
+
+
+def complex_normal(rng, shape):
+    """i.i.d. CN(0, 1) samples, complex64."""
+    parts = rng.standard_normal((*shape, 2), dtype=np.float32) * np.float32(np.sqrt(0.5))
+    return parts.view(np.complex64)[..., 0]
+
+
+def _draw_active(rng, scenario):
+    n_devices = scenario.pilots.n_devices
+    if scenario.n_active is not None:
+        return np.sort(rng.choice(n_devices, scenario.n_active, replace=False))
+    return np.flatnonzero(rng.random(n_devices) < scenario.activity_rate)
+
+
+def _draw_channel(rng, scenario, n_active):
+    spread = scenario.power_spread_db
+    power = 10 ** (rng.uniform(-spread, spread, n_active) / 10) / _mean_power(spread)
+    fading = complex_normal(rng, (n_active, scenario.n_antennas))
+    if scenario.antenna_correlation:
+        fading = fading @ _correlating(scenario.antenna_correlation, scenario.n_antennas)
+    if scenario.rician_k_db is not None:
+        fading = _with_line_of_sight(rng, fading, 10 ** (scenario.rician_k_db / 10))
+    return fading * np.sqrt(power, dtype=np.float32)[:, None]
+
+
+def _correlating(correlation, n_antennas):
+    """The matrix that gives independent unit powers the correlation ρ^|i−j|."""
+    distance = np.abs(np.subtract.outer(np.arange(n_antennas), np.arange(n_antennas)))
+    return np.linalg.cholesky(float(correlation) ** distance).T.astype(np.float32)
+
+
+def _with_line_of_sight(rng, fading, factor):
+    sine, phase = np.sin(rng.uniform(-np.pi, np.pi, len(fading))), rng.uniform(-np.pi, np.pi, len(fading))
+    wave = np.exp(1j * (np.pi * np.outer(sine, np.arange(fading.shape[1])) + phase[:, None]))
+    share = factor / (1 + factor)
+    return (np.sqrt(share) * wave + np.sqrt(1 - share) * fading).astype(np.complex64)
+
+
+def _mean_power(spread_db):
+    """Mean of 10**(u/10) for u uniform within ± spread_db."""
+    nepers = spread_db * np.log(10) / 10
+    return np.sinh(nepers) / nepers if nepers else 1.0
+
+
+def simulate_slots(scenario, slot_period, n_slots, seed=0, first_slot=0) -> tuple[np.ndarray, Uplink]:
+    """Simulate whole slots of a continuous uplink: a pilot frame, then a guard of noise alone.
+
+    Parameters
+    ----------
+    slot_period : int
+        T samples from slot to slot, at least the pilot length L.
+
+    Returns
+    -------
+    samples : (n_slots * T, M) complex64
+        Slot k occupies rows kT to (k+1)T - 1, its pilot the first L of them.
+    uplink : Uplink
+        The frames within and their truth, equal to those of `simulate`.
+    """
+    length, n_antennas = scenario.pilots.pilot_length, scenario.n_antennas
+    if slot_period < length:
+        raise ValueError(f"slot_period: expected at least the pilot length {length}, got {slot_period}")
+    uplink = simulate(scenario, n_slots, seed, first_slot)
+    slots = np.empty((n_slots, slot_period, n_antennas), dtype=np.complex64)
+    slots[:, :length] = uplink.received
+    for i in range(n_slots):
+        # A stream of its own: the frame's would have to be replayed up to here.
+        rng = np.random.Generator(np.random.Philox(key=[seed, first_slot + i], counter=[0, 0, 0, 1]))
+        guard = complex_normal(rng, (slot_period - length, n_antennas))
+        slots[i, length:] = guard * np.float32(np.sqrt(uplink.noise_var))
+    return slots.reshape(-1, n_antennas), uplink

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The benchmark in short: every part runs, and everyone in it solves the problem; no times are judged."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("gr_jadce._kernel", reason="needs the compiled kernel: make setup")
+PROGRAM = Path(__file__).resolve().parents[2] / "benchmarks" / "bench" / "make.py"
+
+
+def bench(part, tmp_path):
+    """The results of one part, and what it said."""
+    output = tmp_path / "bench.json"
+    command = ["/usr/bin/python3", PROGRAM, "--quick", "--only", part, "-o", output]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=110)
+    assert result.returncode == 0, result.stdout + result.stderr
+    results = json.loads(output.read_text())
+    assert set(results) == {"version", "commit", "machine", part}
+    return results[part], result.stdout
+
+
+def test_every_contestant_gets_there_or_is_said_to_be_missing(tmp_path):
+    results, said = bench("solver", tmp_path)
+    assert set(results) == {"A8", "S"}
+    for table in results.values():
+        assert {"kernel, batch", "kernel, single frame", "numpy backend, batch"} <= set(table)
+        for name, entry in table.items():
+            assert name in said
+            if "missing" not in entry:
+                assert entry["objective"]["reached"] <= 1e-4
+                assert entry["objective"]["amortised"] > 0
+                assert name.startswith("sklearn") or entry["gap"]["reached"] <= 1e-4
+
+
+def test_networks_agree(tmp_path):
+    results, _ = bench("network", tmp_path)
+    assert all(took > 0 for took in results.pop("hard frames").values())
+    assert {"kernel", "numpy"} <= set(results)
+    assert all(entry["error"] <= 1e-4 for entry in results.values())
+
+
+def test_the_product_loop_is_measured_against_sgemm(tmp_path):
+    results, _ = bench("peak", tmp_path)
+    for name in ("A8", "S"):
+        assert 0 < results[name]["share"] < 1.5
+        assert results[name]["iterations"] <= results[name]["plain_iterations"] + 1
+
+
+def test_memory_is_of_processes_of_their_own(tmp_path):
+    results, _ = bench("memory", tmp_path)
+    for entry in results.values():
+        assert entry["imported"] <= entry["set_up"] <= entry["solved"] < 300
+
+
+def test_a_part_that_fails_is_said_to(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(PROGRAM.parent))
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    import make
+
+    def fails(quick, say):
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setitem(make.PARTS, "memory", ("(vi)", fails))
+    monkeypatch.setattr(sys, "argv", ["make.py", "--only", "memory", "-o", os.devnull])
+    assert make.main() == 1
+    assert "no such luck" in capsys.readouterr().err

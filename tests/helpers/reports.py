@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reports to test with."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+
+from gr_jadce.reports.pdus import Report
+
+
+def make_report(n_active=5, n_antennas=3, seed=1, **changes):
+    rng = np.random.default_rng(seed)
+    channel = rng.standard_normal((n_active, n_antennas, 2), dtype=np.float32).view(np.complex64)[..., 0]
+    report = Report(
+        frame_id=2**63 + 12345,
+        rx_time=(1_700_000_000, 0.123456789012345),
+        n_devices=200,
+        n_antennas=n_antennas,
+        device=np.sort(rng.choice(200, n_active, replace=False)),
+        channel=channel * np.float32(1e-3),
+        score=rng.exponential(10, n_active).astype(np.float32),
+        threshold=3.0,
+        noise_var=0.1,
+        snr_db=10.1,
+        status="ok",
+        estimator="pc_admm",
+        n_iter=37,
+        solve_time=1.25e-3,
+        frames_dropped=7,
+    )
+    return replace(report, **changes)
+
+
+def assert_same(report, expected):
+    for field in fields(Report):
+        value, wanted = getattr(report, field.name), getattr(expected, field.name)
+        if isinstance(wanted, np.ndarray):
+            assert value.dtype == wanted.dtype, field.name
+            assert value.tobytes() == wanted.tobytes(), field.name
+            assert value.shape == wanted.shape, field.name
+        else:
+            assert value == wanted, field.name
+            assert type(value) is type(wanted), field.name

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The monitor in a terminal: whatever the size, what is shown fits and says what is true."""
+
+import re
+
+import numpy as np
+import pytest
+from reports import make_report
+
+from gr_jadce.monitoring.monitor import Monitor
+from gr_jadce.monitoring.terminal import screen, summary
+
+STATE = ("receiving", False)
+
+
+def found(k, device, truth=False):
+    return make_report(
+        frame_id=k, device=np.array(device, np.uint32), channel=np.ones((len(device), 3)),
+        score=np.full(len(device), 4.0), n_devices=12, estimator="truth" if truth else "pc_admm",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def monitor():
+    monitor = Monitor(50)
+    for report in (found(1, [0, 3], truth=True), found(1, [0, 11]), found(2, [5])):
+        monitor.add(report)
+    return monitor
+
+
+def plain(lines):
+    return [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in lines]
+
+
+@pytest.mark.parametrize("colour", [True, False])
+@pytest.mark.parametrize("size", [(80, 24), (200, 60), (40, 12), (20, 5), (10, 2), (2, 1)])
+def test_it_fits_any_terminal(monitor, size, colour):
+    width, height = size
+    lines = plain(screen(monitor, "jadce-monitor 5555", STATE, width, height, colour))
+    assert len(lines) <= height
+    assert all(len(line) <= width for line in lines), lines
+
+
+def test_letters_show_what_became_of_each_device(monitor):
+    lines = screen(monitor, "title", STATE, 80, 40, colour=False)
+    rows = [line for line in lines if line.endswith((".", "o", "O", "F", "M"))]
+    newest = [line[-2:] for line in rows]  # the slots 1 and 2
+    assert len(newest) == 12
+    assert (newest[0], newest[3], newest[11], newest[5]) == ("o.", "M.", "F.", ".o")
+    assert newest[7] == ".."
+
+
+def test_colour_shows_two_devices_a_line(monitor):
+    lines = screen(monitor, "title", STATE, 80, 40)
+    rows = [line for line in lines if "▀" in line]
+    assert len(rows) == 6
+    assert "38;5;234;48;5;227m▀" in rows[1]  # device 2 quiet, device 3 missed
+    assert "48;5;202m▀" in rows[5]  # device 11 a false alarm
+
+
+def test_figures_and_source_are_told(monitor):
+    text = "\n".join(plain(screen(monitor, "title", ("not connected to x", True), 100, 30)))
+    for words in (
+        "title  not connected to x",
+        "Frames 2",
+        "Missed 1 (50 %)",
+        "Dropped 7",
+        "Estimator pc_admm",
+    ):
+        assert words in text
+    line = summary(monitor, STATE)
+    assert "\n" not in line
+    assert "Frames: 2 " in line and line.endswith("source: receiving")
+
+
+def test_before_the_first_report():
+    assert "waiting for the first report" in plain(screen(Monitor(), "t", STATE, 80, 24))
+    assert summary(Monitor(), STATE) == "no report yet, receiving"
+
+
+def test_many_devices_are_pooled():
+    monitor = Monitor(50)
+    monitor.add(make_report(n_devices=10_000))
+    lines = plain(screen(monitor, "t", STATE, 80, 24))
+    assert len(lines) <= 24
+    assert any(re.search(r"\d+ devices a row", line) for line in lines)

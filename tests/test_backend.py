@@ -1,0 +1,57 @@
+"""Kernel or NumPy: chosen as asked, and NumPy does everything where the kernel is missing."""
+
+import logging
+import sys
+
+import numpy as np
+import pytest
+
+from gr_jadce import (
+    Scenario,
+    backend,
+    make_pilots,
+    pc_admm,
+    simulate,
+)
+from gr_jadce.unrolled.inference import unrolled
+
+PILOTS = make_pilots("gaussian", 20, 9, seed=1)
+GENERAL = ((0.9, 0.1), (1.0, 0.9))
+
+
+@pytest.fixture
+def no_kernel(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gr_jadce._kernel", None)
+    monkeypatch.delattr("gr_jadce._kernel", raising=False)
+    backend._load.cache_clear()
+    yield
+    backend._load.cache_clear()
+
+
+@pytest.mark.parametrize("make", [pc_admm, unrolled])
+def test_unknown_backend_and_threads(make):
+    with pytest.raises(ValueError, match="backend: expected one of auto, numpy, kernel, got 'gpu'"):
+        make(PILOTS, backend="gpu")
+    with pytest.raises(ValueError, match="threads: expected an integer of at least 1, got 0"):
+        make(PILOTS, threads=0)
+
+
+def test_without_a_kernel_numpy_computes_and_it_is_said_once(no_kernel, caplog):
+    received = simulate(Scenario(PILOTS, n_antennas=2), 3, seed=1).received
+    with caplog.at_level(logging.WARNING, logger="gr_jadce"):
+        for make in (pc_admm, unrolled, pc_admm):
+            expected = make(PILOTS, backend="numpy")(received)
+            np.testing.assert_array_equal(make(PILOTS)(received).channel, expected.channel)
+    assert [record.name for record in caplog.records] == ["gr_jadce"]
+    for make in (pc_admm, unrolled):
+        with pytest.raises(ValueError, match="expected an installed gr_jadce._kernel"):
+            make(PILOTS, backend="kernel")
+
+
+def test_correctors_that_the_kernel_does_not_know():
+    pytest.importorskip("gr_jadce._kernel", reason="needs the compiled kernel: make setup")
+    options = {"r": 0.0, "C": GENERAL}
+    assert pc_admm(PILOTS, **options)._compiled is None
+    with pytest.raises(ValueError, match="C: expected"):
+        pc_admm(PILOTS, backend="kernel", **options)
+    assert pc_admm(PILOTS)._compiled is not None
