@@ -23,7 +23,8 @@ from gnuradio import gr, zeromq
 
 from gr_jadce.blocks import activity_monitor
 from gr_jadce.blocks.support.lifetime import keep_alive
-from gr_jadce.reports.pdus import Report, to_pmts
+from gr_jadce.reports.pdus import to_pmts
+from gr_jadce.reports.report import Report
 
 SETTLE = 2.0  # seconds after the first frame until the measurement begins
 BURST = 0.01  # seconds of frames sent at once

@@ -17,20 +17,9 @@ import matplotlib
 import numpy as np
 from gnuradio import gr
 
-from gr_jadce import (
-    Scenario,
-    make_pilots,
-    simulate,
-    simulate_slots,
-)
-from gr_jadce.blocks import (
-    json_sink,
-    pilot_framer,
-    receiver,
-    scorer,
-    uplink_source,
-)
-from gr_jadce.reports.pdus import from_json
+from gr_jadce import Scenario, make_pilots, simulate, simulate_slots
+from gr_jadce.blocks import json_sink, pilot_framer, receiver, scorer, uplink_source
+from gr_jadce.reports.json_lines import from_json
 from gr_jadce.reports.scoring import Score
 from gr_jadce.reports.truth import truth_report
 

@@ -2,13 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who is active in one simulated frame, without GNU Radio."""
 
-from gr_jadce import (
-    Scenario,
-    decide,
-    make_estimator,
-    make_pilots,
-    simulate,
-)
+from gr_jadce import Scenario, decide, make_estimator, make_pilots, simulate
 
 pilots = make_pilots("gaussian", n_devices=100, pilot_length=40, seed=1)
 uplink = simulate(Scenario(pilots, n_antennas=4, n_active=6, snr_db=15), n_frames=1, seed=2)

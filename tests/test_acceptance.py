@@ -10,12 +10,7 @@ import pytest
 from gnuradio import gr
 
 from gr_jadce import Scenario, make_pilots
-from gr_jadce.blocks import (
-    pilot_framer,
-    receiver,
-    scorer,
-    uplink_source,
-)
+from gr_jadce.blocks import pilot_framer, receiver, scorer, uplink_source
 
 SINGLE, MULTI = {"size": (100, 40), "n_antennas": 1}, {"size": (200, 64), "n_antennas": 4}
 

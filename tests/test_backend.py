@@ -6,13 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from gr_jadce import (
-    Scenario,
-    backend,
-    make_pilots,
-    pc_admm,
-    simulate,
-)
+from gr_jadce import Scenario, backend, make_pilots, pc_admm, simulate
 from gr_jadce.unrolled.inference import unrolled
 
 PILOTS = make_pilots("gaussian", 20, 9, seed=1)

@@ -8,12 +8,7 @@ antennas, carrier offsets within ± 200 Hz; the base station knows the ranges on
 import pytest
 from gnuradio import filter, gr
 
-from gr_jadce.blocks import (
-    pilot_framer,
-    receiver,
-    scorer,
-    uplink_source,
-)
+from gr_jadce.blocks import pilot_framer, receiver, scorer, uplink_source
 from gr_jadce.pilots import make_pilots
 from gr_jadce.waveform import Waveform
 

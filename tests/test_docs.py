@@ -12,7 +12,7 @@ import pytest
 import yaml
 from documents import ROOT
 
-from gr_jadce.reports.pdus import Report
+from gr_jadce.reports.report import Report
 
 PAGES = sorted(path.stem for path in (ROOT / "docs").glob("*.md"))
 

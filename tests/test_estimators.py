@@ -2,13 +2,7 @@
 import numpy as np
 import pytest
 
-from gr_jadce import (
-    ESTIMATORS,
-    Scenario,
-    make_estimator,
-    make_pilots,
-    simulate,
-)
+from gr_jadce import ESTIMATORS, Scenario, make_estimator, make_pilots, simulate
 from gr_jadce.estimate import takes_noise_var
 from gr_jadce.estimators import takes_threads
 from gr_jadce.unrolled.weight_files import DEFAULT_WEIGHTS

@@ -3,7 +3,6 @@
 import ast
 import subprocess
 import sys
-from functools import partial
 from graphlib import TopologicalSorter
 from pathlib import Path
 

@@ -13,13 +13,7 @@ from problems import LAM_RATIO
 
 from gr_jadce import pc_admm
 from gr_jadce.pilots import as_pilot_book
-from gr_jadce.solvers.group_lasso import (
-    apply,
-    duality_gap,
-    objective,
-    row_norms,
-    row_shrink,
-)
+from gr_jadce.solvers.group_lasso import apply, duality_gap, objective, row_norms, row_shrink
 from gr_jadce.solvers.pc_admm import step, strictly_contractive
 
 

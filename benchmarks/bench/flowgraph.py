@@ -7,12 +7,7 @@ from time import monotonic, perf_counter, sleep, thread_time
 
 import numpy as np
 
-from gr_jadce import (
-    Scenario,
-    decide,
-    make_pilots,
-    simulate,
-)
+from gr_jadce import Scenario, decide, make_pilots, simulate
 from gr_jadce.estimators import make_estimator
 from gr_jadce.receiving.frame_receiver import FrameSolver
 from gr_jadce.reports.pdus import to_pmts

@@ -4,12 +4,7 @@
 import numpy as np
 from timing import seconds, sgemm_peak
 
-from gr_jadce import (
-    Scenario,
-    make_pilots,
-    pc_admm,
-    simulate,
-)
+from gr_jadce import Scenario, make_pilots, pc_admm, simulate
 from gr_jadce.backend import kernel_for
 from gr_jadce.unrolled.inference import unrolled
 

@@ -5,13 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gr_jadce import (
-    PilotBook,
-    Scenario,
-    make_pilots,
-    pc_admm,
-    simulate,
-)
+from gr_jadce import PilotBook, Scenario, make_pilots, pc_admm, simulate
 from gr_jadce.solvers.group_lasso import duality_gap, lam_max, objective
 
 SIZES = {"A8": (200, 64, 8), "S": (100, 40, 1)}  # N, L, M

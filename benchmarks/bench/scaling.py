@@ -16,13 +16,7 @@ import numpy as np
 from memory import peak_mb
 from timing import seconds
 
-from gr_jadce import (
-    Scenario,
-    decide,
-    make_pilots,
-    pc_admm,
-    simulate,
-)
+from gr_jadce import Scenario, decide, make_pilots, pc_admm, simulate
 from gr_jadce.estimate import Estimate
 from gr_jadce.solvers.group_lasso import Operator, duality_gap
 

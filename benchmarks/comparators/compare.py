@@ -27,13 +27,7 @@ import torch
 from fitting import Estimator, comparator, draw, fit
 from networks import NETWORKS
 
-from gr_jadce import (
-    Scenario,
-    __version__,
-    make_pilots,
-    pc_admm,
-    simulate,
-)
+from gr_jadce import Scenario, __version__, make_pilots, pc_admm, simulate
 from gr_jadce.evaluation.tally import Tally
 from gr_jadce.programs import command_line
 from gr_jadce.solvers import vamp

@@ -17,13 +17,7 @@ import program
 from network import A, S
 from program import row
 
-from gr_jadce import (
-    Scenario,
-    __version__,
-    make_estimator,
-    make_pilots,
-    simulate,
-)
+from gr_jadce import Scenario, __version__, make_estimator, make_pilots, simulate
 from gr_jadce.evaluation.tally import Tally
 from gr_jadce.unrolled.variants import DEFAULT, VARIANTS
 

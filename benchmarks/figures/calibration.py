@@ -23,14 +23,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: a process is
 import numpy as np
 import program
 
-from gr_jadce import (
-    Scenario,
-    __version__,
-    decide,
-    make_pilots,
-    pc_admm,
-    simulate,
-)
+from gr_jadce import Scenario, __version__, decide, make_pilots, pc_admm, simulate
 from gr_jadce.programs import command_line
 
 N_DEVICES, PILOT_LENGTH = 200, 64

@@ -10,20 +10,9 @@ from pathlib import Path
 import numpy as np
 import published
 
-from gr_jadce import (
-    Scenario,
-    as_pilot_book,
-    make_pilots,
-    pc_admm,
-    simulate,
-)
+from gr_jadce import Scenario, as_pilot_book, make_pilots, pc_admm, simulate
 from gr_jadce.metrics import nmse_db
-from gr_jadce.solvers import (
-    amp,
-    oracle_ls,
-    somp,
-    vamp,
-)
+from gr_jadce.solvers import amp, oracle_ls, somp, vamp
 from gr_jadce.solvers.certified import Rotated
 from gr_jadce.solvers.first_order import Fista, Ista
 from gr_jadce.solvers.group_lasso import apply

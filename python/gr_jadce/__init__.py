@@ -6,22 +6,12 @@ Importing this package loads NumPy only; `gr_jadce.blocks` needs GNU Radio.
 
 __version__ = "0.1.0.dev0"
 
-from .detection.dense import Decision, decide
+from .detection.decide import Decision, decide
 from .estimators import ESTIMATORS, make_estimator
-from .pilots.book import (
-    PILOT_KINDS,
-    PilotBook,
-    as_pilot_book,
-    load_pilots,
-    make_pilots,
-)
+from .pilots.book import PilotBook, as_pilot_book, load_pilots
+from .pilots.kinds import PILOT_KINDS, make_pilots
 from .solvers import Estimate, pc_admm
-from .uplink.simulation import (
-    Scenario,
-    Uplink,
-    simulate,
-    simulate_slots,
-)
+from .uplink.simulation import Scenario, Uplink, simulate, simulate_slots
 
 __all__ = [
     "ESTIMATORS",

@@ -1,18 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """All estimators by name: what the receiver block, the apps and the evaluation choose from."""
 
-from .solvers import (
-    admm,
-    amp,
-    bcd,
-    covariance_ml,
-    fista,
-    ista,
-    m_sbl,
-    pc_admm,
-    somp,
-    vamp,
-)
+from .solvers import admm, amp, bcd, covariance_ml, fista, ista, m_sbl, pc_admm, somp, vamp
 from .unrolled.inference import unrolled
 
 ESTIMATORS = {

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from scipy.signal import upfirdn
 
-from .slots.framer import check_integer
+from .checks import check_integer
 
 _REACH = 12  # symbols to where a raised cosine has died away
 

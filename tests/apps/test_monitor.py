@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from reports import make_report
 
-from gr_jadce.reports.pdus import to_json
+from gr_jadce.reports.json_lines import to_json
 
 APPS = Path(__file__).resolve().parents[2] / "apps"
 

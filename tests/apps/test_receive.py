@@ -14,7 +14,7 @@ from gr_jadce.estimators import make_estimator
 from gr_jadce.receiving.frame_receiver import FrameSolver
 from gr_jadce.recordings.reader import time_after
 from gr_jadce.recordings.writer import RecordingWriter
-from gr_jadce.reports.pdus import from_json
+from gr_jadce.reports.json_lines import from_json
 from gr_jadce.uplink import simulate_slots
 
 N_SLOTS, PERIOD, RATE = 60, 40, 1e6

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gr_jadce.reports.pdus import Report, to_json
+from gr_jadce.reports.json_lines import to_json
+from gr_jadce.reports.report import Report
 
 
 def report(frame_id, channel, n_devices=10, status="ok", n_antennas=1):

@@ -6,7 +6,7 @@ import pytest
 
 from gr_jadce import Scenario
 from gr_jadce.recordings.reader import read_recording
-from gr_jadce.reports.pdus import from_json
+from gr_jadce.reports.json_lines import from_json
 from gr_jadce.uplink import simulate_slots
 
 N_SLOTS, PERIOD = 70, 40  # more slots than are simulated at once

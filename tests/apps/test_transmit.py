@@ -10,7 +10,7 @@ import pytest
 
 from gr_jadce.programs.transmit import RadioEvents
 from gr_jadce.recordings.reader import read_recording
-from gr_jadce.uplink.activity import Bursts
+from gr_jadce.uplink.bursts import Bursts
 from gr_jadce.waveform import Waveform
 
 PERIOD, N_SLOTS = 300, 120
@@ -105,7 +105,7 @@ def test_what_a_radio_tells_is_counted():
 
 def test_a_block_that_died_is_an_error_not_a_standstill(app, book, environment, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(
-        "from gr_jadce.uplink.activity import Bursts\n"
+        "from gr_jadce.uplink.bursts import Bursts\n"
         "send = Bursts.of\n"
         "Bursts.of = lambda self, active: send(self, active) if len(active) < 5 else 1 / 0\n"
     )

@@ -6,12 +6,12 @@ import time
 import numpy as np
 import pmt
 import pytest
+from beacon_air import BEACON, Air
 from gnuradio import blocks, gr
-from test_beacon import BEACON, Air
 
 from gr_jadce.blocks import beacon_receiver, uplink_transmitter
 from gr_jadce.pilots import make_pilots
-from gr_jadce.uplink.activity import Bursts
+from gr_jadce.uplink.bursts import Bursts
 from gr_jadce.waveform import Waveform
 
 PERIOD, RATE = 20_000, 1e6

@@ -17,12 +17,8 @@ from publisher import publish, publisher
 from reports import assert_same, make_report
 
 from gr_jadce.blocks import json_sink
-from gr_jadce.reports.pdus import (
-    from_json,
-    status_to_pmt,
-    to_json,
-    to_pmts,
-)
+from gr_jadce.reports.json_lines import from_json, to_json
+from gr_jadce.reports.pdus import status_to_pmt, to_pmts
 
 
 def reports(count):

@@ -10,17 +10,11 @@ import pytest
 from gnuradio import gr
 
 from gr_jadce import Scenario, make_pilots, simulate
-from gr_jadce.blocks import (
-    json_sink,
-    pilot_framer,
-    receiver,
-    scorer,
-    uplink_source,
-)
+from gr_jadce.blocks import json_sink, pilot_framer, receiver, scorer, uplink_source
 from gr_jadce.detection import decide
 from gr_jadce.estimators import make_estimator
 from gr_jadce.metrics import false_alarm_probability, miss_probability, nmse_db
-from gr_jadce.reports.pdus import from_json
+from gr_jadce.reports.json_lines import from_json
 
 BOOK = make_pilots("gaussian", 60, 30, seed=1)
 T = 46

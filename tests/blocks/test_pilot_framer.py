@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The framer in real flowgraphs: what `tests/test_framing.py` proves of the grid holds there, too."""
+"""The framer in real flowgraphs: what `tests/slots/test_framer.py` proves of the grid holds there, too."""
 
 import gc
 import time

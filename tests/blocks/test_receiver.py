@@ -13,13 +13,7 @@ from collector import collector
 from estimators import Held, Slow, matched_filter, raising
 from gnuradio import blocks, gr
 
-from gr_jadce.blocks import (
-    json_sink,
-    pilot_framer,
-    receiver,
-    scorer,
-    uplink_source,
-)
+from gr_jadce.blocks import json_sink, pilot_framer, receiver, scorer, uplink_source
 from gr_jadce.estimators import make_estimator
 from gr_jadce.pilots import make_pilots
 from gr_jadce.receiving.frame_receiver import FrameSolver

@@ -13,13 +13,7 @@ from collector import collector
 from gnuradio import blocks, gr
 
 from gr_jadce import make_pilots
-from gr_jadce.blocks import (
-    pilot_framer,
-    receiver,
-    recording_sink,
-    recording_source,
-    uplink_source,
-)
+from gr_jadce.blocks import pilot_framer, receiver, recording_sink, recording_source, uplink_source
 from gr_jadce.recordings.fields import recording_paths
 from gr_jadce.recordings.reader import read_recording
 

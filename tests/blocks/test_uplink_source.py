@@ -13,14 +13,8 @@ from gnuradio import blocks, filter, gr
 from gnuradio.blocks import vector_sink_c
 
 from gr_jadce import Scenario, make_pilots, simulate
-from gr_jadce.blocks import (
-    json_sink,
-    pilot_framer,
-    receiver,
-    scorer,
-    uplink_source,
-)
-from gr_jadce.reports.pdus import from_json
+from gr_jadce.blocks import json_sink, pilot_framer, receiver, scorer, uplink_source
+from gr_jadce.reports.json_lines import from_json
 from gr_jadce.uplink import simulate_slots
 from gr_jadce.waveform import Waveform
 

@@ -9,15 +9,11 @@ import pytest
 from collector import collector
 from gnuradio import blocks, filter, gr
 
-from gr_jadce.blocks import (
-    pilot_framer,
-    receiver,
-    scorer,
-    uplink_transmitter,
-)
+from gr_jadce.blocks import pilot_framer, receiver, scorer, uplink_transmitter
 from gr_jadce.pilots import make_pilots
-from gr_jadce.reports.pdus import to_json
-from gr_jadce.uplink.activity import Bursts, RandomActivity
+from gr_jadce.reports.json_lines import to_json
+from gr_jadce.uplink.activity import RandomActivity
+from gr_jadce.uplink.bursts import Bursts
 from gr_jadce.waveform import Waveform
 
 BOOK = make_pilots("qpsk", 20, 16, seed=1)

@@ -3,16 +3,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gr_jadce import (
-    Estimate,
-    Scenario,
-    decide,
-    make_pilots,
-    metrics,
-    pc_admm,
-    simulate,
-)
-from gr_jadce.detection.dense import log10_p_known, log10_p_unknown
+from gr_jadce import Estimate, Scenario, decide, make_pilots, metrics, pc_admm, simulate
+from gr_jadce.detection.p_values import log10_p_known, log10_p_unknown
 
 BOOK = make_pilots("gaussian", 100, 40, seed=1)
 

@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 
 from gr_jadce import Scenario, make_pilots
-from gr_jadce.detection import decide
-from gr_jadce.detection import large as detection_large
-from gr_jadce.pilots import book as pilots
+from gr_jadce.detection import decide, large
 from gr_jadce.solvers import pc_admm
 from gr_jadce.uplink import simulate
 
@@ -23,8 +21,8 @@ def both(book, n_active, monkeypatch, known=False, n_frames=6, snr_db=6.0, false
     estimate = pc_admm(book, noise_var=uplink.noise_var, tol=1e-3)(uplink.received)
     arguments = (estimate, uplink.received, book, false_alarm, uplink.noise_var if known else None)
     plain = decide(*arguments, backend="numpy")
-    monkeypatch.setattr(pilots, "_FAST_FROM", dict.fromkeys(STRUCTURED, 0))
-    monkeypatch.setattr(detection_large, "MOST_DEVICES", 0)
+    monkeypatch.setattr("gr_jadce.pilots.book._FAST_FROM", dict.fromkeys(STRUCTURED, 0))
+    monkeypatch.setattr(large, "MOST_DEVICES", 0)
     return decide(*arguments), plain, uplink
 
 
@@ -48,12 +46,12 @@ def test_decisions_are_those_with_the_gram_matrix(kind, n_devices, length, known
 def test_large_supports_are_not_inverted(kind, monkeypatch):
     book = make_pilots(kind, 1024, 512, seed=3)
     inverted, *_ = both(book, 40, monkeypatch, n_frames=3)
-    monkeypatch.setattr(detection_large, "_MOST_INVERTED", 0)
-    large, *_ = both(book, 40, monkeypatch, n_frames=3)
+    monkeypatch.setattr(large, "_MOST_INVERTED", 0)
+    of_large, *_ = both(book, 40, monkeypatch, n_frames=3)
     sure = np.abs(inverted.score - inverted.threshold) > 0.5
-    np.testing.assert_array_equal(large.activity[sure], inverted.activity[sure])
-    np.testing.assert_allclose(large.noise_var, inverted.noise_var, rtol=0.02)
-    np.testing.assert_allclose(large.channel, inverted.channel, atol=0.02)
+    np.testing.assert_array_equal(of_large.activity[sure], inverted.activity[sure])
+    np.testing.assert_allclose(of_large.noise_var, inverted.noise_var, rtol=0.02)
+    np.testing.assert_allclose(of_large.channel, inverted.channel, atol=0.02)
 
 
 def test_false_alarms_come_as_often_as_asked(monkeypatch):
@@ -81,7 +79,7 @@ def test_the_mean_share_is_the_mean(count):
         share = 1 - np.sum(np.abs(basis.conj().T @ book.matrix) ** 2, axis=0)
         mean = np.delete(share, members).mean()
         close = 1e-4 if book.tight_bound else 2e-2
-        assert detection_large.mean_share(book, count) == pytest.approx(mean, rel=close)
+        assert large.mean_share(book, count) == pytest.approx(mean, rel=close)
         assert np.delete(share, members).std() < 2 * np.sqrt(count) / book.pilot_length
 
 

@@ -8,13 +8,7 @@ from pathlib import Path
 import pytest
 
 import gr_jadce
-from gr_jadce import (
-    Scenario,
-    make_pilots,
-    metrics,
-    pc_admm,
-    simulate,
-)
+from gr_jadce import Scenario, make_pilots, metrics, pc_admm, simulate
 from gr_jadce.evaluation import sweep as module
 from gr_jadce.evaluation.sweep import make_plan, read_result, sweep
 from gr_jadce.unrolled.weight_files import DEFAULT_WEIGHTS
@@ -73,7 +67,7 @@ def test_a_dask_cluster_gives_the_same():
 import json, sys
 sys.path.insert(0, {package!r})
 from distributed import LocalCluster
-from gr_jadce.sweep import sweep
+from gr_jadce.evaluation.sweep import sweep
 if __name__ == "__main__":
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
         print(json.dumps(sweep(json.loads(sys.argv[1]), scheduler=cluster.scheduler_address)))

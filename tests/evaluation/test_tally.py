@@ -6,14 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from gr_jadce import (
-    Scenario,
-    decide,
-    make_pilots,
-    metrics,
-    pc_admm,
-    simulate,
-)
+from gr_jadce import Scenario, decide, make_pilots, metrics, pc_admm, simulate
 from gr_jadce.evaluation.tally import Tally, score_bin
 
 BOOK = make_pilots("gaussian", 60, 24, seed=2)

@@ -14,12 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gr_jadce import load_pilots, make_pilots
-from gr_jadce.unrolled import (
-    Weights,
-    load_weights,
-    save_weights,
-    unrolled,
-)
+from gr_jadce.unrolled import Weights, load_weights, save_weights, unrolled
 from gr_jadce.unrolled.layers import SHAPES
 from gr_jadce.unrolled.weight_files import FORMAT_VERSION
 

@@ -12,16 +12,10 @@ from hypothesis import strategies as st
 from reports import make_report
 
 from gr_jadce.blocks import json_sink, scorer
-from gr_jadce.reports.pdus import (
-    Report,
-    activity_from_pmt,
-    channel_from_pmt,
-    from_json,
-    from_pmts,
-    status_from_pmt,
-    to_json,
-    to_pmts,
-)
+from gr_jadce.reports.json_lines import from_json, to_json
+from gr_jadce.reports.pairing import from_pmts
+from gr_jadce.reports.pdus import activity_from_pmt, channel_from_pmt, status_from_pmt, to_pmts
+from gr_jadce.reports.report import Report
 from gr_jadce.reports.scoring import Score
 
 REPORTS = [make_report(device_id=[*"abcde"]), make_report(n_active=0)]

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from gr_jadce.reports.pdus import Report
+from gr_jadce.reports.report import Report
 
 
 def make_report(n_active=5, n_antennas=3, seed=1, **changes):

@@ -7,12 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from gr_jadce import (
-    Scenario,
-    make_pilots,
-    pc_admm,
-    simulate,
-)
+from gr_jadce import Scenario, make_pilots, pc_admm, simulate
 from gr_jadce.solvers import admm
 from gr_jadce.solvers.group_lasso import duality_gap, lam_max
 

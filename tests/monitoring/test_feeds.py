@@ -11,7 +11,7 @@ from reports import make_report
 
 from gr_jadce.monitoring.feeds import FileFeed, ZmqFeed
 from gr_jadce.monitoring.monitor import Monitor
-from gr_jadce.reports.pdus import to_json
+from gr_jadce.reports.json_lines import to_json
 from gr_jadce.reports.publishing import Publisher, status_to_json
 
 

@@ -7,12 +7,12 @@ import zipfile
 import numpy as np
 import pytest
 
-from gr_jadce.pilots import archive as npz
+from gr_jadce.pilots import archive
 from gr_jadce.pilots.archive import read_npz
 
 
 def test_a_small_file_of_many_zeros_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(npz, "_MOST_BYTES", 1_000_000)
+    monkeypatch.setattr(archive, "_MOST_BYTES", 1_000_000)
     path = tmp_path / "bomb.npz"
     np.savez_compressed(path, pilots=np.zeros(10_000_000, np.complex64))
     assert path.stat().st_size < 100_000

@@ -4,13 +4,7 @@ import pickle
 import numpy as np
 import pytest
 
-from gr_jadce import (
-    PILOT_KINDS,
-    PilotBook,
-    as_pilot_book,
-    load_pilots,
-    make_pilots,
-)
+from gr_jadce import PILOT_KINDS, PilotBook, as_pilot_book, load_pilots, make_pilots
 
 
 @pytest.mark.parametrize("kind", PILOT_KINDS)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from gr_jadce import PILOT_KINDS, PilotBook, make_pilots
-from gr_jadce.pilots import book as pilots
 from gr_jadce.pilots.structured import hadamard_transform
 
 RNG = np.random.default_rng(7)
@@ -17,7 +16,7 @@ SIZES = [(64, 64), (100, 40), (97, 31), (61, 61), (128, 32), (33, 12)]
 @pytest.fixture
 def fast(monkeypatch):
     """Transforms whatever the size."""
-    monkeypatch.setattr(pilots, "_FAST_FROM", dict.fromkeys(STRUCTURED, 0))
+    monkeypatch.setattr("gr_jadce.pilots.book._FAST_FROM", dict.fromkeys(STRUCTURED, 0))
 
 
 def some_shifts():

@@ -6,14 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from gr_jadce.radio.check import (
-    LEAST,
-    alignment,
-    check_recording,
-    check_samples,
-    gaps,
-    overflow,
-)
+from gr_jadce.radio.check import LEAST, alignment, check_recording, check_samples, gaps, overflow
 from gr_jadce.recordings.reader import read_recording
 from gr_jadce.recordings.writer import RecordingWriter
 from gr_jadce.slots.beacon import Beacon

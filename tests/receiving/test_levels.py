@@ -2,7 +2,8 @@
 import numpy as np
 import pytest
 
-from gr_jadce.receiving.levels import GuardMeter, LevelTracker
+from gr_jadce.receiving.levels import LevelTracker
+from gr_jadce.slots.guard import GuardMeter
 
 
 def feed(tracker, noise_var, n_frames, seed=0):

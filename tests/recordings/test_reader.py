@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from gr_jadce.recordings import writer as recording_writer
 from gr_jadce.recordings.fields import recording_paths
 from gr_jadce.recordings.reader import read_recording, time_after
 from gr_jadce.recordings.writer import RecordingWriter
+from gr_jadce.recordings.writer import write_meta as write_recording_meta
 
 RATE = 1e6
 
@@ -191,7 +191,7 @@ def test_a_closed_recording_can_be_gone_on_with(name):
 
 
 def test_a_recording_that_was_cut_for_room_goes_on_with_the_right_time(name, monkeypatch):
-    replace, full = recording_writer.write_meta, []
+    replace, full = write_recording_meta, []
 
     def write_meta(path, meta):
         if meta["global"]["jadce:finished"] and not full:
@@ -201,7 +201,7 @@ def test_a_recording_that_was_cut_for_room_goes_on_with_the_right_time(name, mon
 
     writer = RecordingWriter(name, 1, RATE)
     writer.write(some_samples(10, 1), (1, 0.0))
-    monkeypatch.setattr(recording_writer, "write_meta", write_meta)
+    monkeypatch.setattr("gr_jadce.recordings.writer.write_meta", write_meta)
     writer.close()
     writer.reopen()
     writer.write(some_samples(10, 1))

@@ -11,19 +11,11 @@ import numpy as np
 import pytest
 from reports import assert_same, make_report
 
-from gr_jadce.reports import pdus as messages
+from gr_jadce.reports import pdus
+from gr_jadce.reports.json_lines import from_json, to_json
+from gr_jadce.reports.pairing import Joiner, from_pmts
 from gr_jadce.reports.pdu_bytes import activity_from_bytes, channel_from_bytes
-from gr_jadce.reports.pdus import (
-    Joiner,
-    activity_from_pmt,
-    channel_from_pmt,
-    from_json,
-    from_pmts,
-    status_from_pmt,
-    status_to_pmt,
-    to_json,
-    to_pmts,
-)
+from gr_jadce.reports.pdus import activity_from_pmt, channel_from_pmt, status_from_pmt, status_to_pmt, to_pmts
 
 pmt = pytest.importorskip("pmt")
 
@@ -89,14 +81,14 @@ def test_unknown_numbers_are_null_in_json_and_nan_again(value):
 
 @pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
 def test_messages_made_part_by_part_have_the_same_bytes(report):
-    assert [pmt.serialize_str(part) for part in messages._to_pmts(report)] == [
+    assert [pmt.serialize_str(part) for part in pdus._to_pmts(report)] == [
         pmt.serialize_str(part) for part in to_pmts(report)
     ]
 
 
 @pytest.mark.parametrize("name", ["plain", "nobody", "everybody"])
 def test_usual_messages_are_read_at_once(name, monkeypatch):
-    monkeypatch.setattr(messages, "_split_pdu", pytest.fail)
+    monkeypatch.setattr(pdus, "_split_pdu", pytest.fail)
     activity, channel = to_pmts(REPORTS[name])
     assert_same(from_pmts(activity, channel), REPORTS[name])
 
@@ -113,7 +105,7 @@ def test_unusual_numbers_and_texts_come_through(changes):
 @pytest.mark.parametrize("part", [0, 1], ids=["activity", "channel"])
 def test_what_is_read_at_once_is_read_alike_part_by_part(part):
     at_once = (activity_from_bytes, channel_from_bytes)[part]
-    by_parts = (messages._activity_from_pmt, messages._channel_from_pmt)[part]
+    by_parts = (pdus._activity_from_pmt, pdus._channel_from_pmt)[part]
     whole, read = pmt.serialize_str(to_pmts(make_report(n_active=2, n_antennas=1))[part]), 0
     assert at_once(b"") is at_once(whole + b"\x06") is None
     for place, value in product(range(len(whole)), (0, 1, 3, 4, 7, 10, 128, 254)):

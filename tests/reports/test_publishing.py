@@ -8,14 +8,8 @@ from math import nan
 import pytest
 from reports import assert_same, make_report
 
-from gr_jadce.reports.pdus import to_json
-from gr_jadce.reports.publishing import (
-    Publisher,
-    Subscriber,
-    full_address,
-    read_line,
-    status_to_json,
-)
+from gr_jadce.reports.json_lines import to_json
+from gr_jadce.reports.publishing import Publisher, Subscriber, full_address, read_line, status_to_json
 
 
 @pytest.fixture

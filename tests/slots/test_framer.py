@@ -6,7 +6,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from gr_jadce.slots.framer import Framer, FrameTimeline, SampleClock
+from gr_jadce.slots.clock import SampleClock
+from gr_jadce.slots.framer import Framer
+from gr_jadce.slots.timeline import FrameTimeline
 
 RATE = 1_000_000
 

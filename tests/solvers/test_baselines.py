@@ -4,22 +4,9 @@
 import numpy as np
 import pytest
 
-from gr_jadce import (
-    Scenario,
-    as_pilot_book,
-    make_pilots,
-    simulate,
-)
+from gr_jadce import Scenario, as_pilot_book, make_pilots, simulate
 from gr_jadce.metrics import miss_at_false_alarm, nmse_db
-from gr_jadce.solvers import (
-    amp,
-    covariance_ml,
-    m_sbl,
-    oracle_ls,
-    oracle_mmse,
-    somp,
-    vamp,
-)
+from gr_jadce.solvers import amp, covariance_ml, m_sbl, oracle_ls, oracle_mmse, somp, vamp
 from gr_jadce.solvers.baseline import least_squares
 from gr_jadce.solvers.message_passing import bernoulli_gaussian, soft_threshold
 from gr_jadce.solvers.sbl import _posterior

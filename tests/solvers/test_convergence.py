@@ -4,12 +4,7 @@
 import numpy as np
 import pytest
 
-from gr_jadce import (
-    Scenario,
-    make_pilots,
-    pc_admm,
-    simulate,
-)
+from gr_jadce import Scenario, make_pilots, pc_admm, simulate
 from gr_jadce.solvers import admm, fista
 
 BETA_FACTORS = (2.0, 2.3, 2.6, 2.9, 3.2, 3.5, 3.8, 4.2, 4.6)

@@ -9,14 +9,7 @@ import pytest
 
 from gr_jadce import PilotBook, Scenario, make_pilots
 from gr_jadce.backend import kernel_for
-from gr_jadce.pilots import book as pilots
-from gr_jadce.solvers import (
-    amp,
-    bcd,
-    fista,
-    ista,
-    pc_admm,
-)
+from gr_jadce.solvers import amp, bcd, fista, ista, pc_admm
 from gr_jadce.unrolled.inference import unrolled
 from gr_jadce.uplink import simulate
 
@@ -36,7 +29,7 @@ BOOKS = [
 
 @pytest.fixture(params=BOOKS, ids=lambda book: f"{book.kind}-{book.n_devices}")
 def book(request, monkeypatch):
-    monkeypatch.setattr(pilots, "_FAST_FROM", dict.fromkeys(("dft", "hadamard", "zadoff_chu"), 0))
+    monkeypatch.setattr("gr_jadce.pilots.book._FAST_FROM", {"dft": 0, "hadamard": 0, "zadoff_chu": 0})
     assert request.param.is_fast
     return request.param
 

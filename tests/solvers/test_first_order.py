@@ -2,18 +2,8 @@
 import numpy as np
 import pytest
 
-from gr_jadce import (
-    Scenario,
-    make_pilots,
-    pc_admm,
-    simulate,
-)
-from gr_jadce.solvers import (
-    admm,
-    bcd,
-    fista,
-    ista,
-)
+from gr_jadce import Scenario, make_pilots, pc_admm, simulate
+from gr_jadce.solvers import admm, bcd, fista, ista
 
 BOOK = make_pilots("gaussian", 60, 24, seed=2)
 METHODS = {"ista": ista, "fista": fista, "admm": admm, "bcd": bcd}

@@ -2,12 +2,7 @@
 import numpy as np
 import pytest
 
-from gr_jadce import (
-    Scenario,
-    make_pilots,
-    pc_admm,
-    simulate,
-)
+from gr_jadce import Scenario, make_pilots, pc_admm, simulate
 from gr_jadce.solvers import group_lasso
 from gr_jadce.solvers.pc_admm import check_admissible, step, strictly_contractive
 

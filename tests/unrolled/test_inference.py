@@ -6,13 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr_jadce import (
-    Scenario,
-    decide,
-    make_estimator,
-    make_pilots,
-    simulate,
-)
+from gr_jadce import Scenario, decide, make_estimator, make_pilots, simulate
 from gr_jadce.metrics import nmse_db
 from gr_jadce.unrolled import Weights, load_weights, unrolled
 from gr_jadce.unrolled.layers import SHAPES

@@ -3,12 +3,8 @@ import numpy as np
 import pytest
 
 from gr_jadce.pilots import make_pilots
-from gr_jadce.uplink.activity import (
-    Bursts,
-    PeriodicActivity,
-    RandomActivity,
-    ScriptedActivity,
-)
+from gr_jadce.uplink.activity import PeriodicActivity, RandomActivity, ScriptedActivity
+from gr_jadce.uplink.bursts import Bursts
 from gr_jadce.waveform import Waveform
 
 BOOK = make_pilots("qpsk", 20, 16, seed=1)

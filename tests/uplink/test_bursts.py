@@ -9,12 +9,7 @@ from gr_jadce.estimators import make_estimator
 from gr_jadce.metrics import nmse_db
 from gr_jadce.pilots import make_pilots
 from gr_jadce.uplink import Scenario, simulate
-from gr_jadce.uplink.bursts import (
-    burst_length,
-    digitise,
-    matched_filter,
-    simulate_bursts,
-)
+from gr_jadce.uplink.bursts import burst_length, digitise, matched_filter, simulate_bursts
 from gr_jadce.waveform import Waveform
 
 BOOK = make_pilots("qpsk", 64, 32, seed=3)

@@ -4,12 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gr_jadce import (
-    Scenario,
-    make_pilots,
-    simulate,
-    simulate_slots,
-)
+from gr_jadce import Scenario, make_pilots, simulate, simulate_slots
 from gr_jadce.detection.asynchrony import Asynchrony, Delayed
 from gr_jadce.estimators import make_estimator
 from gr_jadce.metrics import nmse_db

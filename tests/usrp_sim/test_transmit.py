@@ -13,7 +13,7 @@ import pytest
 
 from gr_jadce.pilots import make_pilots
 from gr_jadce.recordings.writer import RecordingWriter
-from gr_jadce.uplink.activity import Bursts
+from gr_jadce.uplink.bursts import Bursts
 from gr_jadce.waveform import Waveform
 
 pytestmark = pytest.mark.timeout(300)

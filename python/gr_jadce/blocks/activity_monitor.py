@@ -57,11 +57,11 @@ class activity_monitor(report_sink):
         return self._window
 
     def counts(self):
-        """The counts so far, a `monitoring.Counts`."""
+        """The counts so far, a `monitoring.monitor.Counts`."""
         return self._monitor.counts()
 
     def figures(self):
-        """The newest figures, a `monitoring.Figures`; None before the first frame."""
+        """The newest figures, a `monitoring.monitor.Figures`; None before the first frame."""
         return self._monitor.figures()
 
     def channel_gains(self):

@@ -6,7 +6,7 @@ import pmt
 from gnuradio import gr
 
 from ..slots.beacon import Beacon, BeaconReceiver
-from ..slots.framer import SampleClock
+from ..slots.clock import SampleClock
 from ..waveform import Waveform
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog

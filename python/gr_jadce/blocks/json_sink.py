@@ -4,7 +4,7 @@
 import weakref
 from time import monotonic
 
-from ..reports.pdus import to_json
+from ..reports.json_lines import to_json
 from .support.report_sink import report_sink
 
 _STDOUT = 1

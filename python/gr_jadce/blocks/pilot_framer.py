@@ -5,8 +5,9 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from ..receiving.levels import GuardMeter
-from ..slots.framer import Framer, check_integer
+from ..checks import check_integer
+from ..slots.framer import Framer
+from ..slots.guard import GuardMeter
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog
 from .support.tags import tag_name

@@ -11,6 +11,7 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
+from ..checks import check_integer
 from ..detection.asynchrony import Asynchrony, Delayed
 from ..estimators import make_estimator, takes_threads
 from ..pilots.book import as_pilot_book, load_pilots
@@ -18,7 +19,7 @@ from ..receiving.backlog import Backlog
 from ..receiving.frame_receiver import FrameSolver
 from ..receiving.levels import LevelTracker
 from ..reports.pdus import status_to_pmt, to_pmts
-from ..slots.framer import FrameTimeline, check_integer
+from ..slots.timeline import FrameTimeline
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog
 from .support.tags import tag_name
@@ -67,9 +68,9 @@ class receiver(gr.sync_block):
         A frame in which a real or imaginary part reaches this magnitude is reported "clipped",
         and solved all the same; 0 for no such level.
     asynchrony : Asynchrony or dict, optional
-        How far devices may be out of step (`asynchrony.Asynchrony`, or its arguments); the reports
+        How far devices may be out of step (`detection.asynchrony.Asynchrony`, or its arguments); the reports
         then also tell their delays and carrier offsets. A callable estimator has to be one for the
-        book of `asynchrony.Delayed`. Default: all devices in step.
+        book of `detection.asynchrony.Delayed`. Default: all devices in step.
     noise_memory : int
         Where `noise_var` is unknown, tell the estimator the median noise variance of so many frames
         (or of a framer's guards, if it measures them); it then does not estimate its own from every

@@ -8,7 +8,7 @@ from gnuradio import gr
 from ..recordings.background_writer import BackgroundWriter
 from ..recordings.fields import check_number, check_positive, check_time
 from ..recordings.writer import RecordingWriter
-from ..slots.framer import SampleClock
+from ..slots.clock import SampleClock
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog
 from .support.tags import tag_name

@@ -61,7 +61,7 @@ class scorer(report_sink):
         return self._score.nmse_db()
 
     def summary(self):
-        """All figures with 95 % intervals (see `scoring.Score.summary`), and the counts above."""
+        """All figures with 95 % intervals (see `reports.scoring.Score.summary`), and the counts above."""
         return {
             **self._score.summary(),
             "matched": self.matched(),

@@ -5,8 +5,8 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
+from ..checks import check_integer
 from ..reports.pdus import activity_from_pmt
-from ..slots.framer import check_integer
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog
 

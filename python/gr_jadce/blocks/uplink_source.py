@@ -11,10 +11,10 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
+from ..checks import check_integer
 from ..pilots.book import load_pilots
 from ..reports.pdus import to_pmts
 from ..reports.truth import truth_report
-from ..slots.framer import check_integer
 from ..uplink.bursts import burst_length, digitise, simulate_bursts
 from ..uplink.simulation import MOST_SEED, Scenario, simulate_slots
 from ..waveform import Waveform

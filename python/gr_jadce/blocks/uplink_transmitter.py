@@ -9,15 +9,13 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
+from ..checks import check_integer
 from ..pilots.book import as_pilot_book, load_pilots
-from ..reports.pdus import Report, to_pmts
-from ..slots.framer import SampleClock, check_integer, check_origin
-from ..uplink.activity import (
-    Bursts,
-    PeriodicActivity,
-    RandomActivity,
-    ScriptedActivity,
-)
+from ..reports.pdus import to_pmts
+from ..reports.report import Report
+from ..slots.clock import SampleClock, check_origin
+from ..uplink.activity import PeriodicActivity, RandomActivity, ScriptedActivity
+from ..uplink.bursts import Bursts
 from ..waveform import Waveform
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog

@@ -3,7 +3,7 @@
 
 import weakref
 
-from ..reports.pdus import to_json
+from ..reports.json_lines import to_json
 from ..reports.publishing import Publisher
 from .support.report_sink import report_sink
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From estimates to decisions: who is active at a wanted false-alarm probability, and in what noise."""
 
-from .dense import Decision, decide
+from .decide import Decision, decide
 
 __all__ = ["Decision", "decide"]

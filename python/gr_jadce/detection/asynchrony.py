@@ -20,11 +20,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..checks import check_integer
 from ..estimate import check_received, per_frame
 from ..pilots.book import as_pilot_book
-from ..slots.framer import check_integer
 from ..waveform import late, turn
-from .dense import decide, log10_p_known, log10_p_unknown
+from .decide import decide
+from .p_values import log10_p_known, log10_p_unknown
 
 _HELD = 0.98  # share of a cell's energy that its operators hold at least
 _GRID = 16  # delays tried in a symbol

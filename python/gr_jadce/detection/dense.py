@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From an estimate to decisions: who is active at a wanted false-alarm probability, how loud the noise is.
+"""The test of devices given each other, in its plain form, one frame after another.
 
 Given the other detected devices S, device n is tested by what its pilot still explains of the
 frame once the pilots of S are projected off:
@@ -16,139 +16,24 @@ Devices too weak to be detected act as noise, which the energy that is left meas
 that are a tight frame (A Aᴴ = c I: DFT, Hadamard, Zadoff-Chu) spread less of it over the other
 devices than over the residual; there the scale is that of the lower statistics of all devices.
 
-This is the plain form, one frame after another; `kernel/detection.cc` is the same, compiled.
+`kernel/detection.cc` is the same, compiled.
 """
 
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from scipy.special import gammainc, gammaincinv
 
-from ..backend import check_threads, complex_frames, kernel_for
-from ..estimate import check_received, per_frame
-from ..pilots.book import as_pilot_book
+from ..estimate import per_frame
+from .p_values import TINY, log10_p_known, log10_p_unknown
 
 _SURE = 0.03  # expected share of false ones among the devices that σ² is measured off
 _LOWER = 0.9  # share of the statistics of inactive devices that the scale of a tight frame is read off
 _ENOUGH = 100  # devices outside the support, fewer say too little about that scale
-_TINY = np.finfo(float).tiny
-_RIDGE = 1e-9  # keeps equal pilots from making a singular system
-_INDEPENDENT = 1e-6  # least share of a pilot's energy off the span of the others
-_ROUNDING = 1e-12  # of a frame's energy: what its residual is known to
+RIDGE = 1e-9  # keeps equal pilots from making a singular system
+INDEPENDENT = 1e-6  # least share of a pilot's energy off the span of the others
+ROUNDING = 1e-12  # of a frame's energy: what its residual is known to
 _SCALE_ROUNDS = 20
-_COMPILED = WeakKeyDictionary()  # of pilot books, in the kernel
-
-
-class Decision(NamedTuple):
-    """What is decided about a batch of B frames.
-
-    activity : (B, N) bool.
-    channel : (B, N, M) complex, of the active devices, zero elsewhere.
-    score : (B, N) float, −log10 of the device's p-value.
-    threshold : float, −log10 of the wanted false-alarm probability; active means score ≥ threshold.
-    noise_var : (B,) float, noise variance per received sample: the given one or, without, estimated.
-    snr_db : (B,) float, energy of the detected signal over that of the noise, −inf with none.
-
-    Devices may stay inactive above the threshold where `max_rounds` are over, or where pilots of L
-    symbols bear no more: L − 2 devices are active at most.
-    """
-
-    activity: np.ndarray
-    channel: np.ndarray
-    score: np.ndarray
-    threshold: float
-    noise_var: np.ndarray
-    snr_db: np.ndarray
-
-
-def decide(
-    estimate, received, pilots, false_alarm=1e-3, noise_var=None, max_rounds=60, backend="auto", threads=1
-) -> Decision:
-    """Decide which devices are active and refit their channels.
-
-    Parameters
-    ----------
-    estimate : Estimate
-        Of any estimator; its `score` proposes the first support.
-    received : (B, L, M) or (L, M) complex
-        The frames that were estimated.
-    pilots : PilotBook or (L, N) array
-    false_alarm : float
-        Wanted probability that an inactive device is reported active, in (0, 1).
-    noise_var : float or (B,), optional
-        σ² per received sample where known; estimated from each frame otherwise.
-    max_rounds : int
-        Rounds of dropping and adding at most; few frames need more than ten.
-    backend : {"auto", "numpy", "kernel"}
-        What computes: the compiled kernel where it is installed, NumPy, or the kernel only. More than
-        2048 devices with fast pilots are left to NumPy, in a form without their Gram matrix
-        (`detection_large`).
-    threads : int
-        Threads over the frames of a batch, of the kernel.
-
-    Returns
-    -------
-    Decision
-        The channel is the LMMSE estimate on the decided support, all of whose devices are given
-        the same mean power, estimated from the frame; or the estimate's own, on this support, if
-        it is a posterior mean.
-
-    Raises
-    ------
-    ValueError
-        If an argument has a wrong shape or value; the message names it.
-    """
-    from . import large as detection_large  # which is built on this module
-
-    pilots, kernel = as_pilot_book(pilots), kernel_for(backend)
-    if not 0 < false_alarm < 1:
-        raise ValueError(f"false_alarm: expected a probability between 0 and 1, got {false_alarm!r}")
-    received = check_received(received, pilots.pilot_length)
-    expected = (len(received), pilots.n_devices)
-    if estimate.score.shape != expected:
-        raise ValueError(
-            f"estimate: expected scores {expected} for these frames and pilots, got {estimate.score.shape}"
-        )
-    rule = _rule(pilots, received.shape[2], false_alarm, max_rounds)
-    if pilots.is_fast and pilots.n_devices > detection_large.MOST_DEVICES:
-        found = detection_large.decide_frames(estimate, received, pilots, noise_var, rule)
-    elif kernel is None:
-        found = _decide_frames(estimate, received, pilots, noise_var, rule)
-    else:
-        found = _decide_compiled(kernel, estimate, received, pilots, noise_var, rule, check_threads(threads))
-    activity, channel, score, noise_var, snr_db = found
-    if estimate.posterior_mean:
-        channel = np.zeros_like(estimate.channel)
-        channel[activity] = estimate.channel[activity]
-    dtype = np.result_type(received, np.complex64)
-    return Decision(activity, channel.astype(dtype, copy=False), score, rule.threshold, noise_var, snr_db)
-
-
-def log10_p_known(energy, n_antennas):
-    """log10 P(Gamma(M, 1) ≥ energy) = log10 e^{−t} Σ_{k<M} t^k/k!, accurate far into the tail."""
-    log_t = np.log(np.maximum(energy, _TINY))
-    term = total = np.zeros(np.shape(energy))
-    for k in range(1, n_antennas):
-        term = term + log_t - np.log(k)
-        total = np.logaddexp(total, term)
-    return (total - energy) / np.log(10)
-
-
-def log10_p_unknown(energy, rest, n_antennas, rest_dof):
-    """log10 P(F ≥ f) for f = (energy/M) / (rest/rest_dof), F of 2M and 2·rest_dof degrees of freedom.
-
-    With x = rest/(rest + energy) this is the tail x^m Σ_{j<M} C(m+j−1, j) (1−x)^j, m = rest_dof.
-    """
-    dof = np.maximum(rest_dof, 1)
-    log_both = np.log(np.maximum(energy + rest, _TINY))
-    log_y = np.log(np.maximum(energy, _TINY)) - log_both
-    log_x = np.log(np.maximum(rest, _TINY)) - log_both
-    term = total = np.zeros(np.shape(energy))
-    for j in range(1, n_antennas):
-        term = term + log_y + np.log((dof + j - 1) / j)
-        total = np.logaddexp(total, term)
-    return np.where(rest_dof > 0, np.minimum(total + dof * log_x, 0) / np.log(10), 0.0)
 
 
 class _Rule(NamedTuple):
@@ -162,7 +47,7 @@ class _Rule(NamedTuple):
     lower_mean: float  # mean of a Gamma(M) variable below it
 
 
-class _Rest(NamedTuple):
+class Rest(NamedTuple):
     """The energy that tells how loud the noise is that a device is tested against."""
 
     energy: np.ndarray  # (N,) ‖P Y‖² off the sure devices and the device tested
@@ -176,7 +61,7 @@ class _Frame(NamedTuple):
     correlation: np.ndarray  # (N, M) AᴴY
     energy: float  # ‖Y‖²
     noise_var: float  # 0 if unknown
-    rest: _Rest | None = None  # None when noise_var is known, or the sure devices are not
+    rest: Rest | None = None  # None when noise_var is known, or the sure devices are not
 
 
 class _Fit(NamedTuple):
@@ -189,7 +74,7 @@ class _Fit(NamedTuple):
     dof: int  # complex degrees of freedom of the residual, M(L − K)
 
 
-def _rule(pilots, n_antennas, false_alarm, max_rounds):
+def make_rule(pilots, n_antennas, false_alarm, max_rounds):
     limit = mean = 0.0
     if pilots.tight_bound is not None:
         limit = float(gammaincinv(n_antennas, _LOWER))
@@ -197,44 +82,26 @@ def _rule(pilots, n_antennas, false_alarm, max_rounds):
     return _Rule(pilots.pilot_length, -float(np.log10(false_alarm)), max_rounds, _SURE, limit, mean)
 
 
-def _decide_compiled(kernel, estimate, received, pilots, noise_var, rule, threads):
-    """What `_decide_frames` gives, but no channel where the estimate's own is taken."""
-    frames = complex_frames(received)
-    correlation = _correlation(received.astype(np.complex128), pilots) if pilots.is_fast else None
-    known, wanted = _known(noise_var, len(received)), not estimate.posterior_mean
-    return _compiled(pilots, kernel).decide(
-        frames, correlation, estimate.score, known, *rule, wanted, threads
-    )
-
-
-def _compiled(pilots, kernel):
-    """The pilots in the kernel's form, computed once for a pilot book."""
-    if pilots not in _COMPILED:
-        matrix = None if pilots.is_fast else pilots.matrix
-        _COMPILED[pilots] = kernel.Detection(_gram(pilots), matrix)
-    return _COMPILED[pilots]
-
-
-def _gram(pilots):
+def gram_matrix(pilots):
     everyone = np.arange(pilots.n_devices)
     return pilots.gram(everyone, everyone)
 
 
-def _correlation(received, pilots):
+def correlate(received, pilots):
     """AᴴY (N, B, M) of frames (B, L, M)."""
     return pilots.adjoint(np.ascontiguousarray(np.moveaxis(received, 0, 1)))
 
 
-def _known(noise_var, n_frames):
+def known_noise(noise_var, n_frames):
     """Noise variances (B,), 0 if unknown."""
     return np.zeros(n_frames) if noise_var is None else per_frame("noise_var", noise_var, n_frames)
 
 
-def _decide_frames(estimate, received, pilots, noise_var, rule):
-    received, gram = received.astype(np.complex128), _gram(pilots)
-    correlation, energy = _correlation(received, pilots), _energy(received).sum(axis=1)
+def decide_frames(estimate, received, pilots, noise_var, rule):
+    received, gram = received.astype(np.complex128), gram_matrix(pilots)
+    correlation, energy = correlate(received, pilots), energy_of_rows(received).sum(axis=1)
     score = np.nan_to_num(np.asarray(estimate.score, dtype=float), nan=0.0)
-    noise_var = _known(noise_var, len(received))
+    noise_var = known_noise(noise_var, len(received))
     n_devices, n_frames, n_antennas = correlation.shape
     activity, scores = np.zeros((n_frames, n_devices), bool), np.zeros((n_frames, n_devices))
     channel = np.zeros((n_frames, n_devices, n_antennas), np.complex128)
@@ -244,7 +111,7 @@ def _decide_frames(estimate, received, pilots, noise_var, rule):
         fit, scores[b], found_var[b] = _decide(frame, score[b], rule)
         activity[b, fit.members] = True
         channel[b, fit.members], signal = _refit(frame, fit, found_var[b])
-        snr_db[b] = _snr_db(signal, found_var[b] * rule.pilot_length * n_antennas)
+        snr_db[b] = ratio_db(signal, found_var[b] * rule.pilot_length * n_antennas)
     return activity, channel, scores, found_var, snr_db
 
 
@@ -253,7 +120,7 @@ def _decide(frame, score, rule):
     fit = _least_squares(frame, _propose(frame, score, rule.pilot_length // 2), rule)
     noise_var = frame.noise_var
     if not noise_var:
-        fit = _refine(frame, fit, _sure_level, rule)
+        fit = _refine(frame, fit, sure_level, rule)
         noise_var = fit.residual / fit.dof
         frame = frame._replace(rest=_noise_energy(frame, fit, rule))
     fit = _refine(frame, fit, lambda rule, n_devices, count: rule.threshold, rule)
@@ -266,7 +133,7 @@ def _propose(frame, score, count):
     return np.sort(order[(score[order] > 0) & (np.diagonal(frame.gram).real[order] > 0)])
 
 
-def _sure_level(rule, n_devices, count):
+def sure_level(rule, n_devices, count):
     """The least score of a sure device, of `count`.
 
     False alarms take the largest peaks of the noise along: were they in the support that σ² is
@@ -300,9 +167,9 @@ def _refine(frame, fit, level_of, rule):
 
 def _least_squares(frame, members, rule):
     gram, target = frame.gram[np.ix_(members, members)], frame.correlation[members]
-    inverse = np.linalg.inv(gram + _RIDGE * np.diag(np.diagonal(gram)))
+    inverse = np.linalg.inv(gram + RIDGE * np.diag(np.diagonal(gram)))
     channel = inverse @ target
-    residual = max(frame.energy - np.vdot(target, channel).real, _ROUNDING * frame.energy)
+    residual = max(frame.energy - np.vdot(target, channel).real, ROUNDING * frame.energy)
     return _Fit(
         members, inverse, channel, residual, target.shape[1] * max(rule.pilot_length - len(members), 1)
     )
@@ -310,35 +177,35 @@ def _least_squares(frame, members, rule):
 
 def _own_statistic(fit):
     """t_n of the members (K,), each tested against the others."""
-    return _energy(fit.channel) / np.diagonal(fit.inverse).real
+    return energy_of_rows(fit.channel) / np.diagonal(fit.inverse).real
 
 
 def _statistic(frame, fit):
     """t_n of every device (N,), members left out of the support they are tested against."""
     gram, norm = frame.gram[:, fit.members], np.diagonal(frame.gram).real
-    left = _energy(frame.correlation - gram @ fit.channel)  # ‖a_nᴴ P Y‖²
+    left = energy_of_rows(frame.correlation - gram @ fit.channel)  # ‖a_nᴴ P Y‖²
     share = norm - np.sum(((gram @ fit.inverse) * gram.conj()).real, axis=1)  # a_nᴴ P a_n
-    tested = share > _INDEPENDENT * norm  # else the pilot lies in the span of the others
+    tested = share > INDEPENDENT * norm  # else the pilot lies in the span of the others
     statistic = np.where(tested, left / np.where(tested, share, 1), 0)
     statistic[fit.members] = _own_statistic(fit)
     return statistic
 
 
-def _left_over(fit, statistic):
+def left_over(fit, statistic):
     """Energy and degrees of freedom (N,) left off the support and the device tested."""
     outside = np.ones(len(statistic), bool)
     outside[fit.members] = False
     energy = np.maximum(fit.residual - outside * statistic, 0)
-    return _Rest(energy, fit.dof - outside * fit.channel.shape[1])
+    return Rest(energy, fit.dof - outside * fit.channel.shape[1])
 
 
 def _noise_energy(frame, fit, rule):
-    return _noise_scaled(fit, _statistic(frame, fit), rule)
+    return noise_scaled(fit, _statistic(frame, fit), rule)
 
 
-def _noise_scaled(fit, statistic, rule):
+def noise_scaled(fit, statistic, rule):
     """What is left off the sure devices; for a tight frame at the scale of the lower statistics."""
-    rest = _left_over(fit, statistic)
+    rest = left_over(fit, statistic)
     outside = np.delete(statistic, fit.members)
     if not rule.lower_limit or len(outside) < _ENOUGH or not fit.residual:
         return rest
@@ -351,16 +218,16 @@ def _noise_scaled(fit, statistic, rule):
 def _scores(frame, fit):
     """−log10 p-value of every device (N,)."""
     statistic = _statistic(frame, fit)
-    return _p_score(frame, statistic, *(_left_over(fit, statistic) if frame.rest is None else frame.rest))
+    return p_score(frame, statistic, *(left_over(fit, statistic) if frame.rest is None else frame.rest))
 
 
 def _member_scores(frame, fit):
     """−log10 p-value of the members (K,)."""
     rest = (fit.residual, fit.dof) if frame.rest is None else [array[fit.members] for array in frame.rest]
-    return _p_score(frame, _own_statistic(fit), *rest)
+    return p_score(frame, _own_statistic(fit), *rest)
 
 
-def _p_score(frame, statistic, rest, rest_dof):
+def p_score(frame, statistic, rest, rest_dof):
     n_antennas = frame.correlation.shape[1]
     if frame.noise_var:
         return -log10_p_known(statistic / frame.noise_var, n_antennas)
@@ -371,17 +238,17 @@ def _refit(frame, fit, noise_var):
     """LMMSE channels (K, M) on the support, and the energy of the signal that they explain."""
     gram, n_antennas = frame.gram[np.ix_(fit.members, fit.members)], fit.channel.shape[1]
     variance = np.diagonal(fit.inverse).real * noise_var
-    power = np.sum(_energy(fit.channel) / n_antennas - variance) / max(len(fit.members), 1)
-    ridge = noise_var / max(power, 1e-3 * noise_var + _TINY)
-    regular = gram + np.diag(ridge + _RIDGE * np.diagonal(gram).real)
+    power = np.sum(energy_of_rows(fit.channel) / n_antennas - variance) / max(len(fit.members), 1)
+    ridge = noise_var / max(power, 1e-3 * noise_var + TINY)
+    regular = gram + np.diag(ridge + RIDGE * np.diagonal(gram).real)
     channel = np.linalg.solve(regular, frame.correlation[fit.members])
     return channel, np.vdot(channel, gram @ channel).real
 
 
-def _snr_db(signal, noise):
+def ratio_db(signal, noise):
     with np.errstate(divide="ignore"):
         return 10 * np.log10(signal / noise) if signal > 0 else -np.inf
 
 
-def _energy(rows):
+def energy_of_rows(rows):
     return np.sum(rows.real**2 + rows.imag**2, axis=-1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Decisions among so many devices that their Gram matrix (N, N) is too large: the test of `detection`.
+"""Decisions among so many devices that their Gram matrix (N, N) is too large: the test of `dense`.
 
 What differs is how it is computed, for pilot books with fast products. a_nᴴ P Y of all devices is
 what two fast products leave of the correlations; only the Gram matrix of the members of the support
@@ -17,18 +17,18 @@ import numpy as np
 
 from ..estimate import per_frame
 from .dense import (
-    _INDEPENDENT,
-    _RIDGE,
-    _ROUNDING,
-    _TINY,
-    _energy,
-    _left_over,
-    _noise_scaled,
-    _p_score,
-    _Rest,
-    _snr_db,
-    _sure_level,
+    INDEPENDENT,
+    RIDGE,
+    ROUNDING,
+    Rest,
+    energy_of_rows,
+    left_over,
+    noise_scaled,
+    p_score,
+    ratio_db,
+    sure_level,
 )
+from .p_values import TINY
 
 MOST_DEVICES = 2048  # beyond, a Gram matrix takes longer to make than it saves, and 100 MB and more
 _MOST_MEMBERS = 4096  # of a support: their Gram matrix, too
@@ -36,32 +36,32 @@ _MOST_INVERTED = 256  # members of a support whose Gram matrix is inverted
 
 
 class _Frame(NamedTuple):
-    """As in `detection`, with the pilots for their Gram matrix."""
+    """As in `dense`, with the pilots for their Gram matrix."""
 
     pilots: object
     received: np.ndarray  # (L, M)
     correlation: np.ndarray  # (N, M)
     energy: float
     noise_var: float
-    rest: _Rest | None = None
+    rest: Rest | None = None
 
 
 class _Fit:
-    """Least squares on a support of K devices, as in `detection`."""
+    """Least squares on a support of K devices, as in `dense`."""
 
     def __init__(self, frame, members, guess=None):
         pilots, target = frame.pilots, frame.correlation[members]
         self.frame, self.members = frame, members
         self.gram = pilots.gram(members, members).astype(target.dtype)
         if len(members) <= _MOST_INVERTED:
-            inverse = np.linalg.inv(self.gram + _RIDGE * np.eye(len(members), dtype=self.gram.dtype))
+            inverse = np.linalg.inv(self.gram + RIDGE * np.eye(len(members), dtype=self.gram.dtype))
             self.channel, self.spread = inverse @ target, np.diagonal(inverse).real
         else:
             self.channel = _conjugate_gradients(self.gram, target, 0.0, guess)
             self.spread = np.full(len(members), 1 / mean_share(pilots, len(members) - 1))
         # Not a difference of energies, which would keep but a few digits of what little may be left.
-        residual = float(np.sum(_energy(self.rest), dtype=float))
-        self.residual = max(residual, _ROUNDING * frame.energy)
+        residual = float(np.sum(energy_of_rows(self.rest), dtype=float))
+        self.residual = max(residual, ROUNDING * frame.energy)
         self.dof = target.shape[1] * max(pilots.pilot_length - len(members), 1)
 
     def of(self, members):
@@ -83,14 +83,14 @@ class _Fit:
     @property
     def own_statistic(self):
         """t_n of the members (K,), each tested against the others."""
-        return _energy(self.channel) / self.spread
+        return energy_of_rows(self.channel) / self.spread
 
     @cached_property
     def statistic(self):
         """t_n of every device (N,), members left out of the support they are tested against."""
         pilots = self.frame.pilots
-        left = _energy(pilots.adjoint(self.rest))  # ‖a_nᴴ P Y‖²
-        statistic = left.astype(float) / max(mean_share(pilots, len(self.members)), _INDEPENDENT)
+        left = energy_of_rows(pilots.adjoint(self.rest))  # ‖a_nᴴ P Y‖²
+        statistic = left.astype(float) / max(mean_share(pilots, len(self.members)), INDEPENDENT)
         statistic[self.members] = self.own_statistic
         return statistic
 
@@ -106,13 +106,13 @@ def decide_frames(estimate, received, pilots, noise_var, rule):
     for b in range(n_frames):
         scale = _scale(received[b])
         samples = (received[b] / scale).astype(dtype)
-        energy = float(np.sum(_energy(samples), dtype=float))
+        energy = float(np.sum(energy_of_rows(samples), dtype=float))
         frame = _Frame(pilots, samples, pilots.adjoint(samples), energy, float(known[b]) / scale**2)
         score = np.nan_to_num(np.asarray(estimate.score[b], dtype=float), nan=0.0)
         fit, scores[b], found_var[b] = _decide(frame, score, rule)
         activity[b, fit.members] = True
         rows, signal = _refit(fit, found_var[b])
-        snr_db[b] = _snr_db(signal, found_var[b] * rule.pilot_length * n_antennas)
+        snr_db[b] = ratio_db(signal, found_var[b] * rule.pilot_length * n_antennas)
         channel[b, fit.members], found_var[b] = rows * scale, found_var[b] * scale**2
     return activity, channel, scores, found_var, snr_db
 
@@ -127,9 +127,9 @@ def _decide(frame, score, rule):
     """Least squares on the decided support, the scores of all devices, and the noise variance."""
     fit, noise_var = _Fit(frame, _propose(score, rule.pilot_length)), frame.noise_var
     if not noise_var:
-        fit = _refine(frame, fit, _sure_level, rule)
+        fit = _refine(frame, fit, sure_level, rule)
         noise_var = fit.residual / fit.dof
-        frame = frame._replace(rest=_noise_scaled(fit, fit.statistic, rule))
+        frame = frame._replace(rest=noise_scaled(fit, fit.statistic, rule))
     fit = _refine(frame, fit, lambda rule, n_devices, count: rule.threshold, rule)
     return fit, _scores(frame, fit, np.arange(len(score))), noise_var
 
@@ -182,23 +182,23 @@ def mean_share(pilots, count):
 
 def _scores(frame, fit, devices):
     """−log10 p-value of some devices."""
-    rest = _left_over(fit, fit.statistic) if frame.rest is None else frame.rest
-    return _p_score(frame, fit.statistic[devices], rest.energy[devices], rest.dof[devices])
+    rest = left_over(fit, fit.statistic) if frame.rest is None else frame.rest
+    return p_score(frame, fit.statistic[devices], rest.energy[devices], rest.dof[devices])
 
 
 def _member_scores(frame, fit):
     """−log10 p-value of the members (K,)."""
     rest = (fit.residual, fit.dof) if frame.rest is None else [array[fit.members] for array in frame.rest]
-    return _p_score(frame, fit.own_statistic, *rest)
+    return p_score(frame, fit.own_statistic, *rest)
 
 
 def _refit(fit, noise_var):
     """LMMSE channels (K, M) on the support, and the energy of the signal that they explain."""
     count, n_antennas = fit.channel.shape
-    power = np.sum(_energy(fit.channel) / n_antennas - fit.spread * noise_var) / max(count, 1)
-    ridge = noise_var / max(power, 1e-3 * noise_var + _TINY)
+    power = np.sum(energy_of_rows(fit.channel) / n_antennas - fit.spread * noise_var) / max(count, 1)
+    ridge = noise_var / max(power, 1e-3 * noise_var + TINY)
     if count <= _MOST_INVERTED:
-        regular = fit.gram + (ridge + _RIDGE) * np.eye(count, dtype=fit.gram.dtype)
+        regular = fit.gram + (ridge + RIDGE) * np.eye(count, dtype=fit.gram.dtype)
         channel = np.linalg.solve(regular, fit.frame.correlation[fit.members])
     else:
         channel = _conjugate_gradients(fit.gram, fit.frame.correlation[fit.members], ridge, fit.channel)
@@ -216,10 +216,10 @@ def _conjugate_gradients(gram, target, ridge, guess=None):
         if np.all(square <= enough):
             break
         product = gram @ direction + real(ridge) * direction
-        step = square / np.maximum(np.sum((direction.conj() * product).real, axis=0), _TINY)
+        step = square / np.maximum(np.sum((direction.conj() * product).real, axis=0), TINY)
         X, R = X + step.astype(real) * direction, R - step.astype(real) * product
         before, square = square, _columns(R)
-        direction = R + (square / np.maximum(before, _TINY)).astype(real) * direction
+        direction = R + (square / np.maximum(before, TINY)).astype(real) * direction
     return X
 
 

@@ -3,7 +3,7 @@
 
 from dataclasses import replace
 
-from ..detection.dense import decide
+from ..detection.decide import decide
 from ..metrics import miss_probability
 from ..uplink.simulation import simulate
 

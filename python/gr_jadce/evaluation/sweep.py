@@ -13,9 +13,9 @@ from pathlib import Path
 from time import monotonic
 
 from .. import solvers
-from ..detection.dense import decide
+from ..detection.decide import decide
 from ..estimators import ESTIMATORS, make_estimator
-from ..pilots.book import make_pilots
+from ..pilots.kinds import make_pilots
 from ..uplink.simulation import Scenario, Uplink, simulate
 from .tally import Tally
 

@@ -11,7 +11,7 @@
 
 namespace jadce {
 
-// What `structured.py` computes with; `index` holds the rows, or the roots of Zadoff-Chu sequences.
+// What `pilots/structured.py` computes with; `index` holds the rows, or the roots of Zadoff-Chu sequences.
 struct FastBook
 {
     std::string kind;

@@ -13,7 +13,7 @@ _PAUSE = 0.1  # seconds between two looks at a file
 
 
 class Feed:
-    """Reads lines in a thread of its own and gives what is in them to a `monitoring.Monitor`.
+    """Reads lines in a thread of its own and gives what is in them to a `monitoring.monitor.Monitor`.
 
     Subclasses define ``_lines()``, which yields lines, or None where there is none for now.
 

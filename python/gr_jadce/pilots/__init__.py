@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pilot books: one pilot sequence for each device, made, saved and loaded."""
 
-from .book import PILOT_KINDS, PilotBook, as_pilot_book, load_pilots, make_pilots
+from .book import PilotBook, as_pilot_book, load_pilots
+from .kinds import PILOT_KINDS, make_pilots
 
 __all__ = ["PILOT_KINDS", "PilotBook", "as_pilot_book", "load_pilots", "make_pilots"]

@@ -1,37 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pilot books: one pilot sequence for each device, made from a seed, saved and loaded."""
+"""Pilot books: one pilot sequence for each device, saved and loaded; `kinds` makes them."""
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import gcd
 
 import numpy as np
 
 from .archive import read_npz
-from .structured import (
-    DftPilots,
-    HadamardPilots,
-    MatrixPilots,
-    ZadoffChuPilots,
-    eigenvalue_range,
-    hadamard_order,
-)
+from .fields import CHECKS, FIELDS, check_size, check_total, checked_names
+from .structured import DftPilots, HadamardPilots, MatrixPilots, ZadoffChuPilots, eigenvalue_range
 
-PILOT_KINDS = ("gaussian", "qpsk", "dft", "hadamard", "zadoff_chu")
-_MOST_ENTRIES = 2**27  # of a matrix: 1 GiB
-_MOST_DEVICES = 2**24  # and symbols a pilot, of a structured book, which stores no matrix
 _LONGEST_EIGEN = 2**12  # pilots for which A Aᴴ is decomposed: minutes, and 1 GiB with its work space
 # Sizes L·N from which transforms were faster than matrix products, for one column and for many.
 _FAST_FROM = {"dft": 2**16, "zadoff_chu": 2**18, "hadamard": 2**19}
-# What a book of each kind stores; "custom" is any matrix of the user's own.
-_FIELDS = {
-    "gaussian": ("pilots",),
-    "qpsk": ("pilots",),
-    "custom": ("pilots",),
-    "dft": ("rows",),
-    "hadamard": ("rows",),
-    "zadoff_chu": ("roots", "shifts"),
-}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -71,13 +52,13 @@ class PilotBook:
     device_id: np.ndarray | None = None
 
     def __post_init__(self):
-        _check_size(self.kind, self.pilot_length, self.n_devices)
-        for name in _FIELDS[self.kind]:
+        check_size(self.kind, self.pilot_length, self.n_devices)
+        for name in FIELDS[self.kind]:
             if getattr(self, name) is None:
                 raise ValueError(f"pilot book: kind {self.kind!r} needs {name!r}, which is missing")
-        _CHECKS[self.kind](self)
+        CHECKS[self.kind](self)
         if self.device_id is not None:
-            object.__setattr__(self, "device_id", _checked_names(self.device_id, self.n_devices))
+            object.__setattr__(self, "device_id", checked_names(self.device_id, self.n_devices))
 
     def __repr__(self):
         return f"PilotBook({self.kind!r}, pilot_length={self.pilot_length}, n_devices={self.n_devices})"
@@ -89,7 +70,7 @@ class PilotBook:
         ValueError if that would take more than 1 GiB.
         """
         try:
-            _check_total(self.pilot_length, self.n_devices)
+            check_total(self.pilot_length, self.n_devices)
         except ValueError as error:
             raise ValueError(f"this needs the pilots as a matrix, which is too large: {error}") from error
         structure = self._structure
@@ -195,44 +176,11 @@ class PilotBook:
 
     def save(self, path):
         """Write the book to an ``.npz`` file (no pickle); structured kinds store no matrix."""
-        arrays = {name: getattr(self, name) for name in _FIELDS[self.kind]}
+        arrays = {name: getattr(self, name) for name in FIELDS[self.kind]}
         if self.device_id is not None:
             arrays["device_id"] = np.asarray(self.device_id, dtype=str)
         with open(path, "wb") as file:
             np.savez(file, kind=self.kind, pilot_length=self.pilot_length, n_devices=self.n_devices, **arrays)
-
-
-def make_pilots(kind, n_devices, pilot_length, seed=0, device_id=None) -> PilotBook:
-    """Make a book of unit-norm pilots.
-
-    Parameters
-    ----------
-    kind : {"gaussian", "qpsk", "dft", "hadamard", "zadoff_chu"}
-        i.i.d. complex Gaussian; i.i.d. QPSK; random rows of a DFT matrix; random rows of a
-        Hadamard matrix (±1); cyclic shifts of Zadoff-Chu sequences (best for a prime length).
-    n_devices, pilot_length : int
-        N and L.
-    seed : int
-        Equal seeds give equal books.
-
-    Raises
-    ------
-    ValueError
-        If the kind is unknown, or has no N different pilots of length L.
-    """
-    if kind not in PILOT_KINDS:
-        raise ValueError(f"kind: expected one of {', '.join(PILOT_KINDS)}, got {kind!r}")
-    _check_size(kind, pilot_length, n_devices)
-    if _FIELDS[kind] == ("pilots",):
-        _check_total(pilot_length, n_devices)
-    elif max(pilot_length, n_devices) > _MOST_DEVICES:
-        raise ValueError(
-            f"pilot book: expected at most {_MOST_DEVICES} devices, and symbols a pilot, "
-            f"got {pilot_length} × {n_devices}"
-        )
-    rng = np.random.default_rng(_as_int("seed", seed, 0))
-    fields = _MAKE[kind](rng, int(n_devices), int(pilot_length))
-    return PilotBook(kind, int(pilot_length), int(n_devices), device_id=device_id, **fields)
 
 
 def load_pilots(path) -> PilotBook:
@@ -273,126 +221,11 @@ def _book_from_arrays(arrays):
         if name not in arrays or arrays[name].ndim:
             raise ValueError(f"expected a single value {name!r}, got fields {sorted(arrays)}")
     kind = str(arrays["kind"])
-    if kind not in _FIELDS:
-        raise ValueError(f"kind: expected one of {', '.join(_FIELDS)}, got {kind!r}")
-    fields = {name: arrays.get(name) for name in (*_FIELDS[kind], "device_id")}
+    if kind not in FIELDS:
+        raise ValueError(f"kind: expected one of {', '.join(FIELDS)}, got {kind!r}")
+    fields = {name: arrays.get(name) for name in (*FIELDS[kind], "device_id")}
     sizes = (arrays[name].item() for name in ("pilot_length", "n_devices"))
     return PilotBook(kind, *sizes, **fields)
-
-
-def _as_int(name, value, least):
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name}: expected an integer of at least {least}, got {value!r}")
-    return int(value)
-
-
-def _check_size(kind, pilot_length, n_devices):
-    if kind not in _FIELDS:
-        raise ValueError(f"kind: expected one of {', '.join(_FIELDS)}, got {kind!r}")
-    _as_int("pilot_length", pilot_length, 1)
-    _as_int("n_devices", n_devices, 1)
-
-
-def _check_total(pilot_length, n_devices):
-    if pilot_length * n_devices > _MOST_ENTRIES:
-        raise ValueError(
-            f"pilot book: expected at most {_MOST_ENTRIES} symbols of all pilots together, "
-            f"got {pilot_length} × {n_devices}"
-        )
-
-
-def _checked_names(names, n_devices):
-    if np.shape(names) != (n_devices,):
-        raise ValueError(
-            f"device_id: expected one name for each of {n_devices} devices, got shape {np.shape(names)}"
-        )
-    names = np.asarray(names, dtype=str)
-    try:
-        "".join(names.tolist()).encode()
-    except (UnicodeError, SystemError) as error:
-        raise ValueError(f"device_id: expected names that UTF-8 can write: {error}") from error
-    return names
-
-
-def _check_dense(book):
-    shape, array = (book.pilot_length, book.n_devices), np.asarray(book.pilots)
-    if array.shape != shape or array.dtype.kind not in "fc":
-        raise ValueError(
-            f"pilots: expected a complex array of shape {shape}, got {array.shape} of {array.dtype}"
-        )
-    if not np.all(np.isfinite(array)):
-        raise ValueError("pilots: expected finite values, got NaN or Inf")
-    if not np.all(np.any(array != 0, axis=0)):
-        raise ValueError("pilots: expected non-zero pilots, got a device whose pilot is all zero")
-
-
-def _check_rows(book):
-    points = book.n_devices if book.kind == "dft" else hadamard_order(book.n_devices)
-    _check_indices("rows", book.rows, book.pilot_length, points)
-
-
-def _check_zadoff_chu(book):
-    length = book.pilot_length
-    _check_indices("roots", book.roots, None, length)
-    _check_indices("shifts", book.shifts, None, length)
-    if any(gcd(int(root), length) != 1 for root in book.roots):
-        raise ValueError(f"roots: expected values coprime to the pilot length {length}, got {book.roots}")
-    if len(book.roots) * len(book.shifts) < book.n_devices:
-        raise ValueError(
-            f"zadoff_chu: {len(book.roots)} roots × {len(book.shifts)} shifts do not give "
-            f"{book.n_devices} devices a pilot each"
-        )
-
-
-def _check_indices(name, values, count, below):
-    values = np.asarray(values)
-    good = values.ndim == 1 and values.dtype.kind in "iu" and values.size > 0
-    if not good or (count is not None and values.size != count):
-        raise ValueError(f"{name}: expected {count or 'some'} integers in one row, got shape {values.shape}")
-    if values.min() < 0 or values.max() >= below or np.unique(values).size != values.size:
-        raise ValueError(f"{name}: expected different integers from 0 to {below - 1}, got {values}")
-
-
-def _make_gaussian(rng, n_devices, pilot_length):
-    shape = (pilot_length, n_devices)
-    pilots = rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
-    return {"pilots": (pilots / np.linalg.norm(pilots, axis=0)).astype(np.complex64)}
-
-
-def _make_qpsk(rng, n_devices, pilot_length):
-    signs = rng.choice([-1.0, 1.0], size=(2, pilot_length, n_devices))
-    return {"pilots": ((signs[0] + 1j * signs[1]) / np.sqrt(2 * pilot_length)).astype(np.complex64)}
-
-
-def _make_dft(rng, n_devices, pilot_length):
-    if pilot_length > n_devices:
-        raise ValueError(f"pilot_length: a dft book has at most N = {n_devices} rows, got {pilot_length}")
-    return {"rows": np.sort(rng.choice(n_devices, pilot_length, replace=False))}
-
-
-def _make_hadamard(rng, n_devices, pilot_length):
-    # Row 0 and the rows 1, 2, 4, … tell any two columns apart, up to a factor; the rest is random.
-    order = hadamard_order(n_devices)
-    needed = np.array([0, *(1 << bit for bit in range(order.bit_length() - 1))])
-    if not needed.size <= pilot_length <= order:
-        raise ValueError(
-            f"pilot_length: a hadamard book of {n_devices} devices takes {needed.size} to {order}, "
-            f"got {pilot_length}"
-        )
-    others = np.setdiff1d(np.arange(order), needed)
-    chosen = rng.choice(others, pilot_length - needed.size, replace=False)
-    return {"rows": np.sort(np.concatenate([needed, chosen]))}
-
-
-def _make_zadoff_chu(rng, n_devices, pilot_length):
-    roots = [root for root in range(1, max(pilot_length, 2)) if gcd(root, pilot_length) == 1]
-    needed = -(-n_devices // pilot_length)
-    if needed > len(roots):
-        raise ValueError(
-            f"n_devices: zadoff_chu of length {pilot_length} has {len(roots) * pilot_length} pilots, "
-            f"got {n_devices}"
-        )
-    return {"roots": np.sort(rng.permutation(roots)[:needed]), "shifts": np.arange(pilot_length)}
 
 
 def _rows(name, array, count):
@@ -419,23 +252,8 @@ def _largest_off_diagonal(unit, block):
     return float(products.max())
 
 
-_MAKE = {
-    "gaussian": _make_gaussian,
-    "qpsk": _make_qpsk,
-    "dft": _make_dft,
-    "hadamard": _make_hadamard,
-    "zadoff_chu": _make_zadoff_chu,
-}
 _STRUCTURES = {
     "dft": lambda book: DftPilots(book.rows, book.n_devices),
     "hadamard": lambda book: HadamardPilots(book.rows, book.n_devices),
     "zadoff_chu": lambda book: ZadoffChuPilots(book.roots, book.shifts, book.pilot_length, book.n_devices),
-}
-_CHECKS = {
-    "gaussian": _check_dense,
-    "qpsk": _check_dense,
-    "custom": _check_dense,
-    "dft": _check_rows,
-    "hadamard": _check_rows,
-    "zadoff_chu": _check_zadoff_chu,
 }

@@ -198,7 +198,7 @@ def slot_period(args, book) -> int:
 
 
 def score_lines(summary) -> list[str]:
-    """The figures of `scoring.Score.summary` as lines of text."""
+    """The figures of `reports.scoring.Score.summary` as lines of text."""
     lines = [f"frames scored              {summary['frames']} (and {summary['frames_bad']} with bad input)"]
     names = ["miss_probability", "false_alarm_probability", "activity_error_rate", "nmse_db"]
     if left_out := summary["frames_activity_only"]:

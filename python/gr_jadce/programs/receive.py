@@ -16,8 +16,9 @@ from ..blocks.scorer import scorer
 from ..blocks.support.watchdog import dead_blocks, dead_threads
 from ..blocks.zmq_sink import zmq_sink
 from ..detection.asynchrony import Asynchrony
+from ..radio.source import ENDLESS
+from ..radio.usrp import START_DELAY
 from . import command_line
-from .sources import ENDLESS, START_DELAY
 
 _DRAIN = 2.0  # seconds that a signalled flowgraph may take to answer the frames it has
 _SILENCE = 5.0  # seconds without a sample after which a radio is taken to have ended

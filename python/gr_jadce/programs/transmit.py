@@ -16,9 +16,9 @@ from ..blocks.json_sink import json_sink
 from ..blocks.recording_sink import recording_sink
 from ..blocks.support.watchdog import dead_blocks
 from ..blocks.uplink_transmitter import uplink_transmitter
-from ..slots.framer import SampleClock
+from ..radio.usrp import device_time, open_transmitter
+from ..slots.clock import SampleClock
 from ..waveform import Waveform
-from .sources import set_time, set_up_board
 
 _EVENTS = {
     "time_error": "late",
@@ -48,11 +48,11 @@ class Emission:
     """
 
     def __init__(self, args, book):
-        self.usrp = _open_usrp(args) if args.usrp is not None else None
+        self.usrp = open_transmitter(args) if args.usrp is not None else None
         self.rate = self.usrp.get_samp_rate() if self.usrp else args.rate
         self.clock = SampleClock(self.rate)
         self.n_slots = args.slots
-        origin, self.first = _grid(args, self.clock, _now(self.usrp) + _LEAD if self.usrp else 0.0)
+        origin, self.first = _grid(args, self.clock, device_time(self.usrp) + _LEAD if self.usrp else 0.0)
         self.start, self.period = self.clock.position(*origin), args.slot_period
         self.transmitter = uplink_transmitter(
             book, args.devices(book.n_devices), args.slot_period, origin, self.first, args.slots or 0,
@@ -112,11 +112,11 @@ class Emission:
         """Wait until the slots that the radio has are over; how many are not."""
         end = self.start + (self.first + self.transmitter.slots()) * self.period
         give_up = time.monotonic() + _HURRY if self.signalled.is_set() else float("inf")
-        while _now(self.usrp) < end / self.clock.rate + _LINGER and time.monotonic() < give_up:
+        while device_time(self.usrp) < end / self.clock.rate + _LINGER and time.monotonic() < give_up:
             if self.signalled.wait(0.05):
                 give_up = min(give_up, time.monotonic() + _HURRY)
                 time.sleep(0.05)
-        left = end - _now(self.usrp) * self.rate
+        left = end - device_time(self.usrp) * self.rate
         return min(max(math.ceil(left / self.period), 0), self.transmitter.slots())
 
     def _report(self, unsent):
@@ -182,34 +182,12 @@ class RadioEvents(gr.basic_block):
         self._counts.update(_EVENTS[word] for word in told if word in _EVENTS)
 
 
-def _open_usrp(args):
-    try:
-        from gnuradio import uhd
-
-        usrp = uhd.usrp_sink(args.usrp, uhd.stream_args(cpu_format="fc32", channels=[0]), "")
-        for board in range(usrp.get_num_mboards()):
-            set_up_board(usrp, board, args)
-        usrp.set_samp_rate(args.rate)
-        usrp.set_center_freq(args.freq[0])
-        usrp.set_gain(args.gain[0])
-        if args.antenna_port:
-            usrp.set_antenna(args.antenna_port)
-        set_time(usrp, uhd.time_spec, args.time_source)
-    except (RuntimeError, ImportError) as error:
-        raise ValueError(f"--usrp: {' '.join(str(error).split())}") from error
-    return usrp
-
-
 def _grid(args, clock, earliest):
     """The slot origin, and the first slot that starts at `earliest` seconds of device time or later."""
     if args.slot_origin == "first":
         return (math.ceil(earliest), 0.0), 0
     origin = clock.position(*args.slot_origin)
     return args.slot_origin, max(0, math.ceil((earliest * clock.rate - origin) / args.slot_period))
-
-
-def _now(usrp):
-    return usrp.get_time_now().get_real_secs()
 
 
 def _say(text):

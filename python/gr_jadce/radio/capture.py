@@ -7,13 +7,13 @@ import time
 from gnuradio import blocks, gr
 
 from ..blocks.recording_sink import recording_sink
-from ..programs.sources import START_DELAY
+from .usrp import START_DELAY
 
 _SILENCE = 5.0  # seconds without a sample after which a radio is taken to have ended
 
 
 def capture(source, path, seconds):
-    """Record so many seconds of a `sources.Source`, with device time, to SigMF.
+    """Record so many seconds of a `source.Source`, with device time, to SigMF.
 
     Raises
     ------

@@ -15,7 +15,7 @@ from scipy.ndimage import percentile_filter
 from scipy.signal import welch
 
 from ..slots.beacon import BeaconReceiver
-from ..slots.framer import SampleClock
+from ..slots.clock import SampleClock
 
 WINDOW = 2**20  # samples looked at: enough for all figures below, and little memory
 LEAST = 2**15  # samples without a gap: fewer leave the floors of DC and image above their limits
@@ -55,7 +55,7 @@ class Finding(NamedTuple):
 
 
 def check_recording(recording, beacon=None, beacon_period=None) -> list[Finding]:
-    """All checks of a `recording.Recording`, as made by `recording_sink` from a radio.
+    """All checks of a `recordings.reader.Recording`, as made by `recording_sink` from a radio.
 
     The samples looked at are the first `WINDOW` of the longest stretch without a gap; time stamps and
     beacons are followed through all.

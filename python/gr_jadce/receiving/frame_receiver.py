@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..detection.asynchrony import Delayed
-from ..detection.dense import decide
+from ..detection.decide import decide
 from ..estimate import takes_noise_var
 from ..pilots.book import PilotBook
 from ..reports.report import Report

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..slots.framer import SampleClock
+from ..slots.clock import SampleClock
 from .fields import (
     FULL_SCALE,
     PART,

@@ -7,16 +7,8 @@ import os
 
 import numpy as np
 
-from ..slots.framer import SampleClock
-from .fields import (
-    FULL_SCALE,
-    PART,
-    check_number,
-    check_positive,
-    check_time,
-    recording_paths,
-    to_datetime,
-)
+from ..slots.clock import SampleClock
+from .fields import FULL_SCALE, PART, check_number, check_positive, check_time, recording_paths, to_datetime
 
 _SIGMF_VERSION = "1.0.0"
 _EXTENSION = {"name": "jadce", "version": "1.0.0", "optional": True}

@@ -2,8 +2,8 @@
 """PDUs of reports as bytes, in the form of `pmt.serialize_str`.
 
 A PDU has some forty parts, and a call of pmt from Python for each takes longer than to pack or unpack
-them all here. Only the usual form is known, with keys in the order in which `messages` adds them and
-without the optional ones; whatever is different is left to `messages`, which takes it part by part.
+them all here. Only the usual form is known, with keys in the order in which `pdus` adds them and
+without the optional ones; whatever is different is left to `pdus`, which takes it part by part.
 """
 
 from struct import Struct, error
@@ -80,7 +80,7 @@ def to_bytes(report) -> tuple[bytes, bytes] | None:
 
 
 def activity_from_bytes(data) -> dict | None:
-    """What `messages.activity_from_pmt` gives; None for any other bytes than those of `to_bytes`."""
+    """What `pdus.activity_from_pmt` gives; None for any other bytes than those of `to_bytes`."""
     if not data.startswith(_ACTIVITY_BEGINS):
         return None
     try:
@@ -101,7 +101,7 @@ def activity_from_bytes(data) -> dict | None:
 
 
 def channel_from_bytes(data) -> dict | None:
-    """What `messages.channel_from_pmt` gives; None for any other bytes than those of `to_bytes`."""
+    """What `pdus.channel_from_pmt` gives; None for any other bytes than those of `to_bytes`."""
     if not data.startswith(_CHANNEL_BEGINS):
         return None
     try:

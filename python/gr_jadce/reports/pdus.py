@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reports as PMT messages, and the one place to import all forms of a report from.
+"""Reports as PMT messages.
 
 PMT is imported by the functions that need it, so that the JSON form works without GNU Radio.
 """
@@ -8,7 +8,6 @@ from functools import cache, lru_cache
 
 import numpy as np
 
-from .json_lines import from_json, to_json
 from .pdu_bytes import activity_from_bytes, channel_from_bytes, to_bytes
 from .report import (
     EXPECTED,
@@ -17,18 +16,11 @@ from .report import (
     SCALARS,
     SCHEMA,
     SHARED,
-    STATUSES,
-    Report,
     check_schema,
     check_sizes,
     optional_of,
     shown,
 )
-
-__all__ = [
-    "SCHEMA", "STATUSES", "Joiner", "Report", "activity_from_pmt", "channel_from_pmt", "from_json",
-    "from_pmts", "join", "status_from_pmt", "status_to_pmt", "to_json", "to_pmts",
-]  # fmt: skip
 
 
 def to_pmts(report):
@@ -40,7 +32,7 @@ def to_pmts(report):
 
 
 def _to_pmts(report):
-    """The same, whatever is in the report; in the order that `serial_form` knows, last first."""
+    """The same, whatever is in the report; in the order that `pdu_bytes` knows, last first."""
     import pmt
 
     add = pmt.acons  # as dict_add, but without looking whether the key is there, which takes longest
@@ -71,7 +63,7 @@ def activity_from_pmt(pdu) -> dict:
     ValueError
         If it is not an activity PDU; the message names the key, what was expected and given.
     """
-    fields = activity_from_bytes(_bytes_of(pdu))
+    fields = activity_from_bytes(bytes_of(pdu))
     return _activity_from_pmt(pdu) if fields is None else fields
 
 
@@ -100,7 +92,7 @@ def channel_from_pmt(pdu) -> dict:
     ValueError
         If it is not a channel PDU; the message names the key, what was expected and given.
     """
-    fields = channel_from_bytes(_bytes_of(pdu))
+    fields = channel_from_bytes(bytes_of(pdu))
     return _channel_from_pmt(pdu) if fields is None else fields
 
 
@@ -120,75 +112,6 @@ def _channel_from_pmt(pdu):
     fields["device"] = np.array(device, dtype=np.uint32)
     fields["channel"] = channel.reshape(shape)
     return fields
-
-
-def from_pmts(activity, channel) -> Report:
-    """The report whose activity and channel PDUs these are.
-
-    Raises
-    ------
-    ValueError
-        If a PDU is malformed or the two are not of one frame.
-    """
-    return join(activity_from_pmt(activity), channel_from_pmt(channel))
-
-
-def join(activity, channel) -> Report:
-    """The report from the fields of `activity_from_pmt` and of `channel_from_pmt`."""
-    for name in ("frame_id", "rx_time", "n_devices", "n_antennas"):
-        if activity[name] != channel[name]:
-            raise ValueError(f"{name}: expected that of the activity, {activity[name]}, got {channel[name]}")
-    if activity["device"].tobytes() != channel["device"].tobytes():
-        raise ValueError(
-            f"device: expected those of the activity, {activity['device']}, got {channel['device']}"
-        )
-    return Report(channel=channel["channel"], **activity)
-
-
-class Joiner:
-    """Joins the two PDUs of each frame, activity first, into a report.
-
-    Truth and estimates may come mixed: truth of a frame comes before its estimate.
-
-    Parameters
-    ----------
-    limit : int
-        Activity PDUs kept waiting for their channel PDU; the oldest are given up.
-
-    Attributes
-    ----------
-    unjoined : int
-        PDUs given up.
-    """
-
-    def __init__(self, limit=1024):
-        self.unjoined = 0
-        self._limit = limit
-        self._waiting = {}
-
-    def add(self, pdu) -> Report | None:
-        """The report that this PDU completes, if any; ValueError if it is malformed."""
-        data = _bytes_of(pdu)
-        activity = activity_from_bytes(data)
-        channel = channel_from_bytes(data) if activity is None else None
-        if activity is None and channel is None:
-            activity, channel = _either_from_pmt(pdu)
-        if activity is not None:
-            self._add_activity(activity)
-            return None
-        activity = self._waiting.pop(channel["frame_id"], None)
-        if activity is None:
-            self.unjoined += 1
-            return None
-        return join(activity, channel)
-
-    def _add_activity(self, activity):
-        frame_id = activity["frame_id"]
-        self.unjoined += self._waiting.pop(frame_id, None) is not None
-        self._waiting[frame_id] = activity
-        if len(self._waiting) > self._limit:
-            self._waiting.pop(next(iter(self._waiting)))
-            self.unjoined += 1
 
 
 def status_to_pmt(status):
@@ -254,7 +177,7 @@ def _cell_meta(n_devices, n_antennas):
     return pmt.dict_add(meta, _symbol("n_antennas"), pmt.from_long(int(n_antennas)))
 
 
-def _bytes_of(pdu):
+def bytes_of(pdu):
     """A PDU in its serial form; nothing of what has none, or is no PDU."""
     import pmt
 
@@ -264,7 +187,7 @@ def _bytes_of(pdu):
         return b""
 
 
-def _either_from_pmt(pdu):
+def either_from_pmt(pdu):
     """(fields of an activity PDU, None) or (None, fields of a channel PDU)."""
     import pmt
 

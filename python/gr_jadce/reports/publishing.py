@@ -5,7 +5,7 @@ import json
 import re
 from math import isfinite
 
-from .pdus import from_json
+from .json_lines import from_json
 
 # The first key of a status's line; that of a report's is "frame_id". Subscribers can filter by it.
 STATUS_KEY = "receiver_status"

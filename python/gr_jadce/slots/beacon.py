@@ -14,9 +14,9 @@ import numpy as np
 from scipy.fft import fft, next_fast_len
 from scipy.signal import max_len_seq
 
+from ..checks import check_integer
 from ..pilots.book import PilotBook, as_pilot_book
 from ..waveform import Waveform
-from .framer import check_integer
 
 _SEGMENT = 8  # symbols: carrier offsets within ± 1/16 cycle a symbol
 _FEW = 64  # places at which a Fourier transform would take longer

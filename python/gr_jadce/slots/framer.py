@@ -7,60 +7,12 @@ over `Framer` and `FrameTimeline`.
 """
 
 from fractions import Fraction
-from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
 
-_SNAP = Fraction(1, 10_000)  # of a sample: how far off a time stored as a double may be
-_END_OF_TIME = 2**63  # seconds, samples, slots
-_LONGEST_SLOT = 2**32  # samples
-
-
-class SampleClock:
-    """Device time (whole seconds, fraction) to and from samples, exactly.
-
-    A rate that is no integer is taken for the simplest fraction that it stands for as a double
-    (33333333.333333332 for 100000000/3); whole seconds then need not fall on samples, and
-    positions may be fractions.
-
-    Parameters
-    ----------
-    rate : float
-        Samples a second.
-
-    Raises
-    ------
-    ValueError
-        If the rate is not from 0.001 to 1e12.
-    """
-
-    def __init__(self, rate):
-        if not 1e-3 <= rate <= 1e12:
-            raise ValueError(f"rate: expected 0.001 to 1e12 samples a second, got {rate!r}")
-        simple = Fraction(rate).limit_denominator(10_000)
-        exact = simple if float(simple) == rate else Fraction(rate)
-        self.rate = exact.numerator if exact.denominator == 1 else exact
-
-    def position(self, seconds, fraction):
-        """Samples since time zero: an int, or a Fraction if the time is between two samples.
-
-        Raises
-        ------
-        ValueError
-            If the time is negative, not finite, or beyond 2**63 samples.
-        """
-        if not seconds < _END_OF_TIME or not 0 <= seconds <= seconds + fraction < _END_OF_TIME / self.rate:
-            raise ValueError(f"rx_time: expected a time, got {seconds!r} + {fraction!r} s")
-        exact = (int(seconds) + Fraction(float(fraction))) * self.rate
-        nearest = round(exact)
-        return nearest if abs(exact - nearest) <= _SNAP else exact
-
-    def time(self, position) -> tuple[int, float]:
-        """The time of a position; the fraction is in [0, 1)."""
-        seconds, rest = divmod(position, self.rate)
-        fraction = float(rest / self.rate)
-        return (int(seconds), fraction) if fraction < 1 else (int(seconds) + 1, 0.0)
+from ..checks import check_integer
+from .clock import LONGEST_SLOT, SampleClock, check_origin
 
 
 class Stamp(NamedTuple):
@@ -140,7 +92,7 @@ class Framer:
         self.n_antennas = check_integer("n_antennas", n_antennas, 1)
         self.samples_per_symbol = check_integer("samples_per_symbol", samples_per_symbol, 1, 2**16)
         self._span = (self.pilot_length - 1) * self.samples_per_symbol + 1
-        self.slot_period = check_integer("slot_period", slot_period, self._span, _LONGEST_SLOT)
+        self.slot_period = check_integer("slot_period", slot_period, self._span, LONGEST_SLOT)
         self.offset = check_integer("offset", offset, 0, self.slot_period - 1)
         self._delay = check_integer("delay", delay, 0, self.offset)
         self.clock = SampleClock(rate)
@@ -356,77 +308,3 @@ class Framer:
         self._base += samples
         self._now -= samples
         self._start -= samples
-
-
-class FrameTimeline:
-    """Number and device time of every frame, told for some and extrapolated to the others.
-
-    Attributes
-    ----------
-    totals : dict
-        The framer's totals (gaps, slots_lost, partial_frames, samples), as last told.
-    """
-
-    def __init__(self):
-        self.totals = {"gaps": 0, "slots_lost": 0, "partial_frames": 0, "samples": 0}
-        self._clock = SampleClock(1)
-        self._next_id = self._position = self._slot_period = self._since_told = 0
-
-    @property
-    def samples(self) -> int:
-        """Samples of each antenna that the framer has taken, up to the last frame."""
-        return self.totals["samples"] + self._since_told * self._slot_period
-
-    def tell(self, frame_id=None, rx_time=None, slot_period=None, rate=None, totals=None):
-        """Tell what is known of the next frame; None for what is not told.
-
-        Raises
-        ------
-        ValueError
-            If a value is no number, time or rate that a framer tells.
-        """
-        if frame_id is not None and not 0 <= frame_id < _END_OF_TIME:
-            raise ValueError(f"frame_id: expected 0 to 2**63, got {frame_id!r}")
-        if slot_period is not None and not 0 <= slot_period <= _LONGEST_SLOT:
-            raise ValueError(f"slot_period: expected 0 to 2**32, got {slot_period!r}")
-        if totals is not None:
-            totals = {name: check_integer(name, totals.get(name), 0, _END_OF_TIME) for name in self.totals}
-        clock = self._clock if rate is None else SampleClock(rate)
-        self._position = self._position if rx_time is None else clock.position(*rx_time)
-        self._clock = clock
-        self._next_id = self._next_id if frame_id is None else int(frame_id)
-        self._slot_period = self._slot_period if slot_period is None else int(slot_period)
-        if totals is not None:
-            self.totals = totals
-            self._since_told = -1
-
-    def take(self, count) -> list[tuple[int, tuple[int, float]]]:
-        """(frame_id, rx_time) of the next `count` frames."""
-        first_id, first, period = self._next_id, self._position, self._slot_period
-        self._next_id += count
-        self._position += count * period
-        self._since_told += count
-        return [(first_id + i, self._clock.time(first + i * period)) for i in range(count)]
-
-
-def check_integer(name, value, least, most=None) -> int:
-    """`value` as an int, if it is an integer from `least` to `most`; else ValueError."""
-    good = isinstance(value, Integral) and not isinstance(value, bool)
-    if not good or value < least or (most is not None and value > most):
-        bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
-        raise ValueError(f"{name}: expected an integer {bounds}, got {value!r}")
-    return int(value)
-
-
-def check_origin(slot_origin) -> tuple[int, float]:
-    """A device time as (whole seconds, fraction), if it is one; else ValueError."""
-    try:
-        seconds, fraction = slot_origin
-        good = seconds == int(seconds) >= 0 and 0 <= fraction < 1
-    except (TypeError, ValueError, OverflowError):
-        good = False
-    if not good:
-        raise ValueError(
-            f'slot_origin: expected "first" or (whole seconds, fraction in [0, 1)), got {slot_origin!r}'
-        )
-    return int(seconds), float(fraction)

@@ -8,14 +8,7 @@ import numpy as np
 from ..backend import check_threads, complex_frames
 from ..estimate import Estimate, check_received, per_frame
 from ..pilots.book import PilotBook, as_pilot_book
-from .group_lasso import (
-    Operator,
-    apply,
-    duality_gap,
-    lam_max,
-    row_norms,
-    sum_squares,
-)
+from .group_lasso import Operator, apply, duality_gap, lam_max, row_norms, sum_squares
 
 _MOST_ITERATIONS = 2**29
 

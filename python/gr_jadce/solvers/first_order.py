@@ -10,12 +10,7 @@ from functools import partial
 import numpy as np
 
 from .certified import CertifiedSolver
-from .group_lasso import (
-    adjoint,
-    apply,
-    row_shrink,
-    sum_squares,
-)
+from .group_lasso import adjoint, apply, row_shrink, sum_squares
 
 
 class Ista:

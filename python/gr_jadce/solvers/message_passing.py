@@ -13,12 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .baseline import FrameSolver
-from .group_lasso import (
-    apply,
-    row_norms,
-    row_shrink,
-    sum_squares,
-)
+from .group_lasso import apply, row_norms, row_shrink, sum_squares
 
 _LEAST = 1e-12  # of variances, relative to the prior's power
 

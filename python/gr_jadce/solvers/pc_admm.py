@@ -19,12 +19,7 @@ import numpy as np
 from ..backend import kernel_for
 from ..pilots.book import as_pilot_book
 from .certified import CertifiedSolver
-from .group_lasso import (
-    Operator,
-    adjoint,
-    apply,
-    row_shrink,
-)
+from .group_lasso import Operator, adjoint, apply, row_shrink
 
 _SCREEN = 0.95  # of λ: the kernel leaves out devices of less correlation between two checks; measured
 

@@ -9,12 +9,7 @@ from ..reports.json_lines import read_reports
 from ..solvers.group_lasso import apply
 from .inference import unrolled
 from .layers import Frames, squares
-from .training import (
-    SNR_BINS,
-    Batch,
-    Case,
-    dense,
-)
+from .training import SNR_BINS, Batch, Case, dense
 
 _FRAMES_A_BATCH = 96
 
@@ -26,9 +21,9 @@ class Recorded:
     ----------
     pilots : PilotBook
     recording : path
-        SigMF, see `recording`; one sample a symbol.
+        SigMF, see `recordings.reader`; one sample a symbol.
     truth : path
-        JSON lines, see `messages`: who was active in each frame, over which channels, and the noise
+        JSON lines, see `reports.json_lines`: who was active in each frame, over which channels, and the noise
         variance where it is known. Frames that were not recorded whole, or hold NaN or Inf, are left
         out.
 

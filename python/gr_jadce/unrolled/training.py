@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ..pilots.book import as_pilot_book, make_pilots
+from ..pilots.book import as_pilot_book
+from ..pilots.kinds import make_pilots
 from ..solvers.group_lasso import apply
 from .inference import rotate
 from .layers import Book, Frames

@@ -18,15 +18,7 @@ from typing import Any, NamedTuple
 
 from ..solvers.group_lasso import apply
 from ..solvers.pc_admm import step
-from .layers import (
-    SCALARS,
-    SHAPES,
-    Attention,
-    Output,
-    layer,
-    sigmoid,
-    squares,
-)
+from .layers import SCALARS, SHAPES, Attention, Output, layer, sigmoid, squares
 
 _GATE = {"power", "power_keep", "prior", "prior_keep", "slope", "spread"}
 _CORRECTOR = {"damping", "dual_gain"}

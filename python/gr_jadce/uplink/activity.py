@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What devices send: who is active in which slot, and the samples of a slot's burst."""
+"""Who is active in which slot: at random, in turn, or as a script says."""
 
 import json
 
 import numpy as np
 
-from ..pilots.book import as_pilot_book
-from ..slots.framer import check_integer
+from ..checks import check_integer
 from .simulation import MOST_SEED
 
 
@@ -79,55 +78,6 @@ class ScriptedActivity:
     def active(self, slot, devices) -> np.ndarray:
         """Which of the devices (K,) transmit in a slot."""
         return np.intersect1d(self._slots.get(slot, np.empty(0, int)), devices)
-
-
-class Bursts:
-    """The bursts of some devices, ready to be added up.
-
-    Parameters
-    ----------
-    pilots : PilotBook or (L, N) array
-    waveform : Waveform
-    devices : sequence of int
-        Those that this transmitter sends for.
-    backoff_db : float
-        Each burst's mean power is so far below that of a full-scale carrier.
-
-    Raises
-    ------
-    ValueError
-        If a device is not in the book, or the burst of one device alone would clip.
-    """
-
-    def __init__(self, pilots, waveform, devices, backoff_db):
-        book = as_pilot_book(pilots)
-        self.devices = np.unique([check_integer("devices", n, 0, book.n_devices - 1) for n in devices])
-        if not 0 <= backoff_db <= 120:
-            raise ValueError(f"backoff_db: expected 0 to 120 dB, got {backoff_db!r}")
-        bursts = waveform.bursts(book.columns(self.devices))
-        length = (waveform.cyclic_prefix + book.pilot_length) * waveform.samples_per_symbol
-        rms = np.sqrt(np.sum(np.abs(bursts) ** 2, axis=0) / length)
-        self.gain = 10 ** (-backoff_db / 20) / np.maximum(rms, np.finfo(float).tiny)
-        self._bursts = bursts * self.gain
-        peak = np.abs(self._bursts.view(float)).max(initial=0)
-        if peak > 1:
-            least = backoff_db + 20 * np.log10(peak)
-            raise ValueError(
-                f"backoff_db: expected at least {least:.1f} dB or bursts clip, got {backoff_db!r}"
-            )
-
-    def __len__(self):
-        return len(self._bursts)
-
-    def of(self, active) -> tuple[np.ndarray, float]:
-        """The sum of the bursts of active devices, and by what share (1 or less) it had to be scaled."""
-        burst = self._bursts[:, np.searchsorted(self.devices, active)].sum(axis=1)
-        share = 1 / max(np.abs(burst.view(float)).max(initial=0), 1)
-        return (burst * share).astype(np.complex64), share
-
-    def gains(self, active) -> np.ndarray:
-        """Amplitudes of active devices: what a pilot of the book is multiplied by."""
-        return self.gain[np.searchsorted(self.devices, active)]
 
 
 def _scripted(line, n_devices):

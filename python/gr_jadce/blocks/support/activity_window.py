@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Qt widget of the activity monitor: it reads a `monitoring.Monitor` at its own pace."""
+"""The Qt widget of the activity monitor: it reads a `monitoring.monitor.Monitor` at its own pace."""
 
 from math import ceil, floor, log10
 from time import monotonic, thread_time

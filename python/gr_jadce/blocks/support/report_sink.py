@@ -6,7 +6,8 @@ from time import monotonic, sleep
 import pmt
 from gnuradio import gr
 
-from ...reports.pdus import Joiner, status_from_pmt
+from ...reports.pairing import Joiner
+from ...reports.pdus import status_from_pmt
 from .lifetime import keep_alive
 from .limited_log import LimitedLog
 from .thread_state import ThreadState

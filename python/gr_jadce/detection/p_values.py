@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tail probabilities of the test statistics, accurate far into the tail."""
+
+import numpy as np
+
+TINY = np.finfo(float).tiny
+
+
+def log10_p_known(energy, n_antennas):
+    """log10 P(Gamma(M, 1) ≥ energy) = log10 e^{−t} Σ_{k<M} t^k/k!, accurate far into the tail."""
+    log_t = np.log(np.maximum(energy, TINY))
+    term = total = np.zeros(np.shape(energy))
+    for k in range(1, n_antennas):
+        term = term + log_t - np.log(k)
+        total = np.logaddexp(total, term)
+    return (total - energy) / np.log(10)
+
+
+def log10_p_unknown(energy, rest, n_antennas, rest_dof):
+    """log10 P(F ≥ f) for f = (energy/M) / (rest/rest_dof), F of 2M and 2·rest_dof degrees of freedom.
+
+    With x = rest/(rest + energy) this is the tail x^m Σ_{j<M} C(m+j−1, j) (1−x)^j, m = rest_dof.
+    """
+    dof = np.maximum(rest_dof, 1)
+    log_both = np.log(np.maximum(energy + rest, TINY))
+    log_y = np.log(np.maximum(energy, TINY)) - log_both
+    log_x = np.log(np.maximum(rest, TINY)) - log_both
+    term = total = np.zeros(np.shape(energy))
+    for j in range(1, n_antennas):
+        term = term + log_y + np.log((dof + j - 1) / j)
+        total = np.logaddexp(total, term)
+    return np.where(rest_dof > 0, np.minimum(total + dof * log_x, 0) / np.log(10), 0.0)
