@@ -15,17 +15,18 @@ PACKAGE = Path(__file__).resolve().parents[1] / "python" / "gr_jadce"
 MAY_IMPORT = {
     "": {"pilots", "uplink", "detection", "solvers", "estimate", "estimators"},  # gr_jadce/__init__.py
     "checks": set(),
-    "estimate": {"checks"},
-    "backend": {"checks"},
-    "waveform": {"checks"},
-    "metrics": {"checks"},
-    "pilots": {"checks"},
-    "slots": {"checks", "pilots", "waveform"},
-    "uplink": {"checks", "pilots", "waveform"},
-    "solvers": {"checks", "backend", "estimate", "pilots"},
-    "detection": {"checks", "backend", "estimate", "pilots", "waveform"},
-    "reports": {"checks", "metrics"},
-    "recordings": {"checks", "slots"},
+    "numeric": set(),
+    "estimate": {"checks", "numeric"},
+    "backend": {"checks", "numeric"},
+    "waveform": {"checks", "numeric"},
+    "metrics": {"checks", "numeric"},
+    "pilots": {"checks", "numeric"},
+    "slots": {"checks", "numeric", "pilots", "waveform"},
+    "uplink": {"checks", "numeric", "pilots", "waveform"},
+    "solvers": {"checks", "numeric", "backend", "estimate", "pilots"},
+    "detection": {"checks", "numeric", "backend", "estimate", "pilots", "waveform"},
+    "reports": {"checks", "numeric", "metrics"},
+    "recordings": {"checks", "numeric", "slots"},
     "unrolled": {
         "checks",
         "backend",
@@ -37,15 +38,16 @@ MAY_IMPORT = {
         "reports",
         "recordings",
     },
-    "estimators": {"checks", "solvers", "unrolled.inference"},
-    "receiving": {"checks", "detection", "estimate", "pilots", "reports"},
-    "monitoring": {"checks", "reports"},
-    "evaluation": {"checks", "detection", "estimators", "metrics", "pilots", "solvers", "uplink"},
+    "estimators": {"checks", "numeric", "solvers", "unrolled.inference"},
+    "receiving": {"checks", "numeric", "detection", "estimate", "pilots", "reports"},
+    "monitoring": {"checks", "numeric", "reports"},
+    "evaluation": {"checks", "numeric", "detection", "estimators", "metrics", "pilots", "solvers", "uplink"},
 }
 MAY_IMPORT["blocks"] = set(MAY_IMPORT) - {"", "solvers", "unrolled", "evaluation"}
-MAY_IMPORT["radio"] = {"checks", "blocks", "slots"}
+MAY_IMPORT["radio"] = {"checks", "numeric", "blocks", "slots"}
 MAY_IMPORT["programs"] = {
-    "checks", "blocks", "detection", "monitoring", "radio", "reports", "slots", "uplink", "waveform",
+    "checks", "numeric", "blocks", "detection", "monitoring", "radio", "reports", "slots", "uplink",
+    "waveform",
 }  # fmt: skip
 # Packages outside NumPy and the standard library → the parts, or single modules, that may import them.
 OUTSIDE = {

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Formulas that several parts compute: energies, decibels, and the top of a peak between samples."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def sum_squares(array: NDArray, axis: int | tuple[int, ...] | None = -1) -> NDArray:
+    """Σ|x|² over an axis, in the precision of the array and without a complex product."""
+    return np.sum(array.real**2 + array.imag**2, axis=axis)
+
+
+def decibels(ratio: ArrayLike) -> NDArray | float:
+    """10 log10 of a ratio of powers; −inf where it is 0."""
+    with np.errstate(divide="ignore"):
+        return 10 * np.log10(ratio)
+
+
+def vertex_offset(before: ArrayLike, top: ArrayLike, after: ArrayLike) -> NDArray | float:
+    """Where the parabola through three neighbours of a peak has its vertex, −½ … ½ samples from `top`.
+
+    0 where the three lie on a line.
+    """
+    curvature = 2 * np.asarray(top) - before - after
+    slope = (np.asarray(after) - before) / 2
+    flat = curvature <= 0
+    return np.where(flat, 0.0, np.clip(slope / np.where(flat, 1, curvature), -0.5, 0.5))

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The formulas that several parts share."""
+
+import numpy as np
+import pytest
+
+from gr_jadce.numeric import decibels, sum_squares, vertex_offset
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64, np.complex128])
+def test_energies_are_those_of_the_norm(dtype):
+    array = np.arange(24).reshape(2, 3, 4).astype(dtype) * (1 - 2j if np.dtype(dtype).kind == "c" else 1)
+    np.testing.assert_allclose(sum_squares(array), np.linalg.norm(array, axis=-1) ** 2, rtol=1e-6)
+    assert sum_squares(array, None) == pytest.approx(np.linalg.norm(array) ** 2, rel=1e-6)
+    assert sum_squares(array).dtype == array.real.dtype
+
+
+def test_no_power_is_minus_infinity():
+    np.testing.assert_array_equal(decibels([0.0, 1.0, 100.0]), [-np.inf, 0, 20])
+
+
+@pytest.mark.parametrize("at", [-0.5, -0.2, 0.0, 0.31])
+def test_the_vertex_of_a_parabola_is_found(at):
+    assert vertex_offset(*(5 - 3 * (x - at) ** 2 for x in (-1, 0, 1))) == pytest.approx(at)
+
+
+def test_a_line_has_no_vertex():
+    assert vertex_offset(1.0, 1.0, 1.0) == 0
+    assert vertex_offset(0.0, 1.0, 2.0) == 0
