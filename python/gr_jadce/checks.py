@@ -8,12 +8,12 @@ Companion often are.
 from collections.abc import Collection
 from math import inf, isfinite
 from numbers import Integral, Real
-from typing import TypeVar
+from typing import Any, TypeVar
 
 _Choice = TypeVar("_Choice")
 
 
-def check_integer(name: str, value: object, least: int, most: int | None = None) -> int:
+def check_integer(name: str, value: Any, least: int, most: int | None = None) -> int:
     """`value` as an int, if it is an integer from `least` to `most`; else ValueError."""
     good = isinstance(value, Integral) and not isinstance(value, bool)
     if not good or value < least or (most is not None and value > most):
@@ -22,14 +22,14 @@ def check_integer(name: str, value: object, least: int, most: int | None = None)
     return int(value)
 
 
-def check_number(name: str, value: object, least: float = -inf, most: float = inf) -> float:
+def check_number(name: str, value: Any, least: float = -inf, most: float = inf) -> float:
     """`value` as a float, if it is a finite number from `least` to `most`; else ValueError."""
     if not _is_finite(value) or not least <= value <= most:
         raise ValueError(f"{name}: expected {_range(least, most)}, got {value!r}")
     return float(value)
 
 
-def check_positive(name: str, value: object, most: float = inf) -> float:
+def check_positive(name: str, value: Any, most: float = inf) -> float:
     """`value` as a float, if it is a finite number above 0 and at most `most`; else ValueError."""
     if not _is_finite(value) or not 0 < value <= most:
         limit = "" if most == inf else f" and at most {most:g}"
@@ -37,7 +37,7 @@ def check_positive(name: str, value: object, most: float = inf) -> float:
     return float(value)
 
 
-def check_probability(name: str, value: object) -> float:
+def check_probability(name: str, value: Any) -> float:
     """`value` as a float, if it is a number between 0 and 1, neither of them; else ValueError."""
     if not _is_finite(value) or not 0 < value < 1:
         raise ValueError(f"{name}: expected a probability between 0 and 1, got {value!r}")

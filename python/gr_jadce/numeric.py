@@ -10,18 +10,18 @@ def sum_squares(array: NDArray, axis: int | tuple[int, ...] | None = -1) -> NDAr
     return np.sum(array.real**2 + array.imag**2, axis=axis)
 
 
-def decibels(ratio: ArrayLike) -> NDArray | float:
+def decibels(ratio: ArrayLike) -> NDArray:
     """10 log10 of a ratio of powers; −inf where it is 0."""
     with np.errstate(divide="ignore"):
         return 10 * np.log10(ratio)
 
 
-def vertex_offset(before: ArrayLike, top: ArrayLike, after: ArrayLike) -> NDArray | float:
+def vertex_offset(before: ArrayLike, top: ArrayLike, after: ArrayLike) -> NDArray:
     """Where the parabola through three neighbours of a peak has its vertex, −½ … ½ samples from `top`.
 
     0 where the three lie on a line.
     """
-    curvature = 2 * np.asarray(top) - before - after
-    slope = (np.asarray(after) - before) / 2
+    low, peak, high = (np.asarray(values, dtype=float) for values in (before, top, after))
+    curvature, slope = 2 * peak - low - high, (high - low) / 2
     flat = curvature <= 0
     return np.where(flat, 0.0, np.clip(slope / np.where(flat, 1, curvature), -0.5, 0.5))
