@@ -16,7 +16,7 @@ Devices too weak to be detected act as noise, which the energy that is left meas
 that are a tight frame (A Aᴴ = c I: DFT, Hadamard, Zadoff-Chu) spread less of it over the other
 devices than over the residual; there the scale is that of the lower statistics of all devices.
 
-`kernel/detection.cc` is the same, compiled.
+`kernel/detection/` is the same, compiled.
 """
 
 from typing import NamedTuple

@@ -2,7 +2,7 @@
 // Frames from and to their callers' layout, and threads over frames.
 #pragma once
 
-#include "simd.hpp"
+#include "arithmetic/simd.hpp"
 
 #include <algorithm>
 #include <atomic>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // gr_jadce._kernel.PcAdmm: batches of frames in, estimates out.
 #ifdef JADCE_FFTW
-#include "fast_pilots.hpp"
+#include "pilots/fast_pilots.hpp"
 #endif
-#include "pc_admm.hpp"
-#include "pilots.hpp"
+#include "pc_admm/pc_admm.hpp"
+#include "pilots/dense_pilots.hpp"
 
 #include <pybind11/complex.h>
 #include <pybind11/numpy.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // One sweep of gr_jadce.unrolled.sampling over the devices of each frame, compiled.
-#include "frames.hpp"
+#include "arithmetic/frames.hpp"
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>

@@ -4,7 +4,7 @@
 // of all rows with the residual follow from the Gram matrix.
 #pragma once
 
-#include "simd.hpp"
+#include "arithmetic/simd.hpp"
 
 #include <algorithm>
 #include <cmath>

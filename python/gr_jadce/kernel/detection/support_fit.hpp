@@ -2,7 +2,7 @@
 // Least squares on a support whose devices come and go, and what it leaves of all devices' pilots.
 #pragma once
 
-#include "detection.hpp"
+#include "detection/detection.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -10,7 +10,7 @@
 // not zero.  The residual Y − B Z~ of the certificate is there already.
 #pragma once
 
-#include "start.hpp"
+#include "pc_admm/start.hpp"
 
 namespace jadce {
 

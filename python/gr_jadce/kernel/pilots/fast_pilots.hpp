@@ -2,7 +2,7 @@
 // Structured pilots as fast transforms: the members of DensePilots, and nothing of size L × N.
 #pragma once
 
-#include "simd.hpp"
+#include "arithmetic/simd.hpp"
 
 #include <cstdint>
 #include <memory>

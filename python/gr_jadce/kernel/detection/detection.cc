@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "detection.hpp"
-#include "p_values.hpp"
-#include "support_fit.hpp"
+#include "detection/detection.hpp"
+#include "detection/p_values.hpp"
+#include "detection/support_fit.hpp"
 
 #include <limits>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // gr_jadce._kernel.Network: batches of frames in, estimates out.
-#include "network.hpp"
-#include "pilots.hpp"
+#include "network/network.hpp"
+#include "pilots/dense_pilots.hpp"
 
 #include <pybind11/complex.h>
 #include <pybind11/numpy.h>

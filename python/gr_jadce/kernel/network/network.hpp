@@ -7,8 +7,8 @@
 // it is a product, too.
 #pragma once
 
-#include "elementary.hpp"
-#include "frames.hpp"
+#include "arithmetic/elementary.hpp"
+#include "arithmetic/frames.hpp"
 
 #include <array>
 

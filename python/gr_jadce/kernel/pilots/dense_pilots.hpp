@@ -5,7 +5,7 @@
 // and nothing is ever selected; the rotation is identity for a tight frame.  Padding must stay zero.
 #pragma once
 
-#include "dense.hpp"
+#include "arithmetic/dense.hpp"
 
 #include <cmath>
 

@@ -2,7 +2,7 @@
 // From an estimate to decisions, frame by frame: the compiled form of gr_jadce.detection.
 #pragma once
 
-#include "simd.hpp"
+#include "arithmetic/simd.hpp"
 
 #include <complex>
 #include <vector>

@@ -2,8 +2,8 @@
 // The duality gap of an estimate: sums in double precision, whatever the iteration computes in.
 #pragma once
 
-#include "frames.hpp"
-#include "workspace.hpp"
+#include "arithmetic/frames.hpp"
+#include "pc_admm/workspace.hpp"
 
 #include <limits>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "dense.hpp"
-#include "detection.hpp"
-#include "frames.hpp"
+#include "detection/detection.hpp"
+#include "arithmetic/dense.hpp"
+#include "arithmetic/frames.hpp"
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>

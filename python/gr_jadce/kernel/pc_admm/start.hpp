@@ -3,7 +3,7 @@
 // those that the residual still calls for; U as if that were the solution.
 #pragma once
 
-#include "certificate.hpp"
+#include "pc_admm/certificate.hpp"
 
 namespace jadce {
 

@@ -6,7 +6,7 @@
 // uses the machine as well as a batch does, and no frame's result can depend on another.
 #pragma once
 
-#include "simd.hpp"
+#include "arithmetic/simd.hpp"
 
 #include <algorithm>
 #include <complex>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The transforms of structured pilots: FFTs by FFTW, and a fast Walsh-Hadamard transform.
-#include "fast_pilots.hpp"
+#include "pilots/fast_pilots.hpp"
 
 #include <fftw3.h>
 

@@ -2,7 +2,7 @@
 // What a thread computes with: the rows of devices, and the arrays of one frame's symbols.
 #pragma once
 
-#include "descent.hpp"
+#include "pc_admm/descent.hpp"
 
 #include <algorithm>
 #include <limits>
