@@ -96,7 +96,7 @@ def test_wrong_weights_and_shapes_are_refused():
         kernel.Network(B, Q, s, 1.0, weights, [99])
     with pytest.raises(ValueError, match=r"expected \(L, N\)"):
         kernel.Network(B, Q, s[:1], 1.0, weights, [0])
-    with pytest.raises(ValueError, match=r"expected \(B, L, M\)"):
+    with pytest.raises(ValueError, match=r"expected frames \(B, L, M\)"):
         kernel.Network(B, Q, s, 1.0, weights, [0]).run(received, np.zeros(8), 0.0, 1)
 
 

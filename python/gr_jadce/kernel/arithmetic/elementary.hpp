@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // exp and log in single precision, to about 2e-7 relative, which compilers turn into vector code.
+//
+// The ranges are reduced as by Cephes, and the coefficients are those of its expf and logf (Stephen L.
+// Moshier, Cephes Math Library 2.2, 1992, netlib.org/cephes).
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Vectors of the machine's width, and aligned arrays of them.  GCC's vector extensions: the same
-// source gives AVX-512, AVX, SSE or NEON code.
+// Vectors of the width that the kernel is compiled for, and aligned arrays of them.
+//
+// By GCC's vector extensions: the same source gives AVX-512, AVX, SSE or NEON code. Not by xsimd, which
+// would be one more dependency for what takes a hundred lines here.
 #pragma once
 
 #include <cmath>
@@ -45,12 +47,6 @@ template <class T>
 inline const Vec<T>& vec(const T* address)
 {
     return *reinterpret_cast<const Vec<T>*>(address);
-}
-
-template <class T>
-inline Vec<T> splat(T value)
-{
-    return value - Vec<T>{};
 }
 
 template <class T>

@@ -1,31 +1,28 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// gr_jadce._kernel.Network: batches of frames in, estimates out.
-#include "network/network.hpp"
-#include "pilots/dense_pilots.hpp"
+// Network of the module.
+#include "bindings/arguments.hpp"
+#include "bindings/parts.hpp"
+#include "network/batch.hpp"
 
-#include <pybind11/complex.h>
-#include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
-#include <pybind11/stl.h>
-
-namespace py = pybind11;
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace jadce {
 namespace {
 
-template <class T>
-using Contiguous = py::array_t<T, py::array::c_style | py::array::forcecast>;
-using Pilots = DensePilots<float>;
 using Weights = std::map<std::string, Contiguous<float>>;
 
 // The entries of `name` that belong to layer k.
 const float* part(const Weights& weights, const char* name, int k, int size)
 {
     const auto found = weights.find(name);
-    if (found == weights.end() || found->second.ndim() < 1 || k >= found->second.shape(0) ||
-        found->second.size() != found->second.shape(0) * size) {
-        throw py::value_error(std::string(name) + ": missing, or of another shape than expected");
-    }
+    const bool fits = found != weights.end() && found->second.ndim() > 0 && k < found->second.shape(0) &&
+                      found->second.size() == found->second.shape(0) * size;
+    check(fits, (std::string(name) + ": missing, or of another shape than expected").c_str());
     return found->second.data() + std::size_t(k) * size;
 }
 
@@ -63,134 +60,70 @@ Layer layer_from(const Weights& weights, int k)
     return layer;
 }
 
-class DenseNetwork
+std::unique_ptr<DenseNetwork> make_network(const Contiguous<Complex>& B,
+                                           const Contiguous<Complex>& Q,
+                                           const Contiguous<double>& s,
+                                           double energy,
+                                           const Weights& weights,
+                                           const std::vector<int>& order)
 {
-public:
-    DenseNetwork(const Contiguous<std::complex<double>>& B,
-                 const Contiguous<std::complex<double>>& Q,
-                 const Contiguous<double>& s,
-                 double energy,
-                 const Weights& weights,
-                 const std::vector<int>& order)
-        : energy_(energy),
-          pilots_(checked_length(B, Q, s), int(B.shape(1)), B.data(), Q.data(), s.data(), 1.0)
-    {
-        for (const int k : order) {
-            layers_.push_back(layer_from(weights, k));
-        }
+    check_rotated(B, Q, s);
+    std::vector<Layer> layers;
+    for (const int k : order) {
+        layers.push_back(layer_from(weights, k));
     }
+    return std::make_unique<DenseNetwork>(
+        int(B.shape(0)), int(B.shape(1)), B.data(), Q.data(), s.data(), energy, std::move(layers));
+}
 
-    // received (B, L, M), noise_var (B,) with 0 for unknown → channel (B, N, M), score, n_iter.
-    template <class Sample>
-    py::tuple run(const Contiguous<std::complex<Sample>>& received,
-                  const Contiguous<double>& noise_var,
-                  double tol,
-                  int threads) const
+// received (B, L, M), noise_var (B,) with 0 for unknown → channel (B, N, M), score, n_iter.
+template <class Sample>
+py::tuple run(const DenseNetwork& network,
+              const Contiguous<std::complex<Sample>>& received,
+              const Contiguous<double>& noise_var,
+              double tol,
+              int threads)
+{
+    check(received.ndim() == 3 && received.shape(1) == network.length() && received.shape(2) > 0,
+          "received: expected frames (B, L, M) of the pilots' length");
+    check(noise_var.ndim() == 1 && noise_var.shape(0) == received.shape(0),
+          "noise_var: expected one number for each frame");
+    check(threads > 0, "threads: expected at least 1");
+    const int B = int(received.shape(0)), M = int(received.shape(2)), N = network.devices();
+    py::array_t<std::complex<Sample>> channel({B, N, M});
+    py::array_t<float> score({B, N});
+    py::array_t<std::int64_t> n_iter(B);
+    const NetworkFrames<Sample> frames = {received.data(), noise_var.data(), B, M};
+    const NetworkEstimates<Sample> estimates = {
+        channel.mutable_data(), score.mutable_data(), n_iter.mutable_data()};
     {
-        const int L = pilots_.length, N = pilots_.devices;
-        if (received.ndim() != 3 || received.shape(1) != L || received.shape(2) < 1 ||
-            noise_var.ndim() != 1 || noise_var.shape(0) != received.shape(0) || threads < 1) {
-            throw py::value_error("received, noise_var, threads: expected (B, L, M), (B,) and at least 1");
-        }
-        const int B = int(received.shape(0)), M = int(received.shape(2));
-        py::array_t<std::complex<Sample>> channel({B, N, M});
-        py::array_t<float> score({B, N});
-        py::array_t<std::int64_t> n_iter(B);
-        const auto* samples = received.data();
-        const double* noise = noise_var.data();
-        auto* out = channel.mutable_data();
-        float* scores = score.mutable_data();
-        auto* layers = n_iter.mutable_data();
-        const Network<Pilots> network(pilots_, layers_);
-        {
-            py::gil_scoped_release release;
-            for_each_frame(
-                B,
-                threads,
-                [&] { return Network<Pilots>::Workspace(pilots_, M); },
-                [&](int frame, auto& work) {
-                    const std::size_t place = std::size_t(frame) * N;
-                    const double scale = load(work, samples + std::size_t(frame) * L * M);
-                    layers[frame] = network.run(work, relative(noise[frame], scale), float(tol));
-                    from_planar(work.estimate.data(), N, M, scale / std::sqrt(energy_), out + place * M);
-                    std::copy(work.score.data(), work.score.data() + N, scores + place);
-                });
-        }
-        return py::make_tuple(channel, score, n_iter);
+        py::gil_scoped_release release;
+        network.run(frames, float(tol), threads, estimates);
     }
+    return py::make_tuple(channel, score, n_iter);
+}
 
-private:
-    static int checked_length(const Contiguous<std::complex<double>>& B,
-                              const Contiguous<std::complex<double>>& Q,
-                              const Contiguous<double>& s)
-    {
-        if (B.ndim() != 2 || B.size() == 0 || Q.ndim() != 2 || Q.shape(0) != B.shape(0) ||
-            Q.shape(1) != B.shape(0) || s.ndim() != 1 || s.shape(0) != B.shape(0)) {
-            throw py::value_error("B, Q, s: expected (L, N), (L, L) and (L,)");
-        }
-        return int(B.shape(0));
-    }
-
-    // The frame at unit energy a device, and the amplitude that was divided out.
-    template <class Work, class Sample>
-    double load(Work& work, const std::complex<Sample>* samples) const
-    {
-        const int L = pilots_.length;
-        const std::size_t count = std::size_t(L) * work.M;
-        double power = 0;
-        for (std::size_t i = 0; i < count; ++i) {
-            const double re = samples[i].real(), im = samples[i].imag();
-            power += re * re + im * im;
-        }
-        power *= double(L) / double(count) / pilots_.devices;
-        const double scale = power > 0 ? std::sqrt(power) : 1.0;
-        to_planar(samples, L, work.M, 1 / scale, work.samples.data());
-        return scale;
-    }
-
-    float relative(double noise_var, double scale) const
-    {
-        if (!(noise_var > 0)) {
-            return 0;
-        }
-        const double most = 2.0 * pilots_.devices / pilots_.length; // a frame's energy is N/L a sample
-        return float(std::min(std::max(noise_var / (scale * scale), 1e-7), most));
-    }
-
-    const double energy_;
-    const Pilots pilots_;
-    std::vector<Layer> layers_;
-};
+template <class Sample>
+void bind_for(py::class_<DenseNetwork>& bound, const py::arg& received)
+{
+    bound.def("run", &run<Sample>, received, py::arg("noise_var"), py::arg("tol"), py::arg("threads"));
+}
 
 } // namespace
 
 void bind_network(py::module_& module)
 {
-    py::class_<DenseNetwork>(module, "Network", "The unrolled network for a dense pilot book.")
-        .def(py::init<const Contiguous<std::complex<double>>&,
-                      const Contiguous<std::complex<double>>&,
-                      const Contiguous<double>&,
-                      double,
-                      const Weights&,
-                      const std::vector<int>&>(),
-             py::arg("B"),
-             py::arg("Q"),
-             py::arg("s"),
-             py::arg("energy"),
-             py::arg("weights"),
-             py::arg("order"))
-        .def("run",
-             &DenseNetwork::run<float>,
-             py::arg("received").noconvert(),
-             py::arg("noise_var"),
-             py::arg("tol"),
-             py::arg("threads"))
-        .def("run",
-             &DenseNetwork::run<double>,
-             py::arg("received"),
-             py::arg("noise_var"),
-             py::arg("tol"),
-             py::arg("threads"));
+    py::class_<DenseNetwork> bound(
+        module, "Network", "The unrolled network for a dense pilot book.", py::module_local());
+    bound.def(py::init(&make_network),
+              py::arg("B"),
+              py::arg("Q"),
+              py::arg("s"),
+              py::arg("energy"),
+              py::arg("weights"),
+              py::arg("order"));
+    bind_for<float>(bound, py::arg("received").noconvert());
+    bind_for<double>(bound, py::arg("received"));
 }
 
 } // namespace jadce

@@ -2,38 +2,18 @@
 // From an estimate to decisions, frame by frame: the compiled form of gr_jadce.detection.
 #pragma once
 
-#include "arithmetic/simd.hpp"
+#include "detection/gram.hpp"
 
-#include <complex>
-#include <vector>
+#include <cstddef>
+#include <memory>
 
 namespace jadce {
-
-using cplx = std::complex<double>;
-
-// The Gram matrix AᴴA (N × N) of a pilot book, its rows in planes of real and imaginary parts, padded.
-class Gram
-{
-public:
-    Gram(const cplx* values, size_t n_devices);
-
-    size_t n_devices() const { return d_n_devices; }
-    size_t stride() const { return d_stride; }
-    cplx at(size_t m, size_t n) const { return {real(m)[n], imag(m)[n]}; }
-    double norm(size_t n) const { return real(n)[n]; }
-    const double* real(size_t m) const { return d_values.data() + 2 * m * d_stride; }
-    const double* imag(size_t m) const { return real(m) + d_stride; }
-
-private:
-    size_t d_n_devices, d_stride;
-    Array<double> d_values;
-};
 
 // What is asked of every frame.
 struct Rule
 {
-    size_t pilot_length;
-    size_t n_antennas;
+    std::size_t pilot_length;
+    std::size_t n_antennas;
     double threshold; // −log10 of the wanted false-alarm probability
     int max_rounds;
     double sure;        // expected share of false ones among the devices that σ² is measured off
@@ -55,7 +35,7 @@ struct Frame
 struct Decision
 {
     bool* activity;
-    cplx* channel;
+    Complex* channel;
     double* score;
     double* noise_var;
     double* snr_db;
@@ -71,7 +51,7 @@ public:
 
 private:
     struct Work;
-    std::unique_ptr<Work> d_work;
+    std::unique_ptr<Work> work_;
 };
 
 } // namespace jadce

@@ -37,8 +37,9 @@ inline double score_known(double energy, std::size_t n_antennas)
 // −log10 P(F ≥ (energy/M) / (rest/dof)), F of 2M and 2·dof degrees of freedom.
 inline double score_unknown(double energy, double rest, std::size_t n_antennas, double dof)
 {
-    if (dof <= 0)
+    if (dof <= 0) {
         return 0;
+    }
     const double both = std::max(energy + rest, DBL_MIN);
     const double y = std::max(energy, DBL_MIN) / both;
     const double total = log_series(n_antennas, [=](double j) { return y * ((dof + j - 1) / j); });

@@ -1,35 +1,24 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The forward pass of the unrolled network for one frame, in single precision: unrolled/layers.py.
 //
-// As in pc_admm.hpp, U~ = −Bᴴ push, and B Bᴴ is diagonal, so that B Z and B U follow from B Z~ alone:
-// one product with Bᴴ a layer, and one with the columns of B at which the gain is not negligible. Where
-// most devices, or nearly L of them, are active, the rounding of B U would grow from layer to layer: there
-// it is a product, too.
+// As in pc_admm/iteration.hpp, U~ = −Bᴴ push, and B Bᴴ is diagonal, so that B Z and B U follow from B Z~
+// alone: one product with Bᴴ a layer, and one with the columns of B at which the gain is not negligible.
+// Where most devices, or nearly L of them, are active, the rounding of B U would grow from layer to layer:
+// there it is a product, too.
 #pragma once
 
 #include "arithmetic/elementary.hpp"
-#include "arithmetic/frames.hpp"
+#include "arithmetic/simd.hpp"
+#include "network/excitation.hpp"
+#include "network/layer.hpp"
+#include "network/mixture.hpp"
 
-#include <array>
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
 
 namespace jadce {
-
-constexpr int n_hidden = 16, n_features = 11, n_excite = 7;
-constexpr float prior_logit = -2.1972246f, prior_log_power = 2.3025851f;
-
-// The learned parameters of a layer, named as in unrolled/layers.py.
-struct Layer
-{
-    float error_gain, error_mix, noise_floor, beta, reflect, power, power_keep, prior, prior_keep, noise,
-        slope, spread, damping, dual_gain;
-    std::array<float, n_hidden * n_features> squeeze_weight;
-    std::array<float, n_hidden> squeeze_bias;
-    std::array<float, n_excite * n_hidden> excite_weight;
-    std::array<float, n_excite> excite_bias;
-};
-
-inline float clip(float x, float low, float high) { return std::min(std::max(x, low), high); }
-inline float sigmoid(float x) { return 1 / (1 + std::exp(-clip(x, -60, 60))); }
 
 template <class Pilots>
 class Network
@@ -56,12 +45,6 @@ public:
         typename Pilots::Scratch scratch;
     };
 
-    // The frame's own numbers; noise_var is 0 where unknown.
-    struct State
-    {
-        float noise_var, error, logit, log_power, energy;
-    };
-
     Network(const Pilots& pilots, std::vector<Layer> layers) : pilots_(pilots), layers_(std::move(layers)) {}
 
     // Runs layers on the loaded frame until one moves the estimate by less than tol times its error
@@ -72,7 +55,8 @@ public:
             std::fill(array->data(), array->data() + array->size(), 0.0f);
         }
         pilots_.rotate(work.samples.data(), work.M, work.Y.data(), work.scratch);
-        State state = {noise_var, 1, prior_logit, prior_log_power, float(pilots_.devices) / pilots_.length};
+        NetworkState state = {
+            noise_var, 1, prior_logit, prior_log_power, float(pilots_.devices) / pilots_.length};
         const int most = int(layers_.size());
         for (int k = 0; k < most; ++k) {
             if (run_layer(layers_[k], work, state, k + 1 == most, tol)) {
@@ -83,21 +67,16 @@ public:
     }
 
 private:
-    struct Excited
-    { // what the frame changes in the layer's parameters, and its filter
-        float tau2, noise, energy, gamma;
-        std::array<float, n_excite> h;
-    };
     struct Corrector
-    {
+    { // of Z by d; of U by r and a factor
         float d, r, dual_scale;
     };
 
-    bool run_layer(const Layer& w, Workspace& work, State& state, bool last, float tol) const
+    bool run_layer(const Layer& w, Workspace& work, NetworkState& state, bool last, float tol) const
     {
-        Excited excited = predict(w, work, state);
-        attend(w, work, state, excited);
-        const Corrector corrector = gate(w, work, state, excited);
+        const Measured found = predict(w, work, state);
+        const Excitation h = excite(w, attend(work, state, found));
+        const Corrector corrector = gate(w, work, state, found, h);
         const float moved = correct(work, corrector);
         if (last || moved < tol * state.error) {
             return true;
@@ -113,7 +92,7 @@ private:
     }
 
     // The filtered residual in work.push, and the variance of the effective noise.
-    Excited predict(const Layer& w, Workspace& work, State& state) const
+    Measured predict(const Layer& w, Workspace& work, const NetworkState& state) const
     {
         const float L = float(pilots_.length), N = float(pilots_.devices);
         Vec<float> squares = {};
@@ -122,25 +101,26 @@ private:
             vec(&work.push[i]) = residual;
             squares += residual * residual;
         }
-        Excited found;
+        Measured found;
         found.energy = sum<float>(squares) / (L * float(work.M));
         found.noise = noise_of(w, state, found.energy, N / L * state.error);
         const float mix = sigmoid(w.error_mix), seen = std::max(L / N * (found.energy - found.noise), 0.0f);
         const float error =
             std::exp(w.error_gain) * (mix * state.error + (1 - mix) * seen) + 1e-9f + 0.02f * found.noise;
-        filter(w, work, found, error);
+        found.tau2 = filter(w, work, found.noise, error);
         return found;
     }
 
-    static float noise_of(const Layer& w, const State& state, float energy, float error)
+    static float noise_of(const Layer& w, const NetworkState& state, float energy, float error)
     {
         const float found = std::max(energy - error, 0.0f) + std::exp(w.noise_floor) * energy;
         return std::max(state.noise_var > 0 ? state.noise_var : found, 1e-7f);
     }
 
-    void filter(const Layer& w, Workspace& work, Excited& found, float error) const
+    // Returns the variance of the effective noise.
+    float filter(const Layer& w, Workspace& work, float noise, float error) const
     {
-        const float N = float(pilots_.devices), beta = std::exp(w.beta) * found.noise / error;
+        const float N = float(pilots_.devices), beta = std::exp(w.beta) * noise / error;
         float first = 0, second = 0, mixed = 0; // Σ s w, Σ (s w)², Σ s w²
         for (int l = 0; l < pilots_.length; ++l) {
             const float s = pilots_.spectrum[l], weight = 1 / (s + beta);
@@ -149,11 +129,13 @@ private:
             second += s * weight * s * weight;
             mixed += s * weight * weight;
         }
-        found.gamma = N / first;
-        const float squared = found.gamma * found.gamma;
-        found.tau2 =
-            error * std::max(squared * second / N - 1, 0.0f) + found.noise * squared * mixed / N + 1e-9f;
-        const float factor = 0.5f * w.reflect * found.gamma;
+        const float gamma = N / first, squared = gamma * gamma;
+        weigh(work, 0.5f * w.reflect * gamma);
+        return error * std::max(squared * second / N - 1, 0.0f) + noise * squared * mixed / N + 1e-9f;
+    }
+
+    static void weigh(Workspace& work, float factor)
+    {
         const std::size_t stride = work.weight.size();
         for (std::size_t plane = 0; plane < work.push.size(); plane += stride) {
             for (std::size_t l = 0; l < stride; l += lanes<float>) {
@@ -162,12 +144,12 @@ private:
         }
     }
 
-    // T in work.G + work.Z + work.U (kept apart), the energies n of its rows, and the excitation.
-    void attend(const Layer& w, Workspace& work, const State& state, Excited& found) const
+    // T in work.G + work.Z + work.U (kept apart), and the energies n of its rows.
+    Features attend(Workspace& work, const NetworkState& state, const Measured& found) const
     {
         pilots_.adjoint(work.push.data(), work.M, work.G.data(), work.scratch);
         const std::size_t stride = work.n.size();
-        const float antennas = float(work.M);
+        const float antennas = float(work.M), N = float(pilots_.devices);
         Vec<float> total = {}, fourth = {};
         for (std::size_t n = 0; n < stride; n += lanes<float>) {
             Vec<float> squares = {};
@@ -183,14 +165,8 @@ private:
         for (std::size_t n = 0; n < stride; ++n) {
             work.sum_log[n] = fast_log(work.n[n] + 1e-9f);
         }
-        const float N = float(pilots_.devices);
-        excite(w,
-               state,
-               found,
-               antennas,
-               sum<float>(total) / N,
-               sum<float>(fourth) / N,
-               total_of(work.sum_log) / N);
+        const Moments mean = {sum<float>(total) / N, sum<float>(fourth) / N, total_of(work.sum_log) / N};
+        return features(state, found, mean, antennas, N / float(pilots_.length));
     }
 
     // Σ over devices, without the padding.
@@ -208,56 +184,20 @@ private:
         return total;
     }
 
-    void excite(const Layer& w,
-                const State& state,
-                Excited& found,
-                float M,
-                float mean,
-                float mean_square,
-                float mean_log) const
-    {
-        const float tau2 = found.tau2, signal = std::max(mean - tau2, 1e-6f);
-        const float fourth = mean_square / (1 + 1 / M) - tau2 * tau2 - 2 * signal * tau2;
-        const float power = std::log(std::max(fourth, 1e-6f) / signal);
-        const float usual = mean_log + 1 / (2 * M) + 1 / (12 * M * M), log_tau2 = std::log(tau2);
-        const float ratio = float(pilots_.devices) / float(pilots_.length);
-        const std::array<float, n_features> features = {
-            log_tau2 / 3,
-            std::log(found.noise) / 3,
-            std::log((found.energy + 1e-9f) / found.noise) / 3,
-            state.logit - prior_logit,
-            state.log_power - prior_log_power,
-            clip(power - state.log_power, -2, 2),
-            std::log(M) / 2,
-            std::log(ratio / 3),
-            state.noise_var > 0 ? 0.5f : -0.5f,
-            clip(std::log((found.energy + 1e-9f) / (state.energy + 1e-9f)), -2, 2),
-            clip(usual - log_tau2, -2, 2),
-        };
-        found.h = w.excite_bias;
-        for (int j = 0; j < n_hidden; ++j) {
-            float hidden = w.squeeze_bias[j];
-            for (int i = 0; i < n_features; ++i) {
-                hidden += w.squeeze_weight[j * n_features + i] * features[i];
-            }
-            hidden *= sigmoid(hidden);
-            for (int i = 0; i < n_excite; ++i) {
-                found.h[i] += w.excite_weight[i * n_hidden + j] * hidden;
-            }
-        }
-    }
-
     // Gains and scores of all devices; the state for the next layer; the corrector.
-    Corrector gate(const Layer& w, Workspace& work, State& state, const Excited& found) const
+    Corrector gate(const Layer& w,
+                   Workspace& work,
+                   NetworkState& state,
+                   const Measured& found,
+                   const Excitation& h) const
     {
-        const auto& h = found.h;
         const float M = float(work.M), N = float(pilots_.devices), L = float(pilots_.length);
         const float log_power =
             w.power_keep * (state.log_power - prior_log_power) + prior_log_power + w.power + h[0];
         const float vx = std::exp(clip(log_power, -12, 12)), t2 = found.tau2 * std::exp(w.noise + h[3]);
         const float slope = std::exp(w.slope + h[1]);
         const float prior = w.prior + w.prior_keep * (state.logit - prior_logit) + 3 * h[2];
-        mix_powers(work, M, vx, t2, slope, std::exp(clip(w.spread + h[4], -6, 1.5f)), prior);
+        gate_all(work, Mixture(M, vx, t2, slope, std::exp(clip(w.spread + h[4], -6, 1.5f)), prior));
 
         const float most = std::min(0.9f, 0.9f * L / N), active = total_of(work.sum_active);
         const float divergence = clip(total_of(work.sum_slopes) / N, 1e-6f, most);
@@ -272,42 +212,20 @@ private:
         return {d, kappa / (1 - d + kappa), 1 - d + kappa};
     }
 
-    // The mixture over the spread of powers, for every device.
-    static void
-    mix_powers(Workspace& work, float M, float vx, float t2, float slope, float half_width, float prior)
+    static void gate_all(Workspace& work, const Mixture mixture)
     {
-        constexpr float node = 0.7745967f;
-        const float v0 = vx * std::exp(-node * half_width), v1 = vx, v2 = vx * std::exp(node * half_width);
-        const float b0 = slope / (v0 + t2), b1 = slope / (v1 + t2), b2 = slope / (v2 + t2);
-        const float g0 = v0 / (v0 + t2), g1 = v1 / (v1 + t2), g2 = v2 / (v2 + t2);
-        constexpr float outer = -1.2809338f, middle = -0.8109302f; // ln 5/18, ln 8/18
-        const float c0 = outer - M * std::log(1 + v0 / t2), c1 = middle - M * std::log(1 + v1 / t2),
-                    c2 = outer - M * std::log(1 + v2 / t2);
         const std::size_t count = work.n.size();
         const float* energy = work.n.data();
         float *gain = work.gain.data(), *scores = work.score.data(), *actives = work.sum_active.data(),
               *slopes = work.sum_slopes.data(), *seens = work.sum_seen.data();
 #pragma GCC ivdep
         for (std::size_t i = 0; i < count; ++i) {
-            const float n = energy[i];
-            const float l0 = c0 - M * b0 * n, l1 = c1 - M * b1 * n, l2 = c2 - M * b2 * n;
-            float peak = l0 > l1 ? l0 : l1;
-            peak = peak > l2 ? peak : l2;
-            const float p0 = fast_exp(l0 - peak), p1 = fast_exp(l1 - peak), p2 = fast_exp(l2 - peak);
-            const float total = p0 + p1 + p2, each = 1 / total;
-            const float shrink = (p0 * g0 + p1 * g1 + p2 * g2) * each;
-            const float loss = (p0 * b0 + p1 * b1 + p2 * b2) * n * each;
-            const float covariance =
-                (p0 * g0 * (loss - b0 * n) + p1 * g1 * (loss - b1 * n) + p2 * g2 * (loss - b2 * n)) * each;
-            const float score = M * slope * n / t2 + peak + fast_log(total) + prior;
-            float bounded = score < -60.0f ? -60.0f : score;
-            bounded = bounded > 60.0f ? 60.0f : bounded;
-            const float odds = fast_exp(-bounded), active = 1 / (1 + odds), idle = odds * active;
-            gain[i] = active * shrink;
-            scores[i] = score;
-            actives[i] = active;
-            slopes[i] = active * (shrink * (1 + idle * (slope * n / t2 - loss)) + covariance);
-            seens[i] = active * (n - t2);
+            const Gate gate = gate_of(mixture, energy[i]);
+            gain[i] = gate.gain;
+            scores[i] = gate.score;
+            actives[i] = gate.active;
+            slopes[i] = gate.slope;
+            seens[i] = gate.seen;
         }
     }
 

@@ -2,7 +2,7 @@
 // The duality gap of an estimate: sums in double precision, whatever the iteration computes in.
 #pragma once
 
-#include "arithmetic/frames.hpp"
+#include "arithmetic/planar.hpp"
 #include "pc_admm/workspace.hpp"
 
 #include <limits>

@@ -5,6 +5,7 @@
 // and nothing is ever selected; the rotation is identity for a tight frame.  Padding must stay zero.
 #pragma once
 
+#include "arithmetic/complex.hpp"
 #include "arithmetic/dense.hpp"
 
 #include <cmath>
@@ -16,7 +17,6 @@ class DensePilots
 {
 public:
     using Scalar = T;
-    using Complex = std::complex<double>;
     struct Scratch
     { // what products need besides their arguments, one for each thread
         Scratch(const DensePilots& pilots, int /*antennas*/)

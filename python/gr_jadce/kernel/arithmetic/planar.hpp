@@ -1,55 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Frames from and to their callers' layout, and threads over frames.
+// Planar arrays: frames from and to their callers' layout, and inner products.
 #pragma once
 
 #include "arithmetic/simd.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <complex>
-#include <exception>
-#include <mutex>
 #include <numeric>
-#include <thread>
-#include <vector>
 
 namespace jadce {
-
-// Calls work(frame, workspace) for every frame; each thread makes its own workspace, once. An exception
-// in any of them ends all, and is thrown on here.
-template <class Make, class Work>
-void for_each_frame(int frames, int threads, Make make_workspace, Work work)
-{
-    std::atomic<int> next{0};
-    std::exception_ptr failure;
-    std::once_flag failed;
-    const auto run = [&] {
-        try {
-            auto workspace = make_workspace();
-            for (int frame; (frame = next++) < frames;) {
-                work(frame, workspace);
-            }
-        } catch (...) {
-            next = frames;
-            std::call_once(failed, [&] { failure = std::current_exception(); });
-        }
-    };
-    std::vector<std::thread> others;
-    try {
-        for (int i = 1; i < std::min(threads, frames); ++i) {
-            others.emplace_back(run);
-        }
-    } catch (const std::exception&) { // no more threads or memory: those that there are do the work
-    }
-    run();
-    for (auto& thread : others) {
-        thread.join();
-    }
-    if (failure) {
-        std::rethrow_exception(failure);
-    }
-}
 
 // The power of two that brings the largest real or imaginary part into [1/2, 1); 1 for zeros.
 template <class Sample>

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Decisions about batches of frames.
+#pragma once
+
+#include "arithmetic/dense.hpp"
+#include "arithmetic/planar.hpp"
+#include "arithmetic/threads.hpp"
+#include "detection/detection.hpp"
+
+#include <complex>
+#include <cstddef>
+
+namespace jadce {
+
+// A pilot book: its Gram matrix and, unless it has fast products, the pilots themselves.
+struct Book
+{
+    Gram gram;
+    Packed<double> adjoint;
+};
+
+// The frames (B, L, M) of a call, and what is known of them: correlations (N, B, M) of books with fast
+// products, or null; scores (B, N); σ² (B,), 0 where unknown.
+template <class Sample>
+struct DetectionFrames
+{
+    const std::complex<Sample>* received;
+    const Complex* correlation;
+    const double* score;
+    const double* noise_var;
+    std::size_t count;
+};
+
+// What a thread decides with: the detector, a frame's samples and its correlations, in planes.
+class BatchDetector
+{
+public:
+    BatchDetector(const Book& book, const Rule& rule)
+        : book_(book), rule_(rule), detector_(book.gram, rule),
+          samples_(2 * rule.n_antennas * std::size_t(padded<double>(int(rule.pilot_length)))),
+          correlation_(2 * rule.n_antennas * book.gram.stride())
+    {
+    }
+
+    // Frame b; `all` is where the decisions go, (B, N), (B, N, M) or null, (B, N), (B,) and (B,).
+    template <class Sample>
+    void decide(const DetectionFrames<Sample>& frames, std::size_t b, const Decision& all)
+    {
+        const std::size_t N = book_.gram.n_devices(), M = rule_.n_antennas, size = rule_.pilot_length * M;
+        const auto* received = frames.received + b * size;
+        if (frames.correlation) {
+            take(frames.correlation + b * M, frames.count * M);
+        } else {
+            correlate(received);
+        }
+        detector_.decide(
+            {correlation_.data(), energy_of(received, size), frames.score + b * N, frames.noise_var[b]},
+            {all.activity + b * N,
+             all.channel ? all.channel + b * N * M : nullptr,
+             all.score + b * N,
+             all.noise_var + b,
+             all.snr_db + b});
+    }
+
+private:
+    // Correlations given, of devices that are `stride` apart.
+    void take(const Complex* given, std::size_t stride)
+    {
+        const std::size_t N = book_.gram.n_devices(), plane = book_.gram.stride();
+        for (std::size_t n = 0; n < N; ++n) {
+            for (std::size_t m = 0; m < rule_.n_antennas; ++m) {
+                double* place = &correlation_[2 * m * plane + n];
+                place[0] = given[n * stride + m].real();
+                place[plane] = given[n * stride + m].imag();
+            }
+        }
+    }
+
+    template <class Sample>
+    void correlate(const std::complex<Sample>* received)
+    {
+        const int L = int(rule_.pilot_length), M = int(rule_.n_antennas);
+        to_planar(received, L, M, 1.0, samples_.data());
+        book_.adjoint.multiply_conjugate(samples_.data(), padded<double>(L), M, correlation_.data());
+    }
+
+    const Book& book_;
+    const Rule rule_;
+    Detector detector_;
+    Array<double> samples_, correlation_;
+};
+
+template <class Sample>
+void decide_all(const Book& book,
+                const Rule& rule,
+                const DetectionFrames<Sample>& frames,
+                int threads,
+                const Decision& all)
+{
+    for_each_frame(
+        int(frames.count),
+        threads,
+        [&] { return BatchDetector(book, rule); },
+        [&](int frame, BatchDetector& detector) { detector.decide(frames, std::size_t(frame), all); });
+}
+
+} // namespace jadce

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The unrolled network for batches of frames.
+#pragma once
+
+#include "arithmetic/complex.hpp"
+#include "arithmetic/planar.hpp"
+#include "arithmetic/threads.hpp"
+#include "network/network.hpp"
+#include "pilots/dense_pilots.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace jadce {
+
+// Frames (B, L, M), and σ² of each, 0 where unknown.
+template <class Sample>
+struct NetworkFrames
+{
+    const std::complex<Sample>* received;
+    const double* noise_var;
+    int count, M;
+};
+
+// Where their estimates go: (B, N, M), (B, N) and (B,).
+template <class Sample>
+struct NetworkEstimates
+{
+    std::complex<Sample>* channel;
+    float* score;
+    std::int64_t* n_iter;
+};
+
+class DenseNetwork
+{
+    using Pilots = DensePilots<float>;
+    using Work = Network<Pilots>::Workspace;
+
+public:
+    // B = QᴴA and Q, row-major, and the eigenvalues s of A Aᴴ, for pilots of unit energy; `energy` is theirs.
+    DenseNetwork(int L,
+                 int N,
+                 const Complex* B,
+                 const Complex* Q,
+                 const double* s,
+                 double energy,
+                 std::vector<Layer> layers)
+        : energy_(energy), pilots_(L, N, B, Q, s, 1.0), network_(pilots_, std::move(layers))
+    {
+    }
+    DenseNetwork(const DenseNetwork&) = delete; // the network points to the pilots
+    DenseNetwork& operator=(const DenseNetwork&) = delete;
+
+    int length() const { return pilots_.length; }
+    int devices() const { return pilots_.devices; }
+
+    template <class Sample>
+    void run(const NetworkFrames<Sample>& frames,
+             float tol,
+             int threads,
+             const NetworkEstimates<Sample>& estimates) const
+    {
+        for_each_frame(
+            frames.count,
+            threads,
+            [&] { return Work(pilots_, frames.M); },
+            [&](int frame, Work& work) { solve(frame, frames, tol, estimates, work); });
+    }
+
+private:
+    template <class Sample>
+    void solve(int frame,
+               const NetworkFrames<Sample>& frames,
+               float tol,
+               const NetworkEstimates<Sample>& estimates,
+               Work& work) const
+    {
+        const int N = devices(), M = frames.M;
+        const std::size_t place = std::size_t(frame) * N;
+        const double scale = load(work, frames.received + std::size_t(frame) * length() * M);
+        auto* channel = estimates.channel + place * M;
+        estimates.n_iter[frame] = network_.run(work, relative(frames.noise_var[frame], scale), tol);
+        from_planar(work.estimate.data(), N, M, scale / std::sqrt(energy_), channel);
+        std::copy_n(work.score.data(), N, estimates.score + place);
+    }
+
+    // The frame at unit energy a device, and the amplitude that was divided out.
+    template <class Sample>
+    double load(Work& work, const std::complex<Sample>* samples) const
+    {
+        const std::size_t count = std::size_t(length()) * work.M;
+        const double power = energy_of(samples, count) * (double(length()) / double(count) / devices());
+        const double scale = power > 0 ? std::sqrt(power) : 1.0;
+        to_planar(samples, length(), work.M, 1 / scale, work.samples.data());
+        return scale;
+    }
+
+    float relative(double noise_var, double scale) const
+    {
+        if (!(noise_var > 0)) {
+            return 0;
+        }
+        const double most = 2.0 * devices() / length(); // a frame's energy is N/L a sample
+        return float(std::min(std::max(noise_var / (scale * scale), 1e-7), most));
+    }
+
+    const double energy_;
+    const Pilots pilots_;
+    const Network<Pilots> network_;
+};
+
+} // namespace jadce
