@@ -12,7 +12,7 @@ from gr_jadce.pilots.archive import read_npz
 
 
 def test_a_small_file_of_many_zeros_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(archive, "_MOST_BYTES", 1_000_000)
+    monkeypatch.setattr(archive, "_MAX_BYTES", 1_000_000)
     path = tmp_path / "bomb.npz"
     np.savez_compressed(path, pilots=np.zeros(10_000_000, np.complex64))
     assert path.stat().st_size < 100_000
@@ -33,5 +33,5 @@ def test_what_is_no_array_is_left_out(tmp_path):
 
 def test_a_single_array_is_refused(tmp_path):
     np.save(tmp_path / "one.npy", np.ones(3))
-    with pytest.raises(ValueError, match=r"expected an .npz file, got a single array"):
+    with pytest.raises(ValueError, match=r"expected an .npz file, as np.savez writes it, got a single array"):
         read_npz(tmp_path / "one.npy", "weight file")

@@ -103,14 +103,17 @@ def _bad_files(folder):
         ("shape", {"pilots": np.ones(5)}, "expected a numeric"),
         ("nan", {"pilots": np.full((2, 3), np.nan)}, "finite"),
         ("silent", {"pilots": np.zeros((2, 3))}, "all zero"),
-        ("nothing", {"other": np.ones(5)}, "expected a single value 'kind'"),
+        ("other name", {"A": np.ones((2, 3))}, r'an array "pilots" of shape.*got .A. of shape \(2, 3\)'),
+        ("tiny", {"pilots": np.full((2, 3), 1e-30)}, "largest symbol is from 1e-09 to 1e.09, got 1e-30 for"),
+        ("huge", {"pilots": np.full((2, 3), 1e30)}, "largest symbol is from 1e-09 to 1e.09, got 1e.30 for"),
+        ("transposed", {"pilots": np.ones((3, 2)), "device_id": ["a", "b", "c"]}, "which is transposed"),
         ("kind", {"kind": "gold", "pilot_length": 2, "n_devices": 3}, "expected one of gaussian"),
         ("rows", {"kind": "dft", "pilot_length": 2, "n_devices": 3, "rows": np.array([1, 1])}, "rows"),
         ("range", {"kind": "dft", "pilot_length": 2, "n_devices": 3, "rows": np.array([1, 9])}, "rows"),
         ("missing", {"kind": "dft", "pilot_length": 2, "n_devices": 3}, "needs 'rows'"),
         ("roots", {"kind": "zadoff_chu", "pilot_length": 4, "n_devices": 3, "roots": np.array([2]),
                    "shifts": np.arange(4)}, "coprime"),
-        ("unwritable", {"pilots": np.ones((2, 1)), "device_id": np.array(["\ud800"])}, "UTF-8"),
+        ("unwritable", {"pilots": np.ones((1, 1)), "device_id": np.array(["\ud800"])}, "UTF-8"),
         ("names", {"pilots": np.ones((2, 3)), "device_id": np.array(["a"])}, "device_id"),
     ):  # fmt: skip
         np.savez(good, **arrays)
@@ -124,6 +127,53 @@ def test_bad_files_are_refused_by_name(tmp_path):
         with pytest.raises(ValueError, match=message) as caught:
             load_pilots(path)
         assert f"{name}.npz" in str(caught.value)
+
+
+def test_a_transposed_matrix_is_noticed(tmp_path):
+    pilots = np.ones((3, 2), np.complex64)
+    np.savez(tmp_path / "tall.npz", pilots=pilots)
+    with pytest.warns(UserWarning, match=r"tall.npz: .* 3 symbols of 2 devices; if .* save the transpose"):
+        assert load_pilots(tmp_path / "tall.npz").n_devices == 2
+    np.savez(tmp_path / "meant.npz", pilots=pilots, kind="custom", pilot_length=3, n_devices=2)
+    assert load_pilots(tmp_path / "meant.npz").pilot_length == 3  # no warning
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-10, 1e10, 1e30])
+def test_a_pilot_of_absurd_norm_is_refused(scale):
+    pilots = np.ones((4, 3))
+    pilots[:, 1] *= scale
+    with pytest.raises(ValueError, match="for device 1; scale the book"):
+        as_pilot_book(pilots)
+    with pytest.raises(ValueError, match="for device 1; scale the book"):
+        PilotBook("custom", 4, 3, pilots=pilots.astype(np.complex64))
+
+
+def test_the_weakest_pilot_allowed_has_finite_figures():
+    pilots = np.random.default_rng(1).standard_normal((4, 6)) * np.geomspace(1e-8, 1e8, 6)
+    book = as_pilot_book(pilots)
+    figures = [book.coherence, book.papr_db, book.energy, *book.frame_bounds]
+    assert np.all(np.isfinite(figures)) and book.coherence <= 1 + 1e-6
+
+
+def test_numpy_scalars_are_sizes():
+    book = make_pilots("dft", np.int64(8), np.int32(4), np.uint8(1))
+    assert (type(book.n_devices), type(book.pilot_length)) == (int, int)
+    assert (book.n_devices, book.pilot_length) == (8, 4)
+
+
+def test_a_failed_save_leaves_the_book_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "book.npz"
+    make_pilots("qpsk", 8, 4, seed=1).save(path)
+
+    def savez(file, **_arrays):
+        file.write(b"half of")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", savez)
+    with pytest.raises(OSError, match="No space left"):
+        make_pilots("qpsk", 9, 4).save(path)
+    assert load_pilots(path).n_devices == 8
+    assert [*tmp_path.iterdir()] == [path]
 
 
 def test_a_missing_file_is_an_os_error(tmp_path):

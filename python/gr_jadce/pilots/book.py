@@ -1,16 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pilot books: one pilot sequence for each device, saved and loaded; `kinds` makes them."""
 
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ..files import PathLike, replaced_file
+from ..numeric import decibels, sum_squares
 from .archive import read_npz
-from .fields import CHECKS, FIELDS, check_size, check_total, checked_names
+from .fields import CHECKS, FIELDS, book_fields, check_names, check_size, check_symbols, check_total
 from .structured import DftPilots, HadamardPilots, MatrixPilots, ZadoffChuPilots, eigenvalue_range
 
-_LONGEST_EIGEN = 2**12  # pilots for which A Aᴴ is decomposed: minutes, and 1 GiB with its work space
+_MAX_EIGEN_LENGTH = (
+    2**12
+)  # symbols of pilots for which A Aᴴ is decomposed: minutes, and 1 GiB with its work space
 # Sizes L·N from which transforms were faster than matrix products, for one column and for many.
 _FAST_FROM = {"dft": 2**16, "zadoff_chu": 2**18, "hadamard": 2**19}
 
@@ -45,22 +53,25 @@ class PilotBook:
     kind: str
     pilot_length: int
     n_devices: int
+    _: KW_ONLY
     pilots: np.ndarray | None = None
     rows: np.ndarray | None = None
     roots: np.ndarray | None = None
     shifts: np.ndarray | None = None
     device_id: np.ndarray | None = None
 
-    def __post_init__(self):
-        check_size(self.kind, self.pilot_length, self.n_devices)
+    def __post_init__(self) -> None:
+        pilot_length, n_devices = check_size(self.kind, self.pilot_length, self.n_devices)
+        object.__setattr__(self, "pilot_length", pilot_length)
+        object.__setattr__(self, "n_devices", n_devices)
         for name in FIELDS[self.kind]:
             if getattr(self, name) is None:
                 raise ValueError(f"pilot book: kind {self.kind!r} needs {name!r}, which is missing")
         CHECKS[self.kind](self)
         if self.device_id is not None:
-            object.__setattr__(self, "device_id", checked_names(self.device_id, self.n_devices))
+            object.__setattr__(self, "device_id", check_names(self.device_id, self.n_devices))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"PilotBook({self.kind!r}, pilot_length={self.pilot_length}, n_devices={self.n_devices})"
 
     @cached_property
@@ -90,20 +101,20 @@ class PilotBook:
         """c where A Aᴴ = c I by construction, else None."""
         return None if self._structure is None else self._structure.tight_bound
 
-    def forward(self, channel) -> np.ndarray:
+    def forward(self, channel: ArrayLike) -> np.ndarray:
         """A X for X (N, …): (L, …) complex, in the precision of X; see `is_fast`."""
         return self._products.forward(_rows("channel", channel, self.n_devices))
 
-    def adjoint(self, received) -> np.ndarray:
+    def adjoint(self, received: ArrayLike) -> np.ndarray:
         """AᴴY for Y (L, …): (N, …) complex, in the precision of Y; see `is_fast`."""
         return self._products.adjoint(_rows("received", received, self.pilot_length))
 
-    def columns(self, index) -> np.ndarray:
+    def columns(self, index: ArrayLike) -> np.ndarray:
         """The pilots of the devices `index`, an int array (K,), as an (L, K) complex64 array."""
         index = _indices(index, self.n_devices)
         return (self._structure or self._products).columns(index).astype(np.complex64)
 
-    def gram(self, left, right) -> np.ndarray:
+    def gram(self, left: ArrayLike, right: ArrayLike) -> np.ndarray:
         """Inner products a_mᴴ a_n of the devices m in `left` (K,) and n in `right` (K',): complex128."""
         return self._products.gram(_indices(left, self.n_devices), _indices(right, self.n_devices))
 
@@ -115,9 +126,9 @@ class PilotBook:
         """
         if self.tight_bound is not None:
             return np.full(self.pilot_length, self.tight_bound), None
-        if self.pilot_length > _LONGEST_EIGEN:
+        if self.pilot_length > _MAX_EIGEN_LENGTH:
             raise ValueError(
-                f"pilot_length: expected at most {_LONGEST_EIGEN} where A Aᴴ is not a multiple of the "
+                f"pilot_length: expected at most {_MAX_EIGEN_LENGTH} where A Aᴴ is not a multiple of the "
                 f"identity, got {self.pilot_length}; dft books, hadamard books of 2^k devices and "
                 f"zadoff_chu books with all shifts of each root may be longer"
             )
@@ -135,7 +146,9 @@ class PilotBook:
     @cached_property
     def energy(self) -> float:
         """Σ ‖a_n‖², over all devices."""
-        return float(self.n_devices if self.is_fast else np.sum(np.abs(self.matrix) ** 2, dtype=float))
+        return float(
+            self.n_devices if self.is_fast else np.sum(sum_squares(self.matrix, axis=0), dtype=float)
+        )
 
     @cached_property
     def coherence(self) -> float:
@@ -160,9 +173,9 @@ class PilotBook:
         if self._structure is not None:
             return 0.0  # all symbols have the same magnitude
         power = np.abs(self.matrix) ** 2
-        return float(10 * np.log10(np.max(power.max(axis=0) / power.mean(axis=0))))
+        return float(decibels(np.max(power.max(axis=0) / power.mean(axis=0))))
 
-    def tight_extension(self):
+    def tight_extension(self) -> tuple[Any, np.ndarray]:
         """For a structured book: pilots with A Aᴴ = c I that contain these (see `structured`), and where."""
         return self._structure.tight_extension()
 
@@ -174,17 +187,26 @@ class PilotBook:
     def _products(self):
         return self._structure if self.is_fast else MatrixPilots(self.matrix)
 
-    def save(self, path):
-        """Write the book to an ``.npz`` file (no pickle); structured kinds store no matrix."""
+    def save(self, path: PathLike) -> None:
+        """Write the book to an ``.npz`` file (no pickle), at once; structured kinds store no matrix.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; a file that was there before is as it was.
+        """
         arrays = {name: getattr(self, name) for name in FIELDS[self.kind]}
         if self.device_id is not None:
             arrays["device_id"] = np.asarray(self.device_id, dtype=str)
-        with open(path, "wb") as file:
+        with replaced_file(path) as file:
             np.savez(file, kind=self.kind, pilot_length=self.pilot_length, n_devices=self.n_devices, **arrays)
 
 
-def load_pilots(path) -> PilotBook:
+def load_pilots(path: PathLike) -> PilotBook:
     """Read a pilot book written by `PilotBook.save`, or any ``.npz`` with an array ``pilots``.
+
+    An array alone does not say which of its axes is the devices': one with more rows than columns, which
+    is a book of pilots longer than there are devices, is taken with a warning.
 
     Raises
     ------
@@ -195,40 +217,45 @@ def load_pilots(path) -> PilotBook:
     """
     arrays = read_npz(path, "pilot book")
     try:
-        return _book_from_arrays(arrays)
+        return _book_from_arrays(arrays, path)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: not a pilot book: {error}") from error
 
 
-def as_pilot_book(pilots) -> PilotBook:
+def as_pilot_book(pilots: PilotBook | ArrayLike) -> PilotBook:
     """`pilots` itself if it is a `PilotBook`, else a "custom" book of that (L, N) array."""
     if isinstance(pilots, PilotBook):
         return pilots
     array = np.asarray(pilots)
     if array.ndim != 2 or array.dtype.kind not in "fciu":
         raise ValueError(f"pilots: expected a numeric (L, N) array, got shape {array.shape} of {array.dtype}")
-    with np.errstate(over="ignore"):  # what overflows is refused as infinite
-        return PilotBook("custom", *array.shape, pilots=array.astype(np.complex64))
+    check_symbols(array)
+    length, count = array.shape
+    return PilotBook("custom", length, count, pilots=array.astype(np.complex64))
 
 
-def _book_from_arrays(arrays):
-    if "kind" not in arrays and "pilots" in arrays:
-        book = as_pilot_book(arrays["pilots"])
-        return PilotBook(
-            "custom", book.pilot_length, book.n_devices, pilots=book.pilots, device_id=arrays.get("device_id")
+def _book_from_arrays(arrays: dict[str, np.ndarray], path: PathLike) -> PilotBook:
+    if "kind" in arrays or "pilots" not in arrays:
+        return PilotBook(**book_fields(arrays))
+    book, names = as_pilot_book(arrays["pilots"]), arrays.get("device_id")
+    rows, columns = book.pilot_length, book.n_devices
+    if names is not None and names.shape == (rows,) != (columns,):
+        raise ValueError(
+            f"pilots: expected (L, N), one column for each of {rows} names in device_id, got ({rows}, "
+            f"{columns}), which is transposed"
         )
-    for name in ("kind", "pilot_length", "n_devices"):
-        if name not in arrays or arrays[name].ndim:
-            raise ValueError(f"expected a single value {name!r}, got fields {sorted(arrays)}")
-    kind = str(arrays["kind"])
-    if kind not in FIELDS:
-        raise ValueError(f"kind: expected one of {', '.join(FIELDS)}, got {kind!r}")
-    fields = {name: arrays.get(name) for name in (*FIELDS[kind], "device_id")}
-    sizes = (arrays[name].item() for name in ("pilot_length", "n_devices"))
-    return PilotBook(kind, *sizes, **fields)
+    named = PilotBook("custom", rows, columns, pilots=book.pilots, device_id=names)
+    if rows > columns:
+        warnings.warn(
+            f"{path}: pilots of shape ({rows}, {columns}) are taken as {rows} symbols of {columns} devices; "
+            'if they are those of that many devices, save the transpose (pilots=A.T); kind="custom", '
+            f"pilot_length={rows} and n_devices={columns} beside them say that this is meant",
+            stacklevel=3,
+        )
+    return named
 
 
-def _rows(name, array, count):
+def _rows(name: str, array: ArrayLike, count: int) -> np.ndarray:
     array = np.asarray(array)
     if array.ndim < 1 or len(array) != count or array.dtype.kind not in "fc":
         raise ValueError(
@@ -237,7 +264,7 @@ def _rows(name, array, count):
     return array
 
 
-def _indices(index, n_devices):
+def _indices(index: ArrayLike, n_devices: int) -> np.ndarray:
     index = np.asarray(index)
     if index.ndim != 1 or index.dtype.kind not in "iu" or np.any((index < 0) | (index >= n_devices)):
         raise ValueError(
@@ -252,7 +279,7 @@ def _largest_off_diagonal(unit, block):
     return float(products.max())
 
 
-_STRUCTURES = {
+_STRUCTURES: dict[str, Callable[[Any], Any]] = {
     "dft": lambda book: DftPilots(book.rows, book.n_devices),
     "hadamard": lambda book: HadamardPilots(book.rows, book.n_devices),
     "zadoff_chu": lambda book: ZadoffChuPilots(book.roots, book.shifts, book.pilot_length, book.n_devices),

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a pilot book of each kind stores, and what that has to be."""
 
+from collections.abc import Callable, Mapping
 from math import gcd
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ..checks import check_choice, check_integer
 from .structured import hadamard_order
 
-_MOST_ENTRIES = 2**27  # of a matrix: 1 GiB
+_MAX_ENTRIES = 2**27  # of a matrix: 1 GiB
+_MIN_PEAK, _MAX_PEAK = 1e-9, 1e9  # of a pilot's largest symbol: single precision squares it twice
 # What a book of each kind stores; "custom" is any matrix of the user's own.
 FIELDS = {
     "gaussian": ("pilots",),
@@ -19,28 +24,23 @@ FIELDS = {
 }
 
 
-def as_int(name, value, least):
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name}: expected an integer of at least {least}, got {value!r}")
-    return int(value)
+def check_size(kind: str, pilot_length: Any, n_devices: Any) -> tuple[int, int]:
+    """Pilot length and number of devices as ints; ValueError if they, or the kind, cannot be."""
+    check_choice("kind", kind, FIELDS)
+    return check_integer("pilot_length", pilot_length, 1), check_integer("n_devices", n_devices, 1)
 
 
-def check_size(kind, pilot_length, n_devices):
-    if kind not in FIELDS:
-        raise ValueError(f"kind: expected one of {', '.join(FIELDS)}, got {kind!r}")
-    as_int("pilot_length", pilot_length, 1)
-    as_int("n_devices", n_devices, 1)
-
-
-def check_total(pilot_length, n_devices):
-    if pilot_length * n_devices > _MOST_ENTRIES:
+def check_total(pilot_length: int, n_devices: int) -> None:
+    """ValueError if the pilots are too many for a matrix."""
+    if pilot_length * n_devices > _MAX_ENTRIES:
         raise ValueError(
-            f"pilot book: expected at most {_MOST_ENTRIES} symbols of all pilots together, "
+            f"pilot book: expected at most {_MAX_ENTRIES} symbols of all pilots together, "
             f"got {pilot_length} × {n_devices}"
         )
 
 
-def checked_names(names, n_devices):
+def check_names(names: ArrayLike, n_devices: int) -> np.ndarray:
+    """The names of the devices as an array of str, (N,); ValueError if they are no such."""
     if np.shape(names) != (n_devices,):
         raise ValueError(
             f"device_id: expected one name for each of {n_devices} devices, got shape {np.shape(names)}"
@@ -53,16 +53,48 @@ def checked_names(names, n_devices):
     return names
 
 
+def check_symbols(pilots: ArrayLike) -> None:
+    """ValueError if pilots (L, N) are not finite, or one of them has symbols too small or large to square."""
+    with np.errstate(over="ignore"):  # what overflows is refused as infinite
+        magnitude = np.abs(pilots)
+    if not np.all(np.isfinite(magnitude)):
+        raise ValueError("pilots: expected finite values, got NaN or Inf")
+    peak = magnitude.max(axis=0, initial=0)
+    if magnitude.size and not np.all(peak):
+        raise ValueError("pilots: expected non-zero pilots, got a device whose pilot is all zero")
+    outside = np.flatnonzero((0 < peak) & (peak < _MIN_PEAK) | (peak > _MAX_PEAK))
+    if len(outside):
+        raise ValueError(
+            f"pilots: expected pilots whose largest symbol is from {_MIN_PEAK:g} to {_MAX_PEAK:g}, got "
+            f"{peak[outside[0]]:.3g} for device {outside[0]}; scale the book, best to unit norm"
+        )
+
+
+def book_fields(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The arguments of a `PilotBook` from the arrays of its file; ValueError if they do not say."""
+    for name in ("kind", "pilot_length", "n_devices"):
+        if name not in arrays or arrays[name].ndim:
+            raise ValueError(
+                'expected an array "pilots" of shape (L, N), one column a device, or the fields of a book '
+                f"made by jadce-pilots with a single value {name!r}; got {_contents(arrays)}"
+            )
+    kind = check_choice("kind", str(arrays["kind"]), FIELDS)
+    sizes = {name: arrays[name].item() for name in ("pilot_length", "n_devices")}
+    return {"kind": kind, **sizes, **{name: arrays.get(name) for name in (*FIELDS[kind], "device_id")}}
+
+
+def _contents(arrays: Mapping[str, np.ndarray]) -> str:
+    shapes = [f"{name!r} of shape {array.shape}" for name, array in sorted(arrays.items())]
+    return ", ".join(shapes[:5]) + (" …" if len(shapes) > 5 else "") or "no array"
+
+
 def _check_dense(book):
     shape, array = (book.pilot_length, book.n_devices), np.asarray(book.pilots)
     if array.shape != shape or array.dtype.kind not in "fc":
         raise ValueError(
             f"pilots: expected a complex array of shape {shape}, got {array.shape} of {array.dtype}"
         )
-    if not np.all(np.isfinite(array)):
-        raise ValueError("pilots: expected finite values, got NaN or Inf")
-    if not np.all(np.any(array != 0, axis=0)):
-        raise ValueError("pilots: expected non-zero pilots, got a device whose pilot is all zero")
+    check_symbols(array)
 
 
 def _check_rows(book):
@@ -92,7 +124,7 @@ def _check_indices(name, values, count, below):
         raise ValueError(f"{name}: expected different integers from 0 to {below - 1}, got {values}")
 
 
-CHECKS = {
+CHECKS: dict[str, Callable[[Any], None]] = {
     "gaussian": _check_dense,
     "qpsk": _check_dense,
     "custom": _check_dense,

@@ -4,16 +4,20 @@
 from math import gcd
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ..checks import check_choice, check_integer
 from .book import PilotBook
-from .fields import FIELDS, as_int, check_size, check_total
+from .fields import FIELDS, check_names, check_size, check_total
 from .structured import hadamard_order
 
 PILOT_KINDS = ("gaussian", "qpsk", "dft", "hadamard", "zadoff_chu")
-_MOST_DEVICES = 2**24  # and symbols a pilot, of a structured book, which stores no matrix
+_MAX_DEVICES = 2**24  # and symbols a pilot, of a structured book, which stores no matrix
 
 
-def make_pilots(kind, n_devices, pilot_length, seed=0, device_id=None) -> PilotBook:
+def make_pilots(
+    kind: str, n_devices: int, pilot_length: int, seed: int = 0, *, device_id: ArrayLike | None = None
+) -> PilotBook:
     """Make a book of unit-norm pilots.
 
     Parameters
@@ -25,25 +29,27 @@ def make_pilots(kind, n_devices, pilot_length, seed=0, device_id=None) -> PilotB
         N and L.
     seed : int
         Equal seeds give equal books.
+    device_id : (N,) str array, optional
+        Names of the devices, carried into the reports.
 
     Raises
     ------
     ValueError
         If the kind is unknown, or has no N different pilots of length L.
     """
-    if kind not in PILOT_KINDS:
-        raise ValueError(f"kind: expected one of {', '.join(PILOT_KINDS)}, got {kind!r}")
-    check_size(kind, pilot_length, n_devices)
+    check_choice("kind", kind, PILOT_KINDS)
+    pilot_length, n_devices = check_size(kind, pilot_length, n_devices)
     if FIELDS[kind] == ("pilots",):
         check_total(pilot_length, n_devices)
-    elif max(pilot_length, n_devices) > _MOST_DEVICES:
+    elif max(pilot_length, n_devices) > _MAX_DEVICES:
         raise ValueError(
-            f"pilot book: expected at most {_MOST_DEVICES} devices, and symbols a pilot, "
+            f"pilot book: expected at most {_MAX_DEVICES} devices, and symbols a pilot, "
             f"got {pilot_length} × {n_devices}"
         )
-    rng = np.random.default_rng(as_int("seed", seed, 0))
-    fields = _MAKE[kind](rng, int(n_devices), int(pilot_length))
-    return PilotBook(kind, int(pilot_length), int(n_devices), device_id=device_id, **fields)
+    rng = np.random.default_rng(check_integer("seed", seed, 0))
+    fields = _MAKE[kind](rng, n_devices, pilot_length)
+    names = None if device_id is None else check_names(device_id, n_devices)
+    return PilotBook(kind, pilot_length, n_devices, device_id=names, **fields)
 
 
 def _make_gaussian(rng, n_devices, pilot_length):

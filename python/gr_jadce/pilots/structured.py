@@ -13,8 +13,10 @@ class has
 """
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import fft
 from scipy.sparse.linalg import LinearOperator, eigsh
 
@@ -24,22 +26,22 @@ class MatrixPilots:
 
     tight_bound = None
 
-    def __init__(self, matrix):
+    def __init__(self, matrix: np.ndarray):
         self._matrix = {matrix.dtype: matrix}
 
-    def forward(self, X):
+    def forward(self, X: np.ndarray) -> np.ndarray:
         matrix = self._in(X.dtype)
         return (matrix @ X.reshape(len(X), -1)).reshape(len(matrix), *X.shape[1:])
 
-    def adjoint(self, Y):
+    def adjoint(self, Y: np.ndarray) -> np.ndarray:
         matrix = self._in(Y.dtype)
         X = matrix.T @ Y.reshape(len(Y), -1).conj()  # conjugates what is small, not the matrix
         return np.conj(X, out=X).reshape(matrix.shape[1], *Y.shape[1:])
 
-    def columns(self, index):
+    def columns(self, index: np.ndarray) -> np.ndarray:
         return self._in(np.complex64)[:, index].astype(np.complex128)
 
-    def gram(self, left, right):
+    def gram(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         return self.columns(left).conj().T @ self.columns(right)
 
     def _in(self, dtype):
@@ -53,28 +55,28 @@ class MatrixPilots:
 class DftPilots:
     """Rows of the N-point DFT matrix, divided by √L."""
 
-    def __init__(self, rows, n_devices):
+    def __init__(self, rows: ArrayLike, n_devices: int):
         self.rows, self.n_devices = np.asarray(rows, dtype=np.int64), n_devices
         self.tight_bound = n_devices / len(self.rows)
 
-    def forward(self, X):
+    def forward(self, X: np.ndarray) -> np.ndarray:
         return fft.fft(_as_complex(X), axis=0)[self.rows] * _scale(X, len(self.rows))
 
-    def adjoint(self, Y):
+    def adjoint(self, Y: np.ndarray) -> np.ndarray:
         spread = _spread(self.n_devices, self.rows, Y) * _scale(Y, len(self.rows))
         return fft.ifft(spread, axis=0, norm="forward", overwrite_x=True)
 
-    def tight_extension(self):
+    def tight_extension(self) -> tuple["DftPilots", np.ndarray]:
         return self, np.arange(self.n_devices)
 
-    def columns(self, index):
+    def columns(self, index: np.ndarray) -> np.ndarray:
         phase = np.outer(self.rows, index) % self.n_devices
         return np.exp(-2j * np.pi * phase / self.n_devices) / np.sqrt(len(self.rows))
 
-    def gram(self, left, right):
+    def gram(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         return self._inner_products[np.subtract.outer(left, right) % self.n_devices]
 
-    def coherence(self):
+    def coherence(self) -> float:
         return float(np.abs(self._inner_products[1:]).max(initial=0))
 
     @cached_property
@@ -86,32 +88,32 @@ class DftPilots:
 class HadamardPilots:
     """Rows, and the first N columns, of the Sylvester-Hadamard matrix of order 2^k ≥ N, divided by √L."""
 
-    def __init__(self, rows, n_devices):
+    def __init__(self, rows: ArrayLike, n_devices: int):
         self.rows, self.n_devices = np.asarray(rows, dtype=np.int64), n_devices
         self.order = hadamard_order(n_devices)
-        self.tight_bound = n_devices / len(self.rows) if n_devices == self.order else None
+        self.tight_bound: float | None = n_devices / len(self.rows) if n_devices == self.order else None
 
-    def forward(self, X):
+    def forward(self, X: np.ndarray) -> np.ndarray:
         padded = _as_complex(X) if len(X) == self.order else _spread(self.order, slice(len(X)), X)
         return hadamard_transform(padded)[self.rows] * _scale(X, len(self.rows))
 
-    def adjoint(self, Y):
+    def adjoint(self, Y: np.ndarray) -> np.ndarray:
         spread = _spread(self.order, self.rows, Y) * _scale(Y, len(self.rows))
         return hadamard_transform(spread)[: self.n_devices]
 
-    def tight_extension(self):
+    def tight_extension(self) -> tuple["HadamardPilots", np.ndarray]:
         return HadamardPilots(self.rows, self.order), np.arange(self.n_devices)
 
-    def columns(self, index):
+    def columns(self, index: np.ndarray) -> np.ndarray:
         bits = np.bitwise_and.outer(self.rows, index)
         for shift in (32, 16, 8, 4, 2, 1):  # the parity of all bits ends in the lowest
             bits ^= bits >> shift
         return (1 - 2 * (bits & 1)) / np.sqrt(len(self.rows)) + 0j
 
-    def gram(self, left, right):
+    def gram(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         return self._inner_products[np.bitwise_xor.outer(left, right)]
 
-    def coherence(self):
+    def coherence(self) -> float:
         # Some two of the first N columns have any index but 0 as exclusive or: N > order/2.
         return float(np.abs(self._inner_products[1:]).max(initial=0))
 
@@ -125,7 +127,7 @@ class HadamardPilots:
 class ZadoffChuPilots:
     """Cyclic shifts of Zadoff-Chu sequences; those of a root are an orthonormal basis, and FFTs correlate."""
 
-    def __init__(self, roots, shifts, length, n_devices):
+    def __init__(self, roots: ArrayLike, shifts: ArrayLike, length: int, n_devices: int):
         device, shifts = np.arange(n_devices), np.asarray(shifts, dtype=np.int64)
         self.n_devices, self.root, self.shift = n_devices, device // len(shifts), shifts[device % len(shifts)]
         self.roots = np.asarray(roots, dtype=np.int64)[: self.root[-1] + 1]
@@ -136,28 +138,28 @@ class ZadoffChuPilots:
         mirrored = np.roll(spectrum[:, ::-1], 1, axis=1).conj()
         self._spectra = {dtype: (spectrum.astype(dtype), mirrored.astype(dtype)) for dtype in "FD"}
 
-    def forward(self, X):
+    def forward(self, X: np.ndarray) -> np.ndarray:
         spread = _spread(len(self.roots) * self.length, self.places, X.reshape(len(X), -1))
         spread = spread.reshape(len(self.roots), self.length, -1)
         spectra = fft.ifft(spread, axis=1, norm="forward", overwrite_x=True)
         total = np.einsum("rl,rlc->lc", self._spectra[spread.dtype.char][0], spectra)
         return fft.ifft(total, axis=0, overwrite_x=True).reshape(self.length, *X.shape[1:])
 
-    def adjoint(self, Y):
+    def adjoint(self, Y: np.ndarray) -> np.ndarray:
         spectrum = fft.ifft(_as_complex(Y.reshape(self.length, -1)), axis=0, norm="forward")
         spectra = self._spectra[spectrum.dtype.char][1][:, :, None] * spectrum
         X = fft.ifft(spectra, axis=1, overwrite_x=True).reshape(len(self.roots) * self.length, -1)
         return X[self.places].reshape(len(self.places), *Y.shape[1:])
 
-    def tight_extension(self):
+    def tight_extension(self) -> tuple["ZadoffChuPilots", np.ndarray]:
         count = len(self.roots) * self.length
         return ZadoffChuPilots(self.roots, np.arange(self.length), self.length, count), self.places
 
-    def columns(self, index):
+    def columns(self, index: np.ndarray) -> np.ndarray:
         symbol = np.arange(self.length)[:, None]
         return self._sequences()[self.root[index], (symbol + self.shift[index]) % self.length]
 
-    def gram(self, left, right):
+    def gram(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         out = np.empty((len(left), len(right)), np.complex128)
         for a in np.unique(self.root[left]):
             for b in np.unique(self.root[right]):
@@ -166,7 +168,7 @@ class ZadoffChuPilots:
                 out[np.ix_(rows, columns)] = self._correlation(a, b)[lag % self.length]
         return out
 
-    def coherence(self):
+    def coherence(self) -> float:
         pairs = [(a, b) for a in range(len(self.roots)) for b in range(a)]
         return max(
             (float(np.abs(self._correlation(*pair))[self._lags(*pair)].max()) for pair in pairs), default=0.0
@@ -191,7 +193,7 @@ class ZadoffChuPilots:
         return np.exp(-1j * np.pi * exponent / self.length) / np.sqrt(self.length)
 
 
-def eigenvalue_range(pilots, pilot_length):
+def eigenvalue_range(pilots: Any, pilot_length: int) -> tuple[float, float]:
     """Smallest and largest eigenvalue of A Aᴴ, by the Lanczos method, to four digits."""
     operator = LinearOperator(
         (pilot_length, pilot_length), lambda y: pilots.forward(pilots.adjoint(y.ravel())), dtype=np.complex128
@@ -201,12 +203,12 @@ def eigenvalue_range(pilots, pilot_length):
     return float(low), float(high)
 
 
-def hadamard_order(n_devices):
+def hadamard_order(n_devices: int) -> int:
     """The smallest power of two that is at least N."""
     return 1 << max(n_devices - 1, 0).bit_length()
 
 
-def hadamard_transform(X):
+def hadamard_transform(X: np.ndarray) -> np.ndarray:
     """The Sylvester-Hadamard matrix of order len(X), a power of two, times X (order, …), real or complex.
 
     It is a Kronecker product of small ones. Each matrix product does one, and moves its axis from the
