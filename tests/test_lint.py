@@ -1,4 +1,8 @@
-"""The style that CONTRIBUTING.md promises: ruff for Python, clang-format for C++, and sound shell scripts."""
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The style that CONTRIBUTING.md promises: ruff for Python, clang-format for C++, and sound shell scripts.
+
+Only what git tracks is looked at: files that a user left in the clone are no business of the tests.
+"""
 
 import shutil
 import subprocess
@@ -9,14 +13,18 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 RUFF = Path(sys.prefix) / "bin" / "ruff"
+PYTHON = ("*.py", "apps/jadce-*")
+SOURCES = (
+    *PYTHON, "*.hpp", "*.cc", "*.sh", ".ci/run", "Makefile", "*CMakeLists.txt", "*.cmake", "*.yml", "*.toml",
+    ":!MANIFEST.yml",
+)  # fmt: skip
 
 
 def tracked(*patterns):
     listing = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return [name for name in listing.stdout.splitlines() if (ROOT / name).is_file()]
+        ["git", "ls-files", "-z", "--", *patterns], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return [name for name in listing.stdout.split("\0") if name and (ROOT / name).is_file()]
 
 
 def check(*command):
@@ -27,7 +35,7 @@ def check(*command):
 @pytest.mark.skipif(not RUFF.exists(), reason="ruff is in the .venv that `make test` makes")
 @pytest.mark.parametrize("arguments", [["check"], ["format", "--check", "--diff"]], ids=["check", "format"])
 def test_ruff(arguments):
-    check(RUFF, *arguments, ".")
+    check(RUFF, *arguments, "--", *tracked(*PYTHON))
 
 
 @pytest.mark.skipif(not shutil.which("clang-format"), reason="needs Debian's clang-format")
@@ -42,3 +50,19 @@ def test_shell_scripts_parse():
     assert "tools/setup.sh" in scripts
     for name in scripts:
         check("bash", "-n", name)
+
+
+def test_every_source_file_names_its_licence():
+    mark = "SPDX-License-Identifier: GPL-3.0-or-later"
+    heads = {name: (ROOT / name).read_text().splitlines()[:2] for name in tracked(*SOURCES)}
+    assert len(heads) > 200
+    assert [name for name, head in heads.items() if not any(mark in line for line in head)] == []
+
+
+def test_files_that_git_does_not_track_are_not_looked_at(tmp_path, monkeypatch):
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    (tmp_path / "tracked.py").write_text("")
+    subprocess.run(["git", "add", "tracked.py"], cwd=tmp_path, check=True)
+    (tmp_path / "left_behind.py").write_text("import   os")
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    assert tracked(*PYTHON) == ["tracked.py"]
