@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 # Everything here works from a bare Debian: each target installs what it needs (tools/setup.sh)
 # and stages the package in build/stage (tools/stage.sh) before it runs.
 SHELL := /bin/bash

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 # Source this in the repository (". ./env.sh") to use what `make setup` staged in build/stage:
 # the Python package, the apps on PATH, and the blocks in GRC and grcc.
 if [ ! -f "$PWD/python/gr_jadce/__init__.py" ]; then

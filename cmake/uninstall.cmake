@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 # Removes what the last `make install` from BUILD_DIR put in place, and the directories of our own
 # once nothing is left in them but the byte code that Python has written there since.
 set(manifest "${BUILD_DIR}/install_manifest.txt")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Kernel or NumPy: chosen as asked, and NumPy does everything where the kernel is missing."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Which part of the package may import which, and what importing it must not load."""
 
 import ast

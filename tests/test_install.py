@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """`cmake --install` puts everything in place, and `uninstall` takes all of it away."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """tools/setup.sh on systems it cannot serve: it says what it expected and found, and installs nothing."""
 
 import shutil

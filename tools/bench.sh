@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-3.0-or-later
 # Times gr-jadce and its peers, which a venv of their own holds (build/bench-venv): make bench
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-3.0-or-later
 # setup.sh run|test|docs|bench|train: installs what is missing on a Debian-like system, and nothing when all is there.
 #   run    what the receiver and its demo need; as root also the simulated USRPs
 #   test   the same and what the tests need

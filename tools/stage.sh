@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-3.0-or-later
 # Builds the package and installs it in build/stage, which then holds exactly what the sources give.
 set -euo pipefail
 cd "$(dirname "$0")/.."

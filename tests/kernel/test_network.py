@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The kernel's network is the NumPy form, which is torch's."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The kernel's PC-ADMM is the NumPy form, frame by frame, and its certificates are true."""
 
 import os
