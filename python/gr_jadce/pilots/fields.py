@@ -12,7 +12,7 @@ from ..checks import check_choice, check_integer
 from .structured import hadamard_order
 
 _MAX_ENTRIES = 2**27  # of a matrix: 1 GiB
-_MIN_PEAK, _MAX_PEAK = 1e-9, 1e9  # of a pilot's largest symbol: single precision squares it twice
+_MIN_PEAK, _MAX_PEAK = 1e-10, 1e10  # of a pilot's largest symbol: single precision squares it twice
 # What a book of each kind stores; "custom" is any matrix of the user's own.
 FIELDS = {
     "gaussian": ("pilots",),
