@@ -136,7 +136,7 @@ def four_usrps(case, folder):
     from usrp_sim.radios import simulated_radios
 
     scenario, n_slots = case.scenario, RADIO_SLOTS + SPARE_SLOTS
-    samples, uplink = simulate_slots(scenario, RADIO_SLOT_PERIOD, n_slots, SEED)
+    samples, uplink = simulate_slots(scenario, RADIO_SLOT_PERIOD, n_slots, seed=SEED)
     scale = 0.1 / np.sqrt(np.mean(np.abs(uplink.received) ** 2))  # 20 dB below the radios' full scale
     path = folder / f"{case.name}.jsonl"
     with tempfile.TemporaryDirectory() as temporary:

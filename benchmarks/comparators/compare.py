@@ -135,7 +135,7 @@ def compared(name, estimators, pilots, args):
         tallies = {label: Tally() for label in estimators}
         scenario = Scenario(pilots, cell.n_antennas, ACTIVITY_RATE, snr_db=snr_db)
         for first in range(0, args.frames, BATCH):
-            uplink = simulate(scenario, min(BATCH, args.frames - first), 0, first)
+            uplink = simulate(scenario, min(BATCH, args.frames - first), first_frame=first)
             for label, (estimator, _) in estimators.items():
                 tallies[label].add(uplink, estimator(uplink.received, uplink.noise_var), None)
             progress.show(i * args.frames + first, f"{name}: {snr_db} dB")

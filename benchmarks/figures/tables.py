@@ -198,7 +198,7 @@ def frame_errors(estimator, scenario, n_frames, seed, batch=100):
     """Every frame's error energy, and the energy of all channels."""
     errors, power = [], 0.0
     for first in range(0, n_frames, batch):
-        uplink = simulate(scenario, min(batch, n_frames - first), seed, first)
+        uplink = simulate(scenario, min(batch, n_frames - first), seed, first_frame=first)
         channel = estimator(uplink.received, uplink.noise_var).channel
         errors.append(np.sum(np.abs(channel - uplink.channel) ** 2, axis=(1, 2), dtype=float))
         power += np.sum(np.abs(uplink.channel) ** 2, dtype=float)

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The waveform of a pilot on the air: a cyclic prefix, root-raised-cosine pulses, samples."""
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.signal import upfirdn
 
-from .checks import check_integer
+from .checks import check_integer, check_positive
 
 _REACH = 12  # symbols to where a raised cosine has died away
 
@@ -39,18 +40,21 @@ class Waveform:
 
     samples_per_symbol: int = 4
     roll_off: float = 0.25
+    _: KW_ONLY
     span: int = 8
     cyclic_prefix: int = 0
 
-    def __post_init__(self):
-        check_integer("samples_per_symbol", self.samples_per_symbol, 2, 2**10)
-        if not 0 < self.roll_off <= 1:
-            raise ValueError(f"roll_off: expected a number above 0, at most 1, got {self.roll_off!r}")
-        check_integer("span", self.span, 1, 2**10)
-        check_integer("cyclic_prefix", self.cyclic_prefix, 0, 2**20)
+    def __post_init__(self) -> None:
+        for name, value in (
+            ("samples_per_symbol", check_integer("samples_per_symbol", self.samples_per_symbol, 2, 2**10)),
+            ("roll_off", check_positive("roll_off", self.roll_off, 1)),
+            ("span", check_integer("span", self.span, 1, 2**10)),
+            ("cyclic_prefix", check_integer("cyclic_prefix", self.cyclic_prefix, 0, 2**20)),
+        ):
+            object.__setattr__(self, name, value)
 
     @cached_property
-    def taps(self) -> np.ndarray:
+    def taps(self) -> NDArray:
         """The pulse, and so the matched filter: 2·span·samples_per_symbol + 1 taps of unit energy,
         but for what `span` cuts off."""
         half = self.span * self.samples_per_symbol
@@ -61,11 +65,11 @@ class Waveform:
         """Samples from the start of a slot to the pilot's first symbol, behind the matched filter."""
         return (2 * self.span + self.cyclic_prefix) * self.samples_per_symbol
 
-    def n_samples(self, pilot_length) -> int:
+    def n_samples(self, pilot_length: int) -> int:
         """Samples of a burst."""
         return (self.cyclic_prefix + pilot_length - 1 + 2 * self.span) * self.samples_per_symbol + 1
 
-    def bursts(self, pilots, delay=0.0) -> np.ndarray:
+    def bursts(self, pilots: NDArray, delay: ArrayLike = 0.0) -> NDArray:
         """Bursts of pilots (L, K), each late by its delay (K,) in symbols: (n_samples + late, K).
 
         The samples of all bursts begin with the slot. The array is as long as the latest delay
@@ -98,7 +102,7 @@ class Waveform:
         return np.where(near, root_raised_cosine(time, self.roll_off), 0) / scale
 
 
-def root_raised_cosine(time, roll_off) -> np.ndarray:
+def root_raised_cosine(time: ArrayLike, roll_off: float) -> NDArray:
     """The root-raised-cosine pulse of unit energy at times in symbols."""
     time = np.asarray(time, float)
     x = 4 * roll_off * time
@@ -113,7 +117,7 @@ def root_raised_cosine(time, roll_off) -> np.ndarray:
     return np.where(time == 0, 1 + roll_off * (4 / np.pi - 1), value)
 
 
-def raised_cosine(time, roll_off) -> np.ndarray:
+def raised_cosine(time: ArrayLike, roll_off: float) -> NDArray:
     """The pulse behind the matched filter, 1 at its peak, at times in symbols."""
     time = np.asarray(time, float)
     x = 2 * roll_off * time
@@ -122,7 +126,7 @@ def raised_cosine(time, roll_off) -> np.ndarray:
     return np.sinc(time) * np.where(singular, np.pi / 4, bend)
 
 
-def late(delay, length, roll_off, cyclic=False) -> np.ndarray:
+def late(delay: ArrayLike, length: int, roll_off: float, *, cyclic: bool = False) -> NDArray:
     """Operators (K, L, L) that delay a pilot by (K,) symbols, behind the matched filter.
 
     `cyclic`: the pilot has a cyclic prefix at least as long as the delay.
@@ -132,9 +136,9 @@ def late(delay, length, roll_off, cyclic=False) -> np.ndarray:
     if not cyclic:
         return raised_cosine(lag, roll_off)
     wraps = -(-int(_REACH + np.abs(delay).max(initial=0)) // length)
-    return sum(raised_cosine(lag + w * length, roll_off) for w in range(-wraps, wraps + 1))
+    return np.sum([raised_cosine(lag + w * length, roll_off) for w in range(-wraps, wraps + 1)], axis=0)
 
 
-def turn(offset, length) -> np.ndarray:
+def turn(offset: ArrayLike, length: int) -> NDArray:
     """The carrier e^{2πiνl} (…, L) of offsets ν in cycles a symbol, 1 at the first symbol."""
     return np.exp(2j * np.pi * np.asarray(offset)[..., None] * np.arange(length))

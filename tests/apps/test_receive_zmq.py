@@ -34,7 +34,9 @@ def send_frames(book, address):
 
     def start(n_slots=N_SLOTS, **options):
         scenario = Scenario(book, n_antennas=1, activity_rate=0.1, snr_db=20.0)
-        source = uplink_source(book, 1, scenario.activity_rate, -1, scenario.snr_db, 0.0, PERIOD, n_slots)
+        source = uplink_source(
+            book, 1, scenario.activity_rate, snr_db=scenario.snr_db, slot_period=PERIOD, n_slots=n_slots
+        )
         framer = pilot_framer(book.pilot_length, 1, PERIOD, tag_every_frame=True)
         sink = zeromq.push_sink(gr.sizeof_gr_complex, book.pilot_length, address, 100, True, 2)
         flowgraph = gr.top_block()

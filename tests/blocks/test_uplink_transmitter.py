@@ -39,7 +39,7 @@ def test_every_burst_has_its_samples_and_its_time():
         BOOK,
         DEVICES,
         PERIOD,
-        (7, 0.5),
+        slot_origin=(7, 0.5),
         first_slot=3,
         n_slots=50,
         send_eof=True,

@@ -48,9 +48,13 @@ class Cutter:
             if index in stamps:
                 stamp, rate = stamps[index], self.framer.clock.rate
                 self.timeline.tell(
-                    stamp.frame_id, stamp.rx_time, self.framer.slot_period, float(rate), stamp.totals
+                    frame_id=stamp.frame_id,
+                    rx_time=stamp.rx_time,
+                    slot_period=self.framer.slot_period,
+                    rate=float(rate),
+                    totals=stamp.totals,
                 )
-            [(frame_id, rx_time)] = self.timeline.take(1)
+            [(frame_id, rx_time)] = self.timeline.pop(1)
             self.order.append(frame_id)
             self.frames[frame_id] = out[index].copy()
             self.times[frame_id] = rx_time
@@ -425,15 +429,15 @@ def test_timeline_extrapolates_and_honours_what_it_is_told():
     timeline = FrameTimeline()
     totals = {"gaps": 1, "slots_lost": 2, "partial_frames": 1, "samples": 700}
     timeline.tell(frame_id=5, rx_time=(1, 0.999_95), slot_period=40, rate=1e6, totals=totals)
-    assert timeline.take(3) == [(5, (1, 0.999_95)), (6, (1, 0.999_99)), (7, (2, 0.000_03))]
+    assert timeline.pop(3) == [(5, (1, 0.999_95)), (6, (1, 0.999_99)), (7, (2, 0.000_03))]
     assert timeline.samples == 780
     assert timeline.totals == totals
     timeline.tell(frame_id=20, rx_time=(9, 0.0))
-    assert timeline.take(2) == [(20, (9, 0.0)), (21, (9, 0.000_04))]
+    assert timeline.pop(2) == [(20, (9, 0.0)), (21, (9, 0.000_04))]
 
 
 def test_timeline_without_being_told_counts_from_zero():
-    assert FrameTimeline().take(2) == [(0, (0, 0.0)), (1, (0, 0.0))]
+    assert FrameTimeline().pop(2) == [(0, (0, 0.0)), (1, (0, 0.0))]
 
 
 @pytest.mark.parametrize(
@@ -468,7 +472,7 @@ def test_a_timeline_refuses_what_no_framer_tells_and_keeps_what_it_had(name, val
     with pytest.raises(ValueError, match=r"expected"):
         timeline.tell(rx_time=(5, 0.0), **{name: value})
     assert timeline.totals == {"gaps": 0, "slots_lost": 0, "partial_frames": 0, "samples": 0}
-    assert timeline.take(1) == [(0, (0, 0.0))]
+    assert timeline.pop(1) == [(0, (0, 0.0))]
 
 
 @pytest.mark.parametrize("seconds", [2**63, 10**400])

@@ -120,7 +120,7 @@ def test_slots_hold_the_frames_and_noise_in_the_guard():
     scenario = Scenario(BOOK, n_antennas=2, snr_db=10)
     samples, uplink = simulate_slots(scenario, 40, 50, seed=3, first_slot=4)
     slots = samples.reshape(50, 40, 2)
-    np.testing.assert_array_equal(slots[:, :24], simulate(scenario, 50, 3, 4).received)
+    np.testing.assert_array_equal(slots[:, :24], simulate(scenario, 50, 3, first_frame=4).received)
     assert np.mean(np.abs(slots[:, 24:]) ** 2) == pytest.approx(uplink.noise_var, rel=0.1)
     again, _ = simulate_slots(scenario, 40, 1, seed=3, first_slot=10)
     np.testing.assert_array_equal(again, samples[6 * 40 : 7 * 40])
@@ -156,5 +156,5 @@ def test_scenarios_beyond_all_floats_are_refused(name, value):
 
 @pytest.mark.parametrize("seed", [-1, 2**64])
 def test_a_seed_of_no_generator_is_refused(seed):
-    with pytest.raises(ValueError, match="^seed: expected 0 to"):
+    with pytest.raises(ValueError, match="^seed: expected an integer from 0 to"):
         simulate(Scenario(BOOK), 1, seed)

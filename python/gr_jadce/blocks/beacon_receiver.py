@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A device's ear: samples to the base station's slots, as messages."""
 
+from fractions import Fraction
+from typing import Any
+
 import numpy as np
 import pmt
 from gnuradio import gr
+from numpy.typing import NDArray
 
 from ..slots.beacon import Beacon, BeaconReceiver
 from ..slots.clock import SampleClock
 from ..waveform import Waveform
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog
-from .support.tags import tag_name
+from .support.tags import gather_tags, read_time
 
 _GRID = pmt.intern("grid")
+_MAX_LOST_BEACONS = 1000  # in one gap: after a longer one, the receiver starts over
 
 
 class beacon_receiver(gr.sync_block):
@@ -42,13 +47,20 @@ class beacon_receiver(gr.sync_block):
         If an argument is out of range.
     """
 
-    def __init__(self, beacon_period, rate=1e6, waveform=None, order=8):
+    def __init__(
+        self,
+        beacon_period: int,
+        *,
+        rate: float = 1e6,
+        waveform: Waveform | dict[str, Any] | None = None,
+        order: int = 8,
+    ) -> None:
         waveform = waveform if isinstance(waveform, Waveform) else Waveform(**(waveform or {}))
         self._receiver = BeaconReceiver(Beacon(waveform, order), beacon_period)
         self._clock = SampleClock(rate)
         self._piece = self._receiver.period // 2  # holds one beacon at most
-        self._base = 0  # device position of the first sample pushed
-        self._taken = 0
+        self._base: int | Fraction = 0  # device position of the first sample pushed
+        self._pushed = 0  # samples, those lost among them
         gr.sync_block.__init__(self, "JADCE beacon receiver", in_sig=[np.complex64], out_sig=None)
         self.message_port_register_out(_GRID)
         self._log = LimitedLog(self.logger)
@@ -58,42 +70,48 @@ class beacon_receiver(gr.sync_block):
         """Does it follow the beacon now?"""
         return self._receiver.locked
 
-    def work(self, input_items, output_items):
+    def work(self, input_items: list[NDArray], output_items: Any) -> int:
         """Push all samples, stretch by stretch between tags."""
         samples, used = input_items[0], 0
-        for tag in sorted(self.get_tags_in_window(0, 0, len(samples)), key=lambda tag: tag.offset):
-            index = tag.offset - self.nitems_read(0)
+        for index, tags in gather_tags(self, len(samples)).items():
             self._push(samples[used:index])
             used = index
-            self._take_tag(tag)
+            self._apply(tags)
         self._push(samples[used:])
         return len(samples)
 
     def _push(self, samples):
         for piece in np.split(samples, range(self._piece, len(samples), self._piece)):
             moved = self._receiver.push(piece)
-            self._taken += len(piece)
-            if moved and self._receiver.locked:
+            self._pushed += len(piece)
+            if moved and self._receiver.locked and self._base + self._receiver.tracker.position >= 0:
                 self.message_port_pub(_GRID, pmt.to_pmt(self._grid()))
 
-    def _take_tag(self, tag):
+    def _apply(self, tags):
+        """Set rate and time together: a time counts in samples of the rate at its sample."""
         try:
-            if tag_name(tag) == "rx_rate":
-                self._clock = SampleClock(pmt.to_double(tag.value))
-            elif tag_name(tag) == "rx_time":
-                time = pmt.to_uint64(pmt.tuple_ref(tag.value, 0)), pmt.to_double(pmt.tuple_ref(tag.value, 1))
-                self._set_time(self._clock.position(*time))
+            rate, rx_time = tags.get("rx_rate"), tags.get("rx_time")
+            clock = self._clock if rate is None else SampleClock(pmt.to_double(rate))
+            expected = self._base + self._pushed
+            if clock.rate != self._clock.rate:
+                expected = clock.position(*self._clock.time(expected))
+            position = expected if rx_time is None else clock.position(*read_time(rx_time))
         except Exception as error:
             self._log.warn(f"ignoring a malformed rx_time or rx_rate tag: {error}")
+            return
+        self._base, self._clock = expected - self._pushed, clock
+        self._set_time(position)
 
     def _set_time(self, position):
         """The next sample is at a device position: what lies between was lost."""
-        lost = round(position - self._base - self._taken)
-        if not self._taken or lost < 0:
-            self._base = position - self._taken
+        lost = round(position - self._base - self._pushed)
+        if lost > _MAX_LOST_BEACONS * self._receiver.period:
+            self._receiver.restart()
+        if not self._pushed or not 0 <= lost <= _MAX_LOST_BEACONS * self._receiver.period:
+            self._base = position - self._pushed
         elif lost:
             self._receiver.skip(lost)
-            self._taken += lost
+            self._pushed += lost
 
     def _grid(self):
         tracker, sighting = self._receiver.tracker, self._receiver.sighting

@@ -22,7 +22,7 @@ from ..reports.pdus import status_to_pmt, to_pmts
 from ..slots.timeline import FrameTimeline
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog
-from .support.tags import tag_name
+from .support.tags import gather_tags, read_time
 from .support.thread_state import ThreadState
 
 _ACTIVITY, _CHANNEL, _STATUS = _PORTS = [pmt.intern(name) for name in ("activity", "channel", "status")]
@@ -227,15 +227,11 @@ class receiver(gr.sync_block):
 
     def _stamps(self, count):
         """(frame_id, rx_time) of the frames just taken."""
-        tags = {}
-        for tag in self.get_tags_in_window(0, 0, count):
-            index = tag.offset - self.nitems_read(0)
-            tags.setdefault(index, {})[tag_name(tag)] = tag.value
         stamps = []
-        for index in sorted(tags):
-            stamps += self._timeline.take(index - len(stamps))
-            self._tell_timeline(tags[index])
-        return stamps + self._timeline.take(count - len(stamps))
+        for index, tags in gather_tags(self, count).items():
+            stamps += self._timeline.pop(index - len(stamps))
+            self._tell_timeline(tags)
+        return stamps + self._timeline.pop(count - len(stamps))
 
     def _tell_timeline(self, tags):
         try:
@@ -290,14 +286,10 @@ def _default_threads():
     return min(len(os.sched_getaffinity(0)), _MOST_DEFAULT_THREADS)
 
 
-def _time(value):
-    return pmt.to_uint64(pmt.tuple_ref(value, 0)), pmt.to_double(pmt.tuple_ref(value, 1))
-
-
 # What a framer's tags are called in `FrameTimeline.tell`, and how they are read.
 _FRAME_TAGS = {
     "frame_id": ("frame_id", pmt.to_uint64),
-    "rx_time": ("rx_time", _time),
+    "rx_time": ("rx_time", read_time),
     "slot_period": ("slot_period", pmt.to_uint64),
     "rx_rate": ("rate", pmt.to_double),
     "framer": ("totals", pmt.to_python),

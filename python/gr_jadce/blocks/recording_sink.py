@@ -11,7 +11,7 @@ from ..recordings.writer import RecordingWriter
 from ..slots.clock import SampleClock
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog
-from .support.tags import tag_name
+from .support.tags import gather_tags, read_time
 
 
 class recording_sink(gr.sync_block):
@@ -128,14 +128,17 @@ class recording_sink(gr.sync_block):
 
     def _tags(self, count):
         """{index: {name: value}} of what is told of the next `count` samples."""
-        first, told = self.nitems_read(0), {}
-        for tag in self.get_tags_in_window(0, 0, count):
-            name, read = _TAGS.get(tag_name(tag), (None, None))
+        told = {index: self._read(tags) for index, tags in gather_tags(self, count).items()}
+        return {index: values for index, values in told.items() if values}
+
+    def _read(self, tags):
+        told = {}
+        for key in _TAGS.keys() & tags.keys():
+            name, read = _TAGS[key]
             try:
-                if name is not None:
-                    told.setdefault(tag.offset - first, {})[name] = read(tag.value)
+                told[name] = read(tags[key])
             except Exception as error:
-                self._log.warn(f"ignoring a malformed tag {tag_name(tag)}: {error}")
+                self._log.warn(f"ignoring a malformed tag {key}: {error}")
         return told
 
     def _say_it_ended(self, error):
@@ -143,8 +146,7 @@ class recording_sink(gr.sync_block):
 
 
 def _time(value):
-    seconds, fraction = pmt.to_uint64(pmt.tuple_ref(value, 0)), pmt.to_double(pmt.tuple_ref(value, 1))
-    return check_time("rx_time", seconds, fraction)
+    return check_time("rx_time", *read_time(value))
 
 
 def _rate(value):

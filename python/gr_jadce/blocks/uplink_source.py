@@ -2,31 +2,36 @@
 """The simulated uplink as a stream source, tagged as UHD tags, with its truth as messages."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from threading import Lock
 from time import monotonic, sleep
+from typing import Any
 
 import numpy as np
 import pmt
 from gnuradio import gr
+from numpy.typing import NDArray
 
-from ..checks import check_integer
-from ..pilots.book import load_pilots
+from ..checks import check_integer, check_number, check_positive
+from ..pilots.book import PilotBook, as_pilot_book, load_pilots
 from ..reports.pdus import to_pmts
 from ..reports.truth import truth_report
+from ..slots.clock import check_device_time
 from ..uplink.bursts import burst_length, digitise, simulate_bursts
-from ..uplink.simulation import MOST_SEED, Scenario, simulate_slots
+from ..uplink.simulation import MAX_SEED, Scenario, simulate_slots
 from ..waveform import Waveform
 from .support.lifetime import keep_alive
+from .support.tags import make_time
 
 _ACTIVITY, _CHANNEL = pmt.intern("activity"), pmt.intern("channel")
 _RX_TIME, _RX_RATE, _RX_FREQ = pmt.intern("rx_time"), pmt.intern("rx_rate"), pmt.intern("rx_freq")
 _MAX_BATCH = 64
 _LONGEST_SLOT = 2**26  # samples; a slot is simulated at once
-# A throttled source waits this long at most, in seconds, so that the flowgraph can stop.
-_MAX_WAIT = 0.2
-_CHUNK = 0.005  # seconds of samples worth waking up for
+_MAX_WAIT_S = 0.2  # a throttled source waits no longer at once, so that the flowgraph can stop
+_CHUNK_S = 0.005  # samples worth waking up for
 
 
 class uplink_source(gr.sync_block):
@@ -76,76 +81,78 @@ class uplink_source(gr.sync_block):
 
     def __init__(
         self,
-        pilots,
-        n_antennas=1,
-        activity_rate=0.1,
-        n_active=-1,
-        snr_db=10.0,
-        power_spread_db=0.0,
-        slot_period=0,
-        n_slots=0,
-        rate=1e6,
-        start_time=(0, 0.0),
-        throttle=False,
-        gaps=(),
-        seed=0,
-        send_eof=False,
-        propagation=None,
-        waveform=None,
-        full_scale=0.0,
-        n_bits=0,
-    ):
-        book = load_pilots(pilots) if isinstance(pilots, (str, os.PathLike)) else pilots
-        n_active = None if n_active is None or n_active < 0 else n_active
+        pilots: PilotBook | NDArray | str | os.PathLike[str],
+        n_antennas: int = 1,
+        activity_rate: float = 0.1,
+        *,
+        n_active: int | None = -1,
+        snr_db: float = 10.0,
+        power_spread_db: float = 0.0,
+        slot_period: int = 0,
+        n_slots: int = 0,
+        rate: float = 1e6,
+        start_time: tuple[int, float] = (0, 0.0),
+        throttle: bool = False,
+        gaps: Sequence[tuple[int, int]] = (),
+        seed: int = 0,
+        send_eof: bool = False,
+        propagation: dict[str, Any] | None = None,
+        waveform: Waveform | dict[str, Any] | None = None,
+        full_scale: float = 0.0,
+        n_bits: int = 0,
+    ) -> None:
+        book = load_pilots(pilots) if isinstance(pilots, (str, os.PathLike)) else as_pilot_book(pilots)
         self._waveform = waveform = Waveform(**waveform) if isinstance(waveform, dict) else waveform
-        propagation = dict(propagation or {}) | (
-            {"cyclic_prefix": waveform.cyclic_prefix} if waveform else {}
-        )
         self._scenario = Scenario(
-            book, n_antennas, activity_rate, n_active, snr_db, power_spread_db, **propagation
+            book,
+            n_antennas,
+            activity_rate,
+            n_active=None if n_active is None or n_active < 0 else n_active,
+            snr_db=snr_db,
+            power_spread_db=power_spread_db,
+            **dict(propagation or {}) | ({"cyclic_prefix": waveform.cyclic_prefix} if waveform else {}),
         )
         self._scenario_lock = Lock()
         least = self._least_period()
         self._slot_period = check_integer("slot_period", slot_period or least + 16, least, _LONGEST_SLOT)
         self._converter = _checked_converter(full_scale, n_bits)
         self._n_slots = check_integer("n_slots", n_slots, 0) or float("inf")
-        if not (np.isfinite(rate) and rate > 0):
-            raise ValueError(f"rate: expected samples per second above 0, got {rate!r}")
-        self._rate = float(rate)
-        self._start_time = _checked_time(start_time)
+        self._rate = check_positive("rate", rate)
+        self._start_time = check_device_time("start_time", start_time)
         self._gaps = _checked_gaps(gaps)
-        self._seed = check_integer("seed", seed, 0, MOST_SEED)
-        self._throttle, self._send_eof = throttle, send_eof
-        gr.sync_block.__init__(
-            self, "JADCE uplink source", in_sig=None, out_sig=[np.complex64] * int(n_antennas)
-        )
+        self._seed = check_integer("seed", seed, 0, MAX_SEED)
+        self._throttle, self._send_eof = bool(throttle), bool(send_eof)
+        ports = [np.complex64] * self._scenario.n_antennas
+        gr.sync_block.__init__(self, "JADCE uplink source", in_sig=None, out_sig=ports)
         for port in (_ACTIVITY, _CHANNEL):
             self.message_port_register_out(port)
         self._rewind()
         keep_alive(self)
 
-    def set_snr_db(self, snr_db):
+    def set_snr_db(self, snr_db: float) -> None:
         """Change the SNR, in dB, from the next slot on."""
-        self._change(snr_db=float(snr_db))
+        self._change(snr_db=snr_db)
 
-    def set_activity_rate(self, activity_rate):
+    def set_activity_rate(self, activity_rate: float) -> None:
         """Change the probability that a device transmits, from the next slot on."""
-        self._change(activity_rate=float(activity_rate))
+        self._change(activity_rate=activity_rate)
 
-    def start(self):
+    def start(self) -> bool:
         """Go on after an interruption, from slot 0 after the end."""
         if self._position >= self._end():
             self._rewind()
         self._tags_due, self._time_zero = True, None
         return True
 
-    def stop(self):
+    def stop(self) -> bool:
+        """End the message ports, if asked."""
         if self._send_eof:
             for port in (_ACTIVITY, _CHANNEL):
                 self.message_port_pub(port, pmt.PMT_EOF)
         return True
 
-    def work(self, input_items, output_items):
+    def work(self, input_items: Any, output_items: list[NDArray]) -> int:
+        """Give out samples up to the next gap; −1 at the end, never another negative count."""
         until_gap = self._skip_gaps()
         room = min(len(output_items[0]), until_gap, self._end() - self._position)
         if room <= 0:
@@ -184,14 +191,14 @@ class uplink_source(gr.sync_block):
         return self._gaps_ahead[-1][0] - self._position if self._gaps_ahead else float("inf")
 
     def _wait_for(self, room):
-        """Sleep, not too long, until enough samples are due; how many are."""
+        """Sleep, not too long, until enough samples are due; how many are: none during a gap."""
         if self._time_zero is None:
             self._time_zero = monotonic() - self._position / self._rate
-        wanted = min(room, max(self._rate * _CHUNK, 1))
+        wanted = min(room, max(self._rate * _CHUNK_S, 1))
         missing = self._position + wanted - (monotonic() - self._time_zero) * self._rate
         if missing > 0:
-            sleep(min(missing / self._rate, _MAX_WAIT))
-        return int((monotonic() - self._time_zero) * self._rate) - self._position
+            sleep(min(missing / self._rate, _MAX_WAIT_S))
+        return max(int((monotonic() - self._time_zero) * self._rate) - self._position, 0)
 
     def _simulate_for(self, room):
         """Simulate on if nothing is left at this position; samples ready from here."""
@@ -206,11 +213,16 @@ class uplink_source(gr.sync_block):
 
     def _simulate_slots(self, n_slots):
         scenario = self._scenario
-        which = (self._slot_period, n_slots, self._seed, self._next_slot)
-        if self._waveform is None:
-            samples, truth = simulate_slots(scenario, *which)
-        else:
-            samples, truth = simulate_bursts(scenario, self._waveform, *which)
+        simulated = simulate_slots
+        if self._waveform is not None:
+            simulated = partial(simulate_bursts, waveform=self._waveform)
+        samples, truth = simulated(
+            scenario,
+            slot_period=self._slot_period,
+            n_slots=n_slots,
+            seed=self._seed,
+            first_slot=self._next_slot,
+        )
         self._samples = digitise(samples, *self._converter) if self._converter else samples
         for i in range(n_slots):
             self._publish_truth(self._next_slot + i, scenario, truth, i)
@@ -230,8 +242,7 @@ class uplink_source(gr.sync_block):
         self._position += n_samples
 
     def _add_tags(self):
-        seconds, fraction = self._time_of(self._position)
-        time = pmt.make_tuple(pmt.from_uint64(seconds), pmt.from_double(fraction))
+        time = make_time(self._time_of(self._position))
         for antenna in range(self._scenario.n_antennas):
             offset = self.nitems_written(antenna)
             self.add_item_tag(antenna, offset, _RX_TIME, time)
@@ -247,23 +258,11 @@ class uplink_source(gr.sync_block):
 
 def _checked_converter(full_scale, n_bits):
     """(full_scale, n_bits) if there is a converter, else None."""
-    check_integer("n_bits", n_bits, 0, 24)
-    if not (np.isfinite(full_scale) and full_scale >= 0):
-        raise ValueError(f"full_scale: expected a magnitude of at least 0, got {full_scale!r}")
+    n_bits = check_integer("n_bits", n_bits, 0, 24)
+    full_scale = check_number("full_scale", full_scale, 0)
     if n_bits and not full_scale:
         raise ValueError("full_scale: expected one above 0 for a converter of n_bits, got 0")
-    return (float(full_scale), n_bits) if full_scale else None
-
-
-def _checked_time(start_time):
-    try:
-        seconds, fraction = start_time
-        good = 0 <= seconds < 2**63 and seconds == int(seconds) and 0 <= fraction < 1
-    except (TypeError, ValueError):
-        good = False
-    if not good:
-        raise ValueError(f"start_time: expected (whole seconds, fraction below 1), got {start_time!r}")
-    return int(seconds), float(fraction)
+    return (full_scale, n_bits) if full_scale else None
 
 
 def _checked_gaps(gaps):

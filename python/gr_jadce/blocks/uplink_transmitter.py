@@ -2,28 +2,33 @@
 """Devices on the air: timed bursts on the slot grid, for `uhd.usrp_sink`, with their truth as messages."""
 
 import os
+from collections.abc import Sequence
 from fractions import Fraction
+from numbers import Integral
 from time import monotonic
+from typing import Any
 
 import numpy as np
 import pmt
 from gnuradio import gr
+from numpy.typing import NDArray
 
 from ..checks import check_integer
-from ..pilots.book import as_pilot_book, load_pilots
+from ..pilots.book import PilotBook, as_pilot_book, load_pilots
 from ..reports.pdus import to_pmts
 from ..reports.report import Report
-from ..slots.clock import SampleClock, check_origin
+from ..slots.clock import LONGEST_SLOT, SampleClock, check_device_time
 from ..uplink.activity import PeriodicActivity, RandomActivity, ScriptedActivity
 from ..uplink.bursts import Bursts
 from ..waveform import Waveform
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog
+from .support.tags import make_time
 
 _PORTS = [pmt.intern("activity"), pmt.intern("channel")]
 _GRID = pmt.intern("grid")
-_AHEAD = (0.5, 1.5)  # seconds after a beacon that it tells the slots of
-_MOST_IDLE = 0.1  # seconds of looking for a slot with a burst, so that the flowgraph can stop
+_LEAD_S = (0.5, 1.5)  # from a beacon to the slots that it tells: the first of them, and the end
+_MAX_IDLE_S = 0.1  # of looking for a slot with a burst, so that the flowgraph can stop
 _TX_TIME, _TX_SOB, _TX_EOB = (pmt.intern(name) for name in ("tx_time", "tx_sob", "tx_eob"))
 
 
@@ -59,7 +64,7 @@ class uplink_transmitter(gr.sync_block):
         Mean power of one device's burst below that of a full-scale carrier. A sum of bursts that
         would clip all the same is scaled down and counted.
     continuous : bool
-        Send zeros between bursts and no tags: for files and simulations.
+        Send zeros between bursts and no tags: for files and simulations; not with a beacon.
     seed : int
         Of the random activity.
     send_eof : bool
@@ -68,7 +73,8 @@ class uplink_transmitter(gr.sync_block):
         Above 0, follow a base station: slot 0 starts with the first beacon that a
         `beacon_receiver` tells on the port ``grid``, and so many slots last a beacon period of the
         device's clock. Bursts are turned to the base station's carrier, and sent for the second
-        that starts half a second after the last beacon. The slot origin does not count.
+        that starts half a second after the last beacon: none, while `first_slot` is later. The slot
+        origin does not count.
 
     Raises
     ------
@@ -80,38 +86,46 @@ class uplink_transmitter(gr.sync_block):
 
     def __init__(
         self,
-        pilots,
-        devices,
-        slot_period,
-        slot_origin=(0, 0.0),
-        first_slot=0,
-        n_slots=0,
-        rate=1e6,
-        waveform=None,
-        activity=0.1,
-        backoff_db=12.0,
-        continuous=False,
-        seed=0,
-        send_eof=False,
-        slots_per_beacon=0,
-    ):
+        pilots: PilotBook | NDArray | str | os.PathLike[str],
+        devices: Sequence[int],
+        slot_period: int,
+        *,
+        slot_origin: tuple[int, float] = (0, 0.0),
+        first_slot: int = 0,
+        n_slots: int = 0,
+        rate: float = 1e6,
+        waveform: Waveform | dict[str, Any] | None = None,
+        activity: float | str | os.PathLike[str] = 0.1,
+        backoff_db: float = 12.0,
+        continuous: bool = False,
+        seed: int = 0,
+        send_eof: bool = False,
+        slots_per_beacon: int = 0,
+    ) -> None:
         self._book = load_pilots(pilots) if isinstance(pilots, (str, os.PathLike)) else as_pilot_book(pilots)
         waveform = Waveform(**(waveform or {})) if not isinstance(waveform, Waveform) else waveform
         self._bursts = Bursts(self._book, waveform, devices, backoff_db)
-        self._period = check_integer("slot_period", slot_period, len(self._bursts), 2**32)
+        self._period = check_integer("slot_period", slot_period, len(self._bursts), LONGEST_SLOT)
         self._clock = SampleClock(rate)
-        self._origin = self._clock.position(*check_origin(slot_origin))
+        self._origin = self._clock.position(*check_device_time("slot_origin", slot_origin))
         self._first = check_integer("first_slot", first_slot, 0)
         self._activity = _activity(activity, seed, self._book.n_devices)
         end = getattr(self._activity, "n_slots", float("inf"))
         self._last = self._first + check_integer("n_slots", n_slots, 0) if n_slots else end
         self._continuous, self._send_eof = bool(continuous), bool(send_eof)
+        self._slots_per_beacon = check_integer("slots_per_beacon", slots_per_beacon, 0)
+        if self._continuous and self._slots_per_beacon:
+            raise ValueError(
+                "continuous: expected False where slots_per_beacon is above 0, for a beacon's slots need "
+                "not start on samples, got True"
+            )
         gr.sync_block.__init__(self, "JADCE uplink transmitter", in_sig=None, out_sig=[np.complex64])
         for port in _PORTS:
             self.message_port_register_out(port)
-        self._slots_per_beacon = check_integer("slots_per_beacon", slots_per_beacon, 0)
         self._log = LimitedLog(self.logger)
-        self._due = self._last if not slots_per_beacon else self._first  # the first slot that has to wait
+        # The first slot that has to wait: for a beacon, if it follows one.
+        self._due = self._first if self._slots_per_beacon else self._last
+        self._beacon: int | Fraction | None = None  # device position of the last one
         self._turn = 0.0  # cycles a sample
         self.message_port_register_in(_GRID)
         self.set_msg_handler(_GRID, self._take_grid)
@@ -126,19 +140,20 @@ class uplink_transmitter(gr.sync_block):
         """Slots so far whose sum of bursts had to be scaled down so as not to clip."""
         return self._scaled
 
-    def stop(self):
+    def stop(self) -> bool:
+        """End the message ports, if asked."""
         if self._send_eof:
             for port in _PORTS:
                 self.message_port_pub(port, pmt.PMT_EOF)
         return True
 
-    def work(self, input_items, output_items):
+    def work(self, input_items: Any, output_items: list[NDArray]) -> int:
         """Give out the burst under way, or the next."""
         out, began = output_items[0], monotonic()
         while not len(self._pending):
             if self._slot >= self._last:
                 return -1
-            if self._slot >= self._due or monotonic() - began > _MOST_IDLE:
+            if self._slot >= self._due or monotonic() - began > _MAX_IDLE_S:
                 return 0
             self._begin_slot()
         count = min(len(out), len(self._pending))
@@ -164,14 +179,17 @@ class uplink_transmitter(gr.sync_block):
             return
         position = self._clock.position(int(grid["seconds"]), float(grid["fraction"]))
         period = Fraction(float(grid["beacon_period"])) / self._slots_per_beacon
-        if not len(self._bursts) <= period < 2**32:
+        if not len(self._bursts) <= period < LONGEST_SLOT:
             raise ValueError(f"beacon_period: expected {self._slots_per_beacon} slots, got {grid}")
-        first = self._due == self._first
-        number = 0 if first else round((position - self._origin) / self._period)
-        self._origin, self._period = position - number * period, period
         self._turn = float(grid["offset_hz"]) / float(self._clock.rate)
-        rate = self._clock.rate
-        soon, late = (number + int(rate * seconds / period) + 1 for seconds in _AHEAD)
+        number = 0 if self._beacon is None else round((position - self._origin) / self._period)
+        self._origin, self._period = position - number * period, period
+        if (
+            self._beacon is not None and position < self._beacon
+        ):  # the clock was set back, and numbers with it
+            self._slot = self._due = self._first
+        self._beacon = position
+        soon, late = (number + int(self._clock.rate * seconds / period) + 1 for seconds in _LEAD_S)
         self._slot = max(self._slot, soon)
         self._due = min(max(self._due, late), self._last)
 
@@ -196,8 +214,7 @@ class uplink_transmitter(gr.sync_block):
     def _tag_start(self, time):
         first = self.nitems_written(0)
         self.add_item_tag(0, first, _TX_SOB, pmt.PMT_T)
-        time = pmt.make_tuple(pmt.from_uint64(time[0]), pmt.from_double(time[1]))
-        self.add_item_tag(0, first, _TX_TIME, time)
+        self.add_item_tag(0, first, _TX_TIME, make_time(time))
 
     def _publish_truth(self, active, share, time):
         names = self._book.device_id
@@ -226,6 +243,6 @@ def _activity(activity, seed, n_devices):
     if isinstance(activity, (str, os.PathLike)):
         with open(activity, encoding="utf-8", errors="replace") as lines:
             return ScriptedActivity(lines, n_devices)
-    if isinstance(activity, int) and activity > 1:
-        return PeriodicActivity(activity)
+    if isinstance(activity, Integral) and activity > 1:
+        return PeriodicActivity(int(activity))
     return RandomActivity(activity, seed)

@@ -113,7 +113,7 @@ class Delayed:
         self.book = as_pilot_book(columns.reshape(length, n_devices * self.n_columns))
         self._delays = np.arange(-_GRID // 2, (asynchrony.max_delay + 0.5) * _GRID + 1) / _GRID
         self._late = (
-            late(self._delays, length, asynchrony.roll_off, asynchrony.cyclic) @ self.pilots.matrix
+            late(self._delays, length, asynchrony.roll_off, cyclic=asynchrony.cyclic) @ self.pilots.matrix
         )  # (J, L, N)
         self._offsets = np.concatenate([offsets for _, offsets in _cells(asynchrony, length)])
         self._offsets = np.unique(self._offsets.round(12))
@@ -266,7 +266,7 @@ def _cells(asynchrony, length):
 
 def _operators(delays, offsets, asynchrony, length):
     """The operators (D, L, L) that hold most of a cell's energy, each scaled to keep a pilot's."""
-    operators = late(delays, length, asynchrony.roll_off, asynchrony.cyclic)
+    operators = late(delays, length, asynchrony.roll_off, cyclic=asynchrony.cyclic)
     tried = (turn(offsets, length)[:, None, :, None] * operators).reshape(-1, length * length)
     values, vectors = np.linalg.eigh(tried.conj() @ tried.T)
     order = 1 + np.searchsorted(np.cumsum(values[::-1]) / values.sum(), _HELD)

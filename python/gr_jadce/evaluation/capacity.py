@@ -25,7 +25,7 @@ def misses(estimator, scenario, n_frames, false_alarm=1e-3, seed=0) -> float:
     """
     missed = active = 0.0
     for first in range(0, n_frames, _BATCH):
-        uplink = simulate(scenario, min(_BATCH, n_frames - first), seed, first)
+        uplink = simulate(scenario, min(_BATCH, n_frames - first), seed, first_frame=first)
         decision = decide(estimator(uplink.received), uplink.received, scenario.pilots, false_alarm)
         weight = float(uplink.activity.sum())
         if weight:

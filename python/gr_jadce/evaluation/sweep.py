@@ -163,7 +163,7 @@ def run_round(plan_text, point, first_frame, batch):
     last = min(first_frame + ROUND, plan["frames"])
     tallies = {label: Tally() for label in estimators}
     for first in range(first_frame, last, batch):
-        uplink = simulate(scenario, min(batch, last - first), plan["seed"], first)
+        uplink = simulate(scenario, min(batch, last - first), plan["seed"], first_frame=first)
         for label, estimator in estimators.items():
             name = plan["estimators"][label][0]
             try:

@@ -184,7 +184,10 @@ def add_uplink_options(group):
 def uplink_scenario(args, book) -> Scenario:
     """The scenario that the options of `add_uplink_options` and ``--antennas`` describe."""
     n_antennas = args.antennas or 1
-    return Scenario(book, n_antennas, args.activity_rate, args.n_active, args.snr_db, args.power_spread_db)
+    return Scenario(
+        book, n_antennas, args.activity_rate,
+        n_active=args.n_active, snr_db=args.snr_db, power_spread_db=args.power_spread_db,
+    )  # fmt: skip
 
 
 def slot_period(args, book) -> int:

@@ -52,9 +52,8 @@ class Reception:
         # Heads end live streams after what is wanted, and any stream at a signal.
         self.heads = [blocks.head(size, self.limit) for _ in range(n_streams)]
         self.framer = None if frames else pilot_framer(
-            book.pilot_length, n_antennas, slot_period, args.slot_origin,
-            args.offset + lag, source.rate,
-            samples_per_symbol=args.samples_per_symbol,
+            book.pilot_length, n_antennas, slot_period, slot_origin=args.slot_origin,
+            offset=args.offset + lag, rate=source.rate, samples_per_symbol=args.samples_per_symbol,
             guard_start=args.guard_start, guard_length=args.guard_length, delay=lag,
         )  # fmt: skip
         estimator, options = command_line.named_estimator(args.estimator)

@@ -47,8 +47,8 @@ def _simulated(args, book, slot_period):
     n_slots, rate = args.slots or 1000, args.rate or 1e6
     block = uplink_source(
         scenario.pilots, scenario.n_antennas, scenario.activity_rate,
-        -1 if scenario.n_active is None else scenario.n_active, scenario.snr_db,
-        scenario.power_spread_db, slot_period, n_slots, rate, seed=args.seed,
+        n_active=scenario.n_active, snr_db=scenario.snr_db, power_spread_db=scenario.power_spread_db,
+        slot_period=slot_period, n_slots=n_slots, rate=rate, seed=args.seed,
     )  # fmt: skip
     return Source(block, scenario.n_antennas, rate, n_slots * slot_period)
 

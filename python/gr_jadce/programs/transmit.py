@@ -55,9 +55,11 @@ class Emission:
         origin, self.first = _grid(args, self.clock, device_time(self.usrp) + _LEAD if self.usrp else 0.0)
         self.start, self.period = self.clock.position(*origin), args.slot_period
         self.transmitter = uplink_transmitter(
-            book, args.devices(book.n_devices), args.slot_period, origin, self.first, args.slots or 0,
-            self.rate, Waveform(args.samples_per_symbol, args.roll_off, cyclic_prefix=args.cyclic_prefix),
-            args.activity, args.backoff_db, continuous=self.usrp is None, seed=args.seed, send_eof=True,
+            book, args.devices(book.n_devices), args.slot_period,
+            slot_origin=origin, first_slot=self.first, n_slots=args.slots or 0, rate=self.rate,
+            waveform=Waveform(args.samples_per_symbol, args.roll_off, cyclic_prefix=args.cyclic_prefix),
+            activity=args.activity, backoff_db=args.backoff_db,
+            continuous=self.usrp is None, seed=args.seed, send_eof=True,
         )  # fmt: skip
         self.truth = json_sink(args.truth) if args.truth else None
         self.recording = self.stamp = self.events = None

@@ -11,21 +11,23 @@ memory filter of two states (time of the next beacon, beacon period) turns the t
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.fft import fft, next_fast_len
 from scipy.signal import max_len_seq
 
 from ..checks import check_integer
+from ..numeric import vertex_offset
 from ..pilots.book import PilotBook, as_pilot_book
 from ..waveform import Waveform
 
-_SEGMENT = 8  # symbols: carrier offsets within ± 1/16 cycle a symbol
-_FEW = 64  # places at which a Fourier transform would take longer
-_ZOOM = 4  # frequencies tried for each segment
-_SHARE = 0.15  # of the energy in a burst's span; at 0 dB a beacon holds about half
-_MEMORY = 50  # beacons that the filter remembers, at most
-_WINDOW = 1.5  # symbols around the predicted time that are searched when locked
-_CONFIRM = 2  # beacons that follow the first one for a lock
-_PATIENCE = 20  # beacons missed in a row until the lock is lost
+_SEGMENT_SYMBOLS = 8  # symbols: carrier offsets within ± 1/16 cycle a symbol
+_MAX_DIRECT_PLACES = 64  # places at which a Fourier transform would take longer
+_FREQUENCIES_PER_SEGMENT = 4  # frequencies tried for each segment
+_MIN_SHARE = 0.15  # of the energy in a burst's span; at 0 dB a beacon holds about half
+_MEMORY_BEACONS = 50  # beacons that the filter remembers, at most
+_WINDOW_SYMBOLS = 1.5  # symbols around the predicted time that are searched when locked
+_CONFIRMATIONS = 2  # beacons that follow the first one for a lock
+_MAX_MISSED_BEACONS = 20  # beacons missed in a row until the lock is lost
 
 
 class Sighting(NamedTuple):
@@ -51,22 +53,22 @@ class Beacon:
         The sequence has 2**order − 1 symbols, 5 to 12.
     """
 
-    def __init__(self, waveform=None, order=8):
+    def __init__(self, waveform: Waveform | None = None, order: int = 8) -> None:
         self.waveform = Waveform() if waveform is None else waveform
         sequence = max_len_seq(check_integer("order", order, 5, 12))[0].astype(float)
         self.symbols = (1 - 2 * sequence) / np.sqrt(len(sequence))
         self.samples = self.waveform.bursts(self.symbols[:, None].astype(complex))[:, 0]
-        self._segments = self._cut(_SEGMENT * self.waveform.samples_per_symbol)
+        self._segments = self._cut(_SEGMENT_SYMBOLS * self.waveform.samples_per_symbol)
 
     @property
     def book(self) -> PilotBook:
         """The beacon as the only device of a pilot book, for `blocks.uplink_transmitter`."""
         return as_pilot_book(self.symbols[:, None])
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.samples)
 
-    def find(self, samples) -> Sighting | None:
+    def find(self, samples: ArrayLike) -> Sighting | None:
         """The strongest beacon that lies wholly in samples (T,), if there is one; NaN-free input."""
         samples = np.asarray(samples, np.complex64)
         if len(samples) < len(self):
@@ -75,7 +77,7 @@ class Beacon:
         power = spectrum.real**2 + spectrum.imag**2
         share = power / np.maximum(self._energies(samples), np.finfo(np.float32).tiny)
         f, at = np.unravel_index(share.argmax(), share.shape)
-        if share[f, at] < _SHARE:
+        if share[f, at] < _MIN_SHARE:
             return None
         position = at + _vertex(np.sqrt(power[f]), at)
         near = _signed(f + _vertex_cyclic(np.sqrt(power[:, at]), f), len(power))
@@ -91,8 +93,12 @@ class Beacon:
 
     def _spectrum(self, samples):
         """Correlations (F, T') with the burst at F carrier offsets and T' places."""
-        parts = self._correlate(samples) if len(samples) < len(self) + _FEW else self._convolve(samples)
-        return fft(parts, _ZOOM * len(parts), axis=0)
+        parts = (
+            self._correlate(samples)
+            if len(samples) < len(self) + _MAX_DIRECT_PLACES
+            else self._convolve(samples)
+        )
+        return fft(parts, _FREQUENCIES_PER_SEGMENT * len(parts), axis=0)
 
     def _correlate(self, samples):
         """Correlations (S, T') with the segments, directly: few places."""
@@ -119,7 +125,7 @@ class Beacon:
     def _refine(self, samples, bin_):
         """The offset near a fractional frequency bin, in cycles a sample, and its share of the energy."""
         product = samples * self.samples.conj()
-        step, time = 1 / (_ZOOM * self._segments.size), np.arange(len(product))
+        step, time = 1 / (_FREQUENCIES_PER_SEGMENT * self._segments.size), np.arange(len(product))
         for width in (0.5, 0.1):
             tried = (bin_ + width * np.linspace(-1, 1, 9)) * step
             power = np.abs(np.exp(-2j * np.pi * np.outer(tried, time)) @ product) ** 2
@@ -138,23 +144,23 @@ class GridTracker:
         Nominal, in samples.
     """
 
-    def __init__(self, period):
+    def __init__(self, period: float) -> None:
         self.period, self.position, self._seen = float(period), 0.0, 0
 
-    def start(self, position):
+    def start(self, position: float) -> None:
         """Start over from a first beacon."""
         self.position, self._seen = float(position), 1
 
-    def predict(self, count=1) -> float:
+    def predict(self, count: int = 1) -> float:
         """When the beacon `count` after the last one is due."""
         return self.position + count * self.period
 
-    def update(self, position, count=1):
+    def update(self, position: float | None, count: int = 1) -> None:
         """The beacon `count` after the last one was seen at `position`; None if it was missed."""
         self.position = predicted = self.predict(count)
         if position is None:
             return
-        n = min(self._seen, _MEMORY)
+        n = min(self._seen, _MEMORY_BEACONS)
         error = position - predicted
         self.position += 2 * (2 * n + 1) / ((n + 1) * (n + 2)) * error
         self.period += 6 / ((n + 1) * (n + 2)) * error / count
@@ -181,13 +187,14 @@ class BeaconReceiver:
         The last beacon seen.
     """
 
-    def __init__(self, beacon, period):
+    def __init__(self, beacon: Beacon, period: int) -> None:
         self.beacon = beacon
         self.period = check_integer("period", period, len(beacon), 2**28)
-        self.tracker, self.offset, self.sighting, self.locked = GridTracker(period), 0.0, None, False
+        self.tracker, self.offset, self.locked = GridTracker(period), 0.0, False
+        self.sighting: Sighting | None = None
         self._buffer, self._first, self._streak, self._missed = np.empty(0, np.complex64), 0, 0, 0
 
-    def push(self, samples) -> int:
+    def push(self, samples: NDArray) -> int:
         """Take the next samples (T,); the number of beacons by which the grid has moved on."""
         self._buffer = np.concatenate([self._buffer, np.nan_to_num(samples)]).astype(np.complex64)
         moved = 0
@@ -195,10 +202,15 @@ class BeaconReceiver:
             moved += step
         return moved
 
-    def skip(self, count):
+    def skip(self, count: int) -> None:
         """Say that `count` samples were lost after those pushed."""
         self._drop(len(self._buffer))
         self._first += count
+
+    def restart(self) -> None:
+        """Forget the beacon: nothing is known of the time between the samples pushed and the next ones."""
+        self._drop(len(self._buffer))
+        self.locked, self._streak, self._missed = False, 0, 0
 
     def _acquire(self):
         """Search a stretch that holds a whole beacon for sure; None when there is too little."""
@@ -215,7 +227,7 @@ class BeaconReceiver:
 
     def _track(self):
         """Look for the next beacon where it is due."""
-        reach = _WINDOW * self.beacon.waveform.samples_per_symbol
+        reach = _WINDOW_SYMBOLS * self.beacon.waveform.samples_per_symbol
         if not self.locked:
             reach += self.period * 1e-4  # the clock may be off by so much
         low = int(np.floor(self.tracker.predict() - reach)) - self._first
@@ -232,13 +244,13 @@ class BeaconReceiver:
     def _account(self, sighting):
         self.tracker.update(None if sighting is None else sighting.position)
         if sighting is not None:
-            self.offset += (sighting.offset - self.offset) / min(self._streak + 1, _MEMORY)
+            self.offset += (sighting.offset - self.offset) / min(self._streak + 1, _MEMORY_BEACONS)
             self.sighting, self._missed = sighting, 0
             self._streak += 1
-            self.locked |= self._streak > _CONFIRM
+            self.locked |= self._streak > _CONFIRMATIONS
         else:
             self._missed += 1
-            if self._missed > (_PATIENCE if self.locked else 0):
+            if self._missed > (_MAX_MISSED_BEACONS if self.locked else 0):
                 self.locked, self._streak = False, 0
         self._drop(max(0, int(self.tracker.predict() - self.period / 2) - self._first))
         return 1
@@ -250,11 +262,7 @@ class BeaconReceiver:
 
 def _vertex(values, at):
     """Where, from `at`, the parabola through a largest value and its neighbours peaks."""
-    if not 0 < at < len(values) - 1:
-        return 0.0
-    left, middle, right = values[at - 1 : at + 2]
-    bend = left - 2 * middle + right
-    return float(0.5 * (left - right) / bend) if bend < 0 else 0.0
+    return float(vertex_offset(*values[at - 1 : at + 2])) if 0 < at < len(values) - 1 else 0.0
 
 
 def _vertex_cyclic(values, at):

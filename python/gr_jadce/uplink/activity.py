@@ -2,11 +2,13 @@
 """Who is active in which slot: at random, in turn, or as a script says."""
 
 import json
+from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..checks import check_integer
-from .simulation import MOST_SEED
+from ..checks import check_integer, check_number
+from .simulation import MAX_SEED
 
 
 class RandomActivity:
@@ -19,13 +21,11 @@ class RandomActivity:
     seed : int
     """
 
-    def __init__(self, activity_rate, seed=0):
-        if not 0 <= activity_rate <= 1:
-            raise ValueError(f"activity_rate: expected a probability, got {activity_rate!r}")
-        self.activity_rate = float(activity_rate)
-        self.seed = check_integer("seed", seed, 0, MOST_SEED)
+    def __init__(self, activity_rate: float, seed: int = 0) -> None:
+        self.activity_rate = check_number("activity_rate", activity_rate, 0, 1)
+        self.seed = check_integer("seed", seed, 0, MAX_SEED)
 
-    def active(self, slot, devices) -> np.ndarray:
+    def active(self, slot: int, devices: NDArray) -> NDArray:
         """Which of the devices (K,) transmit in a slot; the draws of a device do not depend on the others."""
         rng = np.random.Generator(np.random.Philox(key=[self.seed, slot]))
         return devices[rng.random(devices.max(initial=0) + 1)[devices] < self.activity_rate]
@@ -34,10 +34,10 @@ class RandomActivity:
 class PeriodicActivity:
     """Each device transmits once in `every` slots; device n in those with (slot + n) a multiple of it."""
 
-    def __init__(self, every):
+    def __init__(self, every: int) -> None:
         self.every = check_integer("every", every, 1)
 
-    def active(self, slot, devices) -> np.ndarray:
+    def active(self, slot: int, devices: NDArray) -> NDArray:
         """Which of the devices (K,) transmit in a slot."""
         return devices[(slot + devices) % self.every == 0]
 
@@ -57,8 +57,8 @@ class ScriptedActivity:
         tells the line.
     """
 
-    def __init__(self, lines, n_devices):
-        self._slots = {}
+    def __init__(self, lines: Iterable[str], n_devices: int) -> None:
+        self._slots: dict[int, NDArray] = {}
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
@@ -75,7 +75,7 @@ class ScriptedActivity:
         """Slots up to the last that is written down."""
         return 1 + max(self._slots, default=-1)
 
-    def active(self, slot, devices) -> np.ndarray:
+    def active(self, slot: int, devices: NDArray) -> NDArray:
         """Which of the devices (K,) transmit in a slot."""
         return np.intersect1d(self._slots.get(slot, np.empty(0, int)), devices)
 

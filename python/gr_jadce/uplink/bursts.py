@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The simulated uplink on the air: shaped bursts out of step, noise, and the receiver's converters."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from ..checks import check_integer
-from ..pilots.book import as_pilot_book
-from .simulation import ROLL_OFF, complex_normal, draw_steps, simulate
+from ..checks import check_integer, check_number
+from ..pilots.book import PilotBook, as_pilot_book
+from ..waveform import Waveform
+from .simulation import ROLL_OFF, Scenario, complex_normal, draw_steps, simulate
 
 
 class Truth(NamedTuple):
@@ -17,14 +20,22 @@ class Truth(NamedTuple):
     symbol, 0 where inactive; noise variance of a sample, and of a symbol behind the matched filter.
     """
 
-    activity: np.ndarray
-    channel: np.ndarray
-    delay: np.ndarray
-    offset: np.ndarray
+    activity: NDArray
+    channel: NDArray
+    delay: NDArray
+    offset: NDArray
     noise_var: float
 
 
-def simulate_bursts(scenario, waveform, slot_period, n_slots, seed=0, first_slot=0):
+def simulate_bursts(
+    scenario: Scenario,
+    waveform: Waveform,
+    slot_period: int,
+    n_slots: int,
+    *,
+    seed: int = 0,
+    first_slot: int = 0,
+) -> tuple[NDArray, Truth]:
     """Simulate whole slots of an uplink of shaped bursts.
 
     Devices, channels and noise variance are those of `uplink.simulate`; slot k depends on the
@@ -51,7 +62,7 @@ def simulate_bursts(scenario, waveform, slot_period, n_slots, seed=0, first_slot
         If the slot is too short, or waveform and scenario do not agree.
     """
     _check(scenario, waveform, slot_period)
-    uplink = simulate(scenario, n_slots, seed, first_slot)
+    uplink = simulate(scenario, n_slots, seed, first_frame=first_slot)
     slots = np.empty((n_slots, slot_period, scenario.n_antennas), np.complex64)
     delay, offset = np.zeros((2, *uplink.activity.shape))
     for i in range(n_slots):
@@ -67,28 +78,27 @@ def simulate_bursts(scenario, waveform, slot_period, n_slots, seed=0, first_slot
     return slots.reshape(-1, scenario.n_antennas), truth
 
 
-def burst_length(scenario, waveform) -> int:
+def burst_length(scenario: Scenario, waveform: Waveform) -> int:
     """Samples from the start of a slot to the end of the latest burst in it."""
     late = int(np.ceil(scenario.max_delay * waveform.samples_per_symbol))
     return waveform.n_samples(scenario.pilots.pilot_length) + late
 
 
-def matched_filter(samples, waveform) -> np.ndarray:
+def matched_filter(samples: NDArray, waveform: Waveform) -> NDArray:
     """Samples (T, M) behind the matched filter, as a streaming filter gives them: (T, M)."""
     return np.stack(
         [np.convolve(antenna, waveform.taps)[: len(antenna)] for antenna in samples.T], axis=1
     ).astype(np.complex64)
 
 
-def digitise(samples, full_scale, n_bits) -> np.ndarray:
+def digitise(samples: NDArray, full_scale: float, n_bits: int) -> NDArray:
     """What a converter makes of samples: real and imaginary parts clipped to ± full_scale and rounded.
 
     `n_bits` bits a part; 0 for none but clipping.
     """
     parts = np.ascontiguousarray(samples, np.complex64).view(np.float32)
     step = full_scale / 2 ** (n_bits - 1) if n_bits else 0
-    most = full_scale - step
-    parts = np.clip(parts, -full_scale, most)
+    parts = np.clip(parts, -full_scale, full_scale - step)
     if n_bits:
         parts = np.round(parts / step) * step
     return parts.astype(np.float32).view(np.complex64)
@@ -136,11 +146,12 @@ class Bursts:
         If a device is not in the book, or the burst of one device alone would clip.
     """
 
-    def __init__(self, pilots, waveform, devices, backoff_db):
+    def __init__(
+        self, pilots: PilotBook | ArrayLike, waveform: Waveform, devices: Sequence[int], backoff_db: float
+    ) -> None:
         book = as_pilot_book(pilots)
         self.devices = np.unique([check_integer("devices", n, 0, book.n_devices - 1) for n in devices])
-        if not 0 <= backoff_db <= 120:
-            raise ValueError(f"backoff_db: expected 0 to 120 dB, got {backoff_db!r}")
+        backoff_db = check_number("backoff_db", backoff_db, 0, 120)
         bursts = waveform.bursts(book.columns(self.devices))
         length = (waveform.cyclic_prefix + book.pilot_length) * waveform.samples_per_symbol
         rms = np.sqrt(np.sum(np.abs(bursts) ** 2, axis=0) / length)
@@ -153,15 +164,15 @@ class Bursts:
                 f"backoff_db: expected at least {least:.1f} dB or bursts clip, got {backoff_db!r}"
             )
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._bursts)
 
-    def of(self, active) -> tuple[np.ndarray, float]:
+    def of(self, active: NDArray) -> tuple[NDArray, float]:
         """The sum of the bursts of active devices, and by what share (1 or less) it had to be scaled."""
         burst = self._bursts[:, np.searchsorted(self.devices, active)].sum(axis=1)
         share = 1 / max(np.abs(burst.view(float)).max(initial=0), 1)
         return (burst * share).astype(np.complex64), share
 
-    def gains(self, active) -> np.ndarray:
+    def gains(self, active: NDArray) -> NDArray:
         """Amplitudes of active devices: what a pilot of the book is multiplied by."""
         return self.gain[np.searchsorted(self.devices, active)]

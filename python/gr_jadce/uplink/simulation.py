@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The simulated uplink: who transmits, through which channel, and what the antennas receive."""
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
 
+from ..checks import check_integer, check_number
 from ..pilots.book import PilotBook, as_pilot_book
 from ..waveform import late, turn
 
-_MOST_ANTENNAS = 2**16  # as in a report
-_MOST_DB = 300  # float32 can hold these powers
-MOST_SEED = 2**64 - 1
+_MAX_ANTENNAS = 2**16  # as in a report
+_MAX_DB = 300  # float32 can hold these powers
+MAX_SEED = 2**64 - 1
 ROLL_OFF = 0.25
 
 
@@ -62,6 +65,7 @@ class Scenario:
     pilots: PilotBook
     n_antennas: int = 1
     activity_rate: float = 0.1
+    _: KW_ONLY
     n_active: int | None = None
     snr_db: float = 10.0
     power_spread_db: float = 0.0
@@ -72,40 +76,38 @@ class Scenario:
     max_offset: float = 0.0
     phase_noise: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "pilots", as_pilot_book(self.pilots))
-        if not 1 <= self.n_antennas <= _MOST_ANTENNAS or int(self.n_antennas) != self.n_antennas:
-            raise ValueError(
-                f"n_antennas: expected an integer from 1 to {_MOST_ANTENNAS}, got {self.n_antennas!r}"
-            )
-        if not 0 <= self.activity_rate <= 1:
-            raise ValueError(f"activity_rate: expected a probability, got {self.activity_rate!r}")
-        count = self.n_active
-        if count is not None and not (0 <= count <= self.pilots.n_devices and count == int(count)):
-            raise ValueError(
-                f"n_active: expected 0 to {self.pilots.n_devices} devices, got {self.n_active!r}"
-            )
-        if not -_MOST_DB <= self.snr_db <= _MOST_DB:
-            raise ValueError(f"snr_db: expected -{_MOST_DB} to {_MOST_DB} dB, got {self.snr_db!r}")
-        if not 0 <= self.power_spread_db <= _MOST_DB:
-            raise ValueError(f"power_spread_db: expected 0 to {_MOST_DB} dB, got {self.power_spread_db!r}")
-        self._check_propagation()
+        for name, value in {**self._checked_cell(), **self._checked_propagation()}.items():
+            object.__setattr__(self, name, value)
 
-    def _check_propagation(self):
+    def _checked_cell(self) -> dict[str, Any]:
+        """The arguments of devices and antennas as plain Python values."""
+        n_active = self.n_active
+        if n_active is not None:
+            n_active = check_integer("n_active", n_active, 0, self.pilots.n_devices)
+        return {
+            "n_antennas": check_integer("n_antennas", self.n_antennas, 1, _MAX_ANTENNAS),
+            "activity_rate": check_number("activity_rate", self.activity_rate, 0, 1),
+            "n_active": n_active,
+            "snr_db": check_number("snr_db", self.snr_db, -_MAX_DB, _MAX_DB),
+            "power_spread_db": check_number("power_spread_db", self.power_spread_db, 0, _MAX_DB),
+        }
+
+    def _checked_propagation(self) -> dict[str, Any]:
+        """The arguments of channels as plain Python values."""
         k_db, length = self.rician_k_db, self.pilots.pilot_length
-        if k_db is not None and not -_MOST_DB <= k_db <= _MOST_DB:
-            raise ValueError(f"rician_k_db: expected -{_MOST_DB} to {_MOST_DB} dB, got {k_db!r}")
-        if not 0 <= self.antenna_correlation < 1:
+        prefix = check_integer("cyclic_prefix", self.cyclic_prefix, 0, length)
+        if check_number("antenna_correlation", self.antenna_correlation, 0, 1) == 1:
             raise ValueError(f"antenna_correlation: expected 0 to below 1, got {self.antenna_correlation!r}")
-        if not (0 <= self.cyclic_prefix <= length and self.cyclic_prefix == int(self.cyclic_prefix)):
-            raise ValueError(f"cyclic_prefix: expected 0 to {length} symbols, got {self.cyclic_prefix!r}")
-        if not 0 <= self.max_delay <= (self.cyclic_prefix or length):
-            most = self.cyclic_prefix or length
-            raise ValueError(f"max_delay: expected 0 to {most} symbols, got {self.max_delay!r}")
-        if not 0 <= self.max_offset <= 0.5:
-            raise ValueError(f"max_offset: expected 0 to 0.5 cycles a symbol, got {self.max_offset!r}")
-        if not 0 <= self.phase_noise <= np.pi:
-            raise ValueError(f"phase_noise: expected 0 to π radians, got {self.phase_noise!r}")
+        return {
+            "rician_k_db": None if k_db is None else check_number("rician_k_db", k_db, -_MAX_DB, _MAX_DB),
+            "antenna_correlation": float(self.antenna_correlation),
+            "cyclic_prefix": prefix,
+            "max_delay": check_number("max_delay", self.max_delay, 0, prefix or length),
+            "max_offset": check_number("max_offset", self.max_offset, 0, 0.5),
+            "phase_noise": check_number("phase_noise", self.phase_noise, 0, np.pi),
+        }
 
     @property
     def in_step(self) -> bool:
@@ -130,13 +132,13 @@ class Uplink(NamedTuple):
     The channel is that at the pilot's first symbol.
     """
 
-    received: np.ndarray
-    channel: np.ndarray
-    activity: np.ndarray
+    received: NDArray
+    channel: NDArray
+    activity: NDArray
     noise_var: float
 
 
-def simulate(scenario: Scenario, n_frames: int, seed: int = 0, first_frame: int = 0) -> Uplink:
+def simulate(scenario: Scenario, n_frames: int, seed: int = 0, *, first_frame: int = 0) -> Uplink:
     """Simulate the frames `first_frame` … `first_frame + n_frames - 1` of a seeded uplink.
 
     Frame k depends on the scenario, the seed and k only, so results do not depend on how
@@ -153,25 +155,28 @@ def simulate(scenario: Scenario, n_frames: int, seed: int = 0, first_frame: int 
     ValueError
         If the seed is not from 0 to 2**64 - 1.
     """
-    if not 0 <= seed <= MOST_SEED:
-        raise ValueError(f"seed: expected 0 to 2**64 - 1, got {seed!r}")
-    shape = (scenario.pilots.pilot_length, scenario.pilots.n_devices, scenario.n_antennas)
-    received = np.empty((n_frames, shape[0], shape[2]), dtype=np.complex64)
-    channel = np.zeros((n_frames, shape[1], shape[2]), dtype=np.complex64)
-    activity = np.zeros((n_frames, shape[1]), dtype=bool)
-    noise_var = scenario.noise_var
+    seed = check_integer("seed", seed, 0, MAX_SEED)
+    length, n_antennas = scenario.pilots.pilot_length, scenario.n_antennas
+    received = np.empty((n_frames, length, n_antennas), dtype=np.complex64)
+    channel = np.zeros((n_frames, scenario.pilots.n_devices, n_antennas), dtype=np.complex64)
+    activity = np.zeros(channel.shape[:2], dtype=bool)
     for i in range(n_frames):
         rng = np.random.Generator(np.random.Philox(key=[seed, first_frame + i]))
         active = _draw_active(rng, scenario)
         activity[i, active] = True
         channel[i, active] = _draw_channel(rng, scenario, len(active))
-        noise = complex_normal(rng, received.shape[1:]) * np.float32(np.sqrt(noise_var))
-        if scenario.in_step:
-            received[i] = _through(scenario.pilots, channel[i], active) + noise
-        else:
-            steps = draw_steps(rng, scenario, len(active), shape[0])
-            received[i] = _out_of_step(scenario, active, *steps) @ channel[i, active] + noise
-    return Uplink(received, channel, activity, noise_var)
+        received[i] = _receive(rng, scenario, active, channel[i])
+    return Uplink(received, channel, activity, scenario.noise_var)
+
+
+def _receive(rng, scenario, active, channel):
+    """Pilots and noise of a frame (L, M) over the channels (N, M)."""
+    length = scenario.pilots.pilot_length
+    noise = complex_normal(rng, (length, scenario.n_antennas)) * np.float32(np.sqrt(scenario.noise_var))
+    if scenario.in_step:
+        return _through(scenario.pilots, channel, active) + noise
+    steps = draw_steps(rng, scenario, len(active), length)
+    return _out_of_step(scenario, active, *steps) @ channel[active] + noise
 
 
 def _through(pilots, channel, active):
@@ -181,7 +186,9 @@ def _through(pilots, channel, active):
     return pilots.matrix[:, active] @ channel[active]
 
 
-def draw_steps(rng, scenario, n_active, n_symbols):
+def draw_steps(
+    rng: Generator, scenario: Scenario, n_active: int, n_symbols: int
+) -> tuple[NDArray, NDArray, NDArray]:
     """How far out of step devices are: delay (K,), offset (K,), and phase noise (K, n_symbols), radians."""
     delay = rng.uniform(0 if scenario.cyclic_prefix else -1, 1, n_active) * scenario.max_delay
     offset = rng.uniform(-1, 1, n_active) * scenario.max_offset
@@ -192,12 +199,12 @@ def draw_steps(rng, scenario, n_active, n_symbols):
 def _out_of_step(scenario, active, delay, offset, phase):
     """The pilots (L, K) of active devices as they arrive."""
     pilots = scenario.pilots.columns(active)
-    operators = late(delay, len(pilots), ROLL_OFF, bool(scenario.cyclic_prefix))
+    operators = late(delay, len(pilots), ROLL_OFF, cyclic=bool(scenario.cyclic_prefix))
     delayed = np.einsum("klj,jk->lk", operators, pilots)
     return (delayed * (turn(offset, len(pilots)) * np.exp(1j * phase)).T).astype(np.complex64)
 
 
-def complex_normal(rng, shape):
+def complex_normal(rng: Generator, shape: tuple[int, ...]) -> NDArray:
     """i.i.d. CN(0, 1) samples, complex64."""
     parts = rng.standard_normal((*shape, 2), dtype=np.float32) * np.float32(np.sqrt(0.5))
     return parts.view(np.complex64)[..., 0]
@@ -240,7 +247,9 @@ def _mean_power(spread_db):
     return np.sinh(nepers) / nepers if nepers else 1.0
 
 
-def simulate_slots(scenario, slot_period, n_slots, seed=0, first_slot=0) -> tuple[np.ndarray, Uplink]:
+def simulate_slots(
+    scenario: Scenario, slot_period: int, n_slots: int, *, seed: int = 0, first_slot: int = 0
+) -> tuple[NDArray, Uplink]:
     """Simulate whole slots of a continuous uplink: a pilot frame, then a guard of noise alone.
 
     Parameters
@@ -258,7 +267,7 @@ def simulate_slots(scenario, slot_period, n_slots, seed=0, first_slot=0) -> tupl
     length, n_antennas = scenario.pilots.pilot_length, scenario.n_antennas
     if slot_period < length:
         raise ValueError(f"slot_period: expected at least the pilot length {length}, got {slot_period}")
-    uplink = simulate(scenario, n_slots, seed, first_slot)
+    uplink = simulate(scenario, n_slots, seed, first_frame=first_slot)
     slots = np.empty((n_slots, slot_period, n_antennas), dtype=np.complex64)
     slots[:, :length] = uplink.received
     for i in range(n_slots):

@@ -1,12 +1,41 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stream tags, whoever made them."""
+"""Stream tags, whoever made them: all tags of a sample together, and their values."""
+
+from typing import Any
 
 import pmt
+from gnuradio import gr
 
 
-def tag_name(tag) -> str | None:
+def gather_tags(block: gr.basic_block, count: int, port: int = 0) -> dict[int, dict[str, Any]]:
+    """{index: {name: value}} of the tags on the next `count` items of an input, in ascending order.
+
+    The tags of one item come in no order: an ``rx_rate`` counts for the ``rx_time`` of the same sample,
+    whichever was added first. So whoever reads tags reads them here, and applies those of an item at
+    once. Of two tags of one name the later counts; a tag whose key is no name is left out.
+    """
+    first = block.nitems_read(port)
+    gathered: dict[int, dict[str, Any]] = {}
+    for tag in block.get_tags_in_window(port, 0, count):
+        name = tag_name(tag)
+        if name is not None:
+            gathered.setdefault(tag.offset - first, {})[name] = tag.value
+    return dict(sorted(gathered.items()))
+
+
+def tag_name(tag: gr.tag_t) -> str | None:
     """The key of a tag; None if it is no symbol, or not UTF-8."""
     try:
         return pmt.symbol_to_string(tag.key)
     except ValueError:
         return None
+
+
+def read_time(value: Any) -> tuple[int, float]:
+    """The (whole seconds, fraction) that an ``rx_time`` tag tells."""
+    return pmt.to_uint64(pmt.tuple_ref(value, 0)), pmt.to_double(pmt.tuple_ref(value, 1))
+
+
+def make_time(time: tuple[int, float]) -> Any:
+    """The value of a tag ``rx_time`` or ``tx_time`` that tells a time (whole seconds, fraction)."""
+    return pmt.make_tuple(pmt.from_uint64(time[0]), pmt.from_double(time[1]))
