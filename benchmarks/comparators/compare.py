@@ -12,7 +12,6 @@ Needs torch (make torch). Trained networks are kept in build/comparators, and no
 """
 
 import argparse
-import json
 import os
 import shlex
 import sys
@@ -37,6 +36,9 @@ from gr_jadce.unrolled.training import Case
 from gr_jadce.unrolled.weight_files import DEFAULT_WEIGHTS
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+from records import write_json  # noqa: E402
+
 ACTIVITY_RATE, FALSE_ALARM = 0.1, 1e-2
 
 
@@ -69,8 +71,7 @@ def main():
     text = "\n".join([HEAD.format(command), *(table(cell, result) for cell, result in results.items())])
     args.output.with_suffix(".md").write_text(text, encoding="utf-8")
     origin = {"command": command, "version": __version__}
-    record = json.dumps({"origin": origin, "cells": results}, indent=1, ensure_ascii=False)
-    args.output.with_suffix(".json").write_text(record + "\n", encoding="utf-8")
+    write_json(args.output.with_suffix(".json"), {"origin": origin, "cells": results})
 
 
 def run(name, args):

@@ -15,6 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from program import compact_svg
+
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path("benchmarks/figures/results")
 WORK = Path("build/figures")
@@ -66,6 +68,8 @@ def run(command, path, output):
     for curve in output.glob(f"{path.stem}-*.svg"):
         if curve.stem.removeprefix(f"{path.stem}-") not in SHOWN:
             curve.unlink()
+        else:
+            compact_svg(curve)
     return json.loads(path.read_text())
 
 

@@ -7,7 +7,6 @@ network's is begun anew when it changes, the others' when build/figures is remov
 goes to benchmarks/figures/results, with the command, version and commit that made it.
 """
 
-import json
 import os
 import re
 import sys
@@ -140,11 +139,10 @@ def save_figures(name, result, args):
     for kind in SWEEPS[name][2]:
         path = args.output / f"{name}-{kind}.svg"
         plots.plot(shown, kind, path)
+        program.compact_svg(path)
         print(f"{path}: {kind}")
     path = args.output / f"{name}.json"
-    path.write_text(
-        json.dumps(without_tallies(result), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    program.write_json(path, without_tallies(result))
 
 
 def only_the_default_penalty(result):

@@ -2,12 +2,14 @@
 """What the programs in this directory share: places, options, records and rows of tables."""
 
 import argparse
-import json
 import subprocess
+import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+sys.path.insert(0, str(HERE.parent))
+from records import compact_svg, write_json  # noqa: E402, F401
 
 
 def parser(description, work):
@@ -24,8 +26,7 @@ def parser(description, work):
 def save(path, record, text):
     """Write ``path``.json and ``path``.md."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = json.dumps(record, indent=1, ensure_ascii=False)
-    path.with_suffix(".json").write_text(content + "\n", encoding="utf-8")
+    write_json(path.with_suffix(".json"), record)
     path.with_suffix(".md").write_text(text, encoding="utf-8")
 
 
