@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The simulated uplink: the samples of `simulate_slots`, UHD's tags, and the truth before the samples."""
 
-
 import numpy as np
 import pmt
 import pytest
