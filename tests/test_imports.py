@@ -42,8 +42,19 @@ MAY_IMPORT = {
     },
     "estimators": {"checks", "numeric", "solvers", "unrolled.inference"},
     "receiving": {"checks", "numeric", "detection", "estimate", "pilots", "reports"},
-    "monitoring": {"checks", "numeric", "reports"},
-    "evaluation": {"checks", "numeric", "detection", "estimators", "metrics", "pilots", "solvers", "uplink"},
+    "monitoring": {"checks", "numeric", "metrics", "reports"},
+    "evaluation": {
+        "checks",
+        "numeric",
+        "detection",
+        "estimate",
+        "estimators",
+        "files",
+        "metrics",
+        "pilots",
+        "solvers",
+        "uplink",
+    },
 }
 MAY_IMPORT["blocks"] = set(MAY_IMPORT) - {"", "solvers", "unrolled", "evaluation"}
 MAY_IMPORT["radio"] = {"checks", "numeric", "blocks", "slots"}
@@ -59,7 +70,7 @@ OUTSIDE = {
     "zmq": {"reports.publishing"},
     "pmt": {"blocks", "programs", "reports.pdus"},
     "matplotlib": {"evaluation.plots"},
-    "distributed": {"evaluation.sweep"},
+    "distributed": {"evaluation.workers"},
     "scipy": {
         "slots.beacon",
         "radio",

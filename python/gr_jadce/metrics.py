@@ -1,10 +1,121 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The field's figures of merit, pooled over all frames given."""
+"""The field's figures of merit, pooled over all frames, and the sums that they are made of."""
+
+from dataclasses import dataclass, fields
+from math import inf, nan, sqrt
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .numeric import decibels, sum_squares
+
+_Z95 = 1.96  # standard deviations either side of a Gaussian's mean that hold 95 % of it
 
 
-def nmse_db(estimated, channel) -> float:
+class _Sums:
+    """What a dataclass of sums over frames has in common: sums of different frames add up."""
+
+    def merge(self, other):
+        """Add the sums over other frames."""
+        for field in fields(self):
+            name = field.name
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+@dataclass
+class DetectionCounts(_Sums):
+    """Counts of devices, active and inactive, and of those that were decided wrongly.
+
+    Intervals take the devices' decisions for independent.
+    """
+
+    active: int = 0
+    missed: int = 0
+    inactive: int = 0
+    false_alarms: int = 0
+
+    @classmethod
+    def of(cls, decided: ArrayLike, activity: ArrayLike) -> "DetectionCounts":
+        """The counts of boolean arrays of equal shape, all their devices together."""
+        decided, activity = _same_shape("decided", decided, "activity", activity)
+        active, detections = np.count_nonzero(activity), np.count_nonzero(decided)
+        return cls.of_frame(activity.size, active, detections, np.count_nonzero(decided & activity))
+
+    @classmethod
+    def of_frame(cls, n_devices: int, active: int, detections: int, hits: int) -> "DetectionCounts":
+        """The counts of devices of which so many are active, and so many detected, `hits` of them rightly."""
+        return cls(active, active - hits, n_devices - active, detections - hits)
+
+    @property
+    def errors(self) -> int:
+        """Devices decided wrongly."""
+        return self.missed + self.false_alarms
+
+    def miss_probability(self) -> float:
+        """Share of the active devices that were not detected; NaN when none was active."""
+        return _share(self.missed, self.active)
+
+    def false_alarm_probability(self) -> float:
+        """Share of the inactive devices that were reported active; NaN when none was inactive."""
+        return _share(self.false_alarms, self.inactive)
+
+    def activity_error_rate(self) -> float:
+        """Share of all devices whose activity was decided wrongly; NaN without devices."""
+        return _share(self.errors, self.active + self.inactive)
+
+    def figures(self) -> dict:
+        """The three shares by name, each with its 95 % Wilson score interval as ``NAME_interval``."""
+        return {
+            "miss_probability": self.miss_probability(),
+            "miss_probability_interval": wilson_interval(self.missed, self.active),
+            "false_alarm_probability": self.false_alarm_probability(),
+            "false_alarm_probability_interval": wilson_interval(self.false_alarms, self.inactive),
+            "activity_error_rate": self.activity_error_rate(),
+            "activity_error_rate_interval": wilson_interval(self.errors, self.active + self.inactive),
+        }
+
+
+@dataclass
+class EnergySums(_Sums):
+    """Sums over frames of the energies of error and channel, and of their squares and product."""
+
+    error: float = 0.0
+    power: float = 0.0
+    error_error: float = 0.0
+    error_power: float = 0.0
+    power_power: float = 0.0
+
+    @classmethod
+    def of(cls, error: ArrayLike, power: ArrayLike) -> "EnergySums":
+        """The sums of the error and channel energies of frames, one of each a frame."""
+        error, power = np.asarray(error, dtype=float), np.asarray(power, dtype=float)
+        products = error, power, error * error, error * power, power * power
+        return cls(*(float(np.sum(product)) for product in products))
+
+    def nmse_db(self) -> float:
+        """Normalised mean square error, dB: −inf without an error, NaN without an active device."""
+        return float(decibels(self.error / self.power)) if self.power else nan
+
+    def interval_db(self, z: float = _Z95) -> tuple[float, float]:
+        """Interval of the NMSE: the delta method for the ratio of the sums, its ends in dB."""
+        if not self.power:
+            return nan, nan
+        ratio, half = self.error / self.power, z * self._deviation() / self.power
+        low, high = decibels([max(ratio - half, 0.0), ratio + half])
+        return float(low), float(high)
+
+    def margin_db(self, z: float = _Z95) -> float:
+        """Half an interval that is symmetric in dB: the delta method for the NMSE in dB itself."""
+        return z * self._deviation() / self.error * 10 / np.log(10) if self.error else inf
+
+    def _deviation(self):
+        """√Σ(e − r p)², r the ratio of the sums of e and p."""
+        ratio = self.error / self.power
+        squares = self.error_error + ratio * (ratio * self.power_power - 2 * self.error_power)
+        return sqrt(max(squares, 0.0))
+
+
+def nmse_db(estimated: ArrayLike, channel: ArrayLike) -> float:
     """Normalised mean square error 10 log10(Σ‖X̂ − X‖² / Σ‖X‖²), a ratio of sums, in dB.
 
     Parameters
@@ -12,43 +123,39 @@ def nmse_db(estimated, channel) -> float:
     estimated, channel : complex arrays of equal shape, (B, N, M) or (N, M)
     """
     estimated, channel = _same_shape("estimated", estimated, "channel", channel)
-    power = np.sum(np.abs(channel) ** 2, dtype=float)
+    power = energy(channel)
     if power == 0:
         raise ValueError("channel: expected at least one active device, got all zeros")
-    error = np.sum(np.abs(estimated - channel) ** 2, dtype=float)
-    return float(10 * np.log10(error / power)) if error else -np.inf
+    return EnergySums.of(energy(estimated - channel), power).nmse_db()
 
 
-def miss_probability(decided, activity) -> float:
+def miss_probability(decided: ArrayLike, activity: ArrayLike) -> float:
     """Share of the active devices that were not detected; NaN when none was active."""
-    decided, activity = _same_shape("decided", decided, "activity", activity)
-    return _share(np.sum(~decided & activity), np.sum(activity))
+    return DetectionCounts.of(decided, activity).miss_probability()
 
 
-def false_alarm_probability(decided, activity) -> float:
+def false_alarm_probability(decided: ArrayLike, activity: ArrayLike) -> float:
     """Share of the inactive devices that were reported active; NaN when none was inactive."""
-    decided, activity = _same_shape("decided", decided, "activity", activity)
-    return _share(np.sum(decided & ~activity), np.sum(~activity))
+    return DetectionCounts.of(decided, activity).false_alarm_probability()
 
 
-def activity_error_rate(decided, activity) -> float:
+def activity_error_rate(decided: ArrayLike, activity: ArrayLike) -> float:
     """Share of all devices whose activity was decided wrongly."""
-    decided, activity = _same_shape("decided", decided, "activity", activity)
-    return _share(np.sum(decided != activity), activity.size)
+    return DetectionCounts.of(decided, activity).activity_error_rate()
 
 
-def miss_at_false_alarm(score, activity, false_alarm) -> float:
+def miss_at_false_alarm(score: ArrayLike, activity: ArrayLike, false_alarm: float) -> float:
     """Miss probability at the score threshold that gives this false-alarm probability on these frames.
 
-    The threshold is found with hindsight, as papers do; a receiver decides with `detection.decide`.
+    The threshold is set with hindsight, as papers do; a receiver decides with `detection.decide`.
     """
     score, activity = _same_shape("score", score, "activity", activity)
     threshold = np.quantile(score[activity == 0], 1 - false_alarm)
     return miss_probability(score > threshold, activity.astype(bool))
 
 
-def wilson_interval(count, total, z=1.96) -> tuple[float, float]:
-    """Wilson score interval of a probability seen as `count` of `total`; 95 % for z = 1.96."""
+def wilson_interval(count: float, total: float, z: float = _Z95) -> tuple[float, float]:
+    """Wilson score interval of a probability estimated as `count` of `total`; 95 % for z = 1.96."""
     if total == 0:
         return 0.0, 1.0
     share, shrink = count / total, 1 + z * z / total
@@ -59,18 +166,18 @@ def wilson_interval(count, total, z=1.96) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def nmse_interval_db(error, power, z=1.96) -> tuple[float, float]:
+def nmse_interval_db(error: ArrayLike, power: ArrayLike, z: float = _Z95) -> tuple[float, float]:
     """Interval of the NMSE in dB from per-frame error and channel energies (delta method)."""
-    error, power = np.asarray(error, dtype=float), np.asarray(power, dtype=float)
-    ratio = error.sum() / power.sum()
-    half = z * np.sqrt(np.sum((error - ratio * power) ** 2)) / power.sum()
-    with np.errstate(divide="ignore"):
-        low, high = 10 * np.log10([max(ratio - half, 0.0), ratio + half])
-    return float(low), float(high)
+    return EnergySums.of(error, power).interval_db(z)
+
+
+def energy(array: NDArray, axis: int | tuple[int, ...] | None = None) -> NDArray:
+    """Σ|x|² in double precision, over all axes unless given; no float32 overflows on its way."""
+    return sum_squares(np.asarray(array, dtype=np.complex128), axis)
 
 
 def _share(count, total):
-    return float(count / total) if total else float("nan")
+    return float(count / total) if total else nan
 
 
 def _same_shape(name, value, other_name, other):

@@ -139,37 +139,57 @@ def truth(frame_id):
 def test_truth_is_matched_by_frame_and_older_truth_given_up():
     window = TruthWindow()
     for k in (0, 1, 2, 5):
-        window.put(truth(k))
-    assert window.take(0).frame_id == 0
-    assert window.take(2).frame_id == 2
+        window.push(truth(k))
+    assert window.pop(0).frame_id == 0
+    assert window.pop(2).frame_id == 2
     assert (window.evicted, window.unmatched, len(window)) == (1, 0, 1)
-    assert window.take(2) is None
-    assert window.take(7) is None
+    assert window.pop(2) is None
+    assert window.pop(7) is None
     assert (window.evicted, window.unmatched, len(window)) == (2, 2, 0)
 
 
 def test_waiting_truth_is_bounded_and_the_oldest_given_up():
     window = TruthWindow(limit=10)
     for k in range(25):
-        window.put(truth(k))
+        window.push(truth(k))
     assert (window.evicted, len(window)) == (15, 10)
-    assert window.take(14) is None
-    assert window.take(15).frame_id == 15
+    assert window.pop(14) is None
+    assert window.pop(15).frame_id == 15
 
 
-def test_truth_told_twice_counts_once():
+def test_truth_published_twice_counts_once():
     window = TruthWindow()
-    window.put(truth(4))
-    window.put(truth(4))
+    window.push(truth(4))
+    window.push(truth(4))
     assert (window.evicted, len(window)) == (1, 1)
 
 
 def test_a_window_of_no_frames_is_refused():
-    with pytest.raises(ValueError, match="^window: expected at least 1 frame, got 0"):
+    with pytest.raises(ValueError, match="^window: expected an integer of at least 1, got 0"):
         TruthWindow(0)
 
 
-def test_reports_too_large_to_compare_are_refused():
-    report = make_report(n_active=0, n_devices=2**32, n_antennas=64)
-    with pytest.raises(ValueError, match="^n_devices: expected at most"):
-        Score().add(report, report)
+def test_only_active_devices_take_memory():
+    report = make_report(
+        n_devices=2**32, n_antennas=64, device=[2**32 - 1], channel=np.ones((1, 64)), score=[1]
+    )
+    score = Score()
+    score.add(report, report)
+    assert (score.miss_probability(), score.nmse_db()) == (0.0, -np.inf)
+
+
+def test_frames_scored_together_give_what_they_give_one_by_one():
+    activity, true_channel, decided, channel = random_frames(50)
+    truths = [report_of(k, activity[k], true_channel[k]) for k in range(50)]
+    reports = [report_of(k, decided[k], channel[k]) for k in range(50)]
+    reports[7] = report_of(7, np.zeros(N, bool), channel[7], status="bad_input")
+    together, apart = Score(), Score()
+    together.add_frames(truths, reports)
+    for truth_of_frame, report in zip(truths, reports, strict=True):
+        apart.add(truth_of_frame, report)
+    assert (together.frames, together.frames_bad) == (49, 1)
+    summary, expected = together.summary(), apart.summary()
+    assert {name: value for name, value in summary.items() if "nmse" not in name} == {
+        name: value for name, value in expected.items() if "nmse" not in name
+    }
+    assert summary["nmse_db_interval"] == pytest.approx(expected["nmse_db_interval"])

@@ -73,9 +73,9 @@ class scorer(report_sink):
     def take_report(self, report):
         """Keep truth; score an estimate."""
         if report.estimator == "truth":
-            self._truth.put(report)
+            self._truth.push(report)
             return
-        truth = self._truth.take(report.frame_id)
+        truth = self._truth.pop(report.frame_id)
         if truth is not None:
             self._score.add(truth, report)
 

@@ -173,9 +173,9 @@ class Monitor:
         device = _checked(report)
         with self._lock:
             if report.estimator == "truth":
-                self._truth.put(_Truth(report.frame_id, report.n_devices, device))
+                self._truth.push(_Truth(report.frame_id, report.n_devices, device))
                 return
-            self._add(report, device, self._truth.take(report.frame_id))
+            self._add(report, device, self._truth.pop(report.frame_id))
             self._changes += 1
 
     def add_status(self, status):
