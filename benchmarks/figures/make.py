@@ -19,7 +19,8 @@ import tables
 
 from gr_jadce import __version__
 from gr_jadce.evaluation import plots
-from gr_jadce.evaluation.sweep import make_plan, sweep
+from gr_jadce.evaluation.plan import make_plan
+from gr_jadce.evaluation.sweep import sweep
 from gr_jadce.programs import command_line
 from gr_jadce.unrolled.weight_files import DEFAULT_WEIGHTS
 
@@ -110,12 +111,13 @@ def run_part(name, label, args, origin):
     options = options | {"frames": min(options["frames"], SLOW.get(label, options["frames"]))}
     if args.quick:
         values, options = values[::3], options | {"frames": 12}
-    plan = make_plan(axis, values, {label: estimators[label]}, scenario, *known, **options)
+    options |= {"known": known[0]} if known else {}
+    plan = make_plan(axis, values, {label: estimators[label]}, scenario=scenario, **options)
     progress = command_line.Progress()
     result = sweep(
         plan,
         args.work / f"{file_stem(name, label)}{'-quick' if args.quick else ''}.json",
-        args.processes,
+        processes=args.processes,
         origin=origin,
         progress=lambda done, most: progress.show(done, f"{name}, {label}: {done} of {most} frames"),
     )

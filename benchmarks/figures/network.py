@@ -16,7 +16,8 @@ import program
 from program import row
 
 from gr_jadce import __version__
-from gr_jadce.evaluation.sweep import make_plan, sweep
+from gr_jadce.evaluation.plan import make_plan
+from gr_jadce.evaluation.sweep import sweep
 from gr_jadce.programs import command_line
 from gr_jadce.unrolled import load_weights
 from gr_jadce.unrolled.weight_files import DEFAULT_WEIGHTS
@@ -114,8 +115,9 @@ def figures(name, cell, estimators, snrs, known, frames, args):
     found = {str(snr): {} for snr in snrs}
     for label, estimator in estimators.items():
         plan = make_plan(
-            "snr_db", snrs, {label: estimator}, {"pilot_seed": BOOK} | cell, known, frames=frames, seed=SEED
-        )
+            "snr_db", snrs, {label: estimator}, scenario={"pilot_seed": BOOK} | cell, known=known,
+            frames=frames, seed=SEED,
+        )  # fmt: skip
         title = f"{name} {label}{' quick' if args.quick else ''}"
         for point in _sweep(plan, args.work / f"{title.replace('/', ':')}.json", title)["points"]:
             found[str(point["value"])][label] = point["estimators"][label]["figures"]

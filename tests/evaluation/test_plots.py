@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import pytest
 
+from gr_jadce.evaluation.plan import make_plan
 from gr_jadce.evaluation.plots import KINDS, has_figure, plot
-from gr_jadce.evaluation.sweep import make_plan, sweep
+from gr_jadce.evaluation.sweep import sweep
 
 
 @pytest.fixture(scope="module")
 def result():
     scenario = {"n_devices": 40, "pilot_length": 20}
     estimators = {"lasso": ("pc_admm", {}), "bound": ("oracle_ls", {})}
-    return sweep(make_plan("snr_db", [0, 40], estimators, scenario, frames=50))
+    return sweep(make_plan("snr_db", [0, 40], estimators, scenario=scenario, frames=50))
 
 
 @pytest.mark.parametrize("kind", KINDS)

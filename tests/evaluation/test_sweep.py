@@ -10,7 +10,9 @@ import pytest
 import gr_jadce
 from gr_jadce import Scenario, make_pilots, metrics, pc_admm, simulate
 from gr_jadce.evaluation import sweep as module
-from gr_jadce.evaluation.sweep import make_plan, read_result, sweep
+from gr_jadce.evaluation.plan import make_plan
+from gr_jadce.evaluation.results import read_result
+from gr_jadce.evaluation.sweep import sweep
 from gr_jadce.unrolled.weight_files import DEFAULT_WEIGHTS
 
 SMALL = {"n_devices": 40, "pilot_length": 20, "n_antennas": 2}
@@ -22,7 +24,7 @@ ESTIMATORS = {
 
 
 def plan_of(axis="snr_db", values=(0, 10), estimators=ESTIMATORS, frames=230, **options):
-    return make_plan(axis, values, estimators, SMALL, frames=frames, **options)
+    return make_plan(axis, values, estimators, scenario=SMALL, frames=frames, **options)
 
 
 def counts(result):
@@ -142,7 +144,7 @@ def test_the_scenario_can_be_swept(axis, values):
     assert first["estimators"] != second["estimators"]
 
 
-def test_what_estimators_are_told():
+def test_what_estimators_know():
     def nmse(known):
         result = sweep(plan_of(values=[5], known=known, frames=100))["points"][0]["estimators"]
         return {label: entry["figures"]["nmse_db"] for label, entry in result.items()}
@@ -164,7 +166,7 @@ def test_what_estimators_are_told():
             "estimators: expected weight files .npz, or names of pc_admm.*got nobody",
         ),
         ({"estimators": {"x": ("vamp", {"maxiter": 3})}}, "maxiter"),
-        ({"known": ["all"]}, "known: expected some of noise_var"),
+        ({"known": ["all"]}, "known: expected one of noise_var"),
         ({"false_alarm": 0}, "false_alarm"),
         ({"frames": 0}, "frames"),
         ({"axis": "activity_rate", "values": [2]}, "activity_rate"),

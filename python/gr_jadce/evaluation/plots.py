@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Figures of a sweep's result, fit for print. Needs Matplotlib."""
 
+from collections.abc import Mapping
 from itertools import cycle
+from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from ..checks import check_choice
+from ..files import PathLike, replaced_file
 from .tally import Tally
 
 AXES = {
@@ -41,7 +46,7 @@ KINDS = {
     "gap": ("log10_gap", "log₁₀ relative duality gap", False),
     "roc": (None, "detection probability", False),
 }
-_MOST_TICKS = 12
+_MAX_TICKS = 12
 _MARKERS = "osDv^<>Pp*Xhd"
 _STYLE = {
     "font.family": "serif",
@@ -56,7 +61,7 @@ _STYLE = {
 }
 
 
-def plot(result, kind, path, point=-1):
+def plot(result: Mapping[str, Any], kind: str, path: PathLike, *, point: int = -1) -> None:
     """Draw one figure of a sweep and save it; the suffix of `path` (.png, .svg, .pdf) is its format.
 
     Parameters
@@ -69,8 +74,7 @@ def plot(result, kind, path, point=-1):
     point : int
         Of the sweep, for "roc".
     """
-    if kind not in KINDS:
-        raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
+    check_choice("kind", kind, KINDS)
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(5, 3.6), layout="constrained")
         FigureCanvasAgg(figure)
@@ -81,15 +85,21 @@ def plot(result, kind, path, point=-1):
             _draw_lines(axes, result, kind)
         if axes.get_legend_handles_labels()[0]:
             axes.legend()
-        metadata = {"Date": None} if str(path).endswith(".svg") else None
-        figure.savefig(path, dpi=200, metadata=metadata)
+        _save(figure, path)
 
 
-def has_figure(result, kind) -> bool:
+def has_figure(result: Mapping[str, Any], kind: str) -> bool:
     """Whether any estimator of the result has what this kind of plot shows."""
     name = KINDS[kind][0]
     entries = (entry for point in result["points"] for entry in point["estimators"].values())
     return name is None or any(entry["figures"].get(name) is not None for entry in entries)
+
+
+def _save(figure, path):
+    suffix = Path(path).suffix.removeprefix(".") or "png"
+    metadata = {"Date": None} if suffix == "svg" else None
+    with replaced_file(path) as file:
+        figure.savefig(file, format=suffix, dpi=200, metadata=metadata)
 
 
 def _draw_lines(axes, result, kind):
@@ -102,7 +112,7 @@ def _draw_lines(axes, result, kind):
         axes.set_yscale("log")
     if plan["axis"] in ("max_iter", "tol"):
         axes.set_xscale("log")
-    elif len(values) <= _MOST_TICKS and all(isinstance(value, (int, float)) for value in values):
+    elif len(values) <= _MAX_TICKS and all(isinstance(value, (int, float)) for value in values):
         axes.set_xticks(values)
     axes.set_xlabel(AXES.get(plan["axis"], plan["axis"]))
     axes.set_ylabel(label.format(plan["false_alarm"]))
