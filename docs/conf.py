@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 import gr_jadce
+from gr_jadce.reports import fields
 
 project, author, version = "gr-jadce", "gr-jadce developers", gr_jadce.__version__
 project_copyright = "gr-jadce developers, GPL-3.0-or-later"
@@ -23,7 +24,7 @@ html_title = "gr-jadce"
 exclude_patterns = ["pictures"]
 
 ROOT = Path(__file__).resolve().parents[1]
-HERE = "<!-- the blocks -->"
+BLOCKS_HERE, FIELDS_HERE = "<!-- the blocks -->", "<!-- the fields of a report -->"
 
 
 def blocks():
@@ -65,9 +66,9 @@ def escaped(text):
     )
 
 
-def insert_blocks(app, name, source):
-    source[0] = source[0].replace(HERE, blocks())
+def insert_tables(app, name, source):
+    source[0] = source[0].replace(BLOCKS_HERE, blocks()).replace(FIELDS_HERE, fields.table())
 
 
 def setup(app):
-    app.connect("source-read", insert_blocks)
+    app.connect("source-read", insert_tables)

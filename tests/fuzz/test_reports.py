@@ -9,11 +9,10 @@ import pytest
 from hostile import JSON, PMT, TEXT, mutated, replaced
 from hypothesis import given
 from hypothesis import strategies as st
-from reports import make_report
+from reports import from_pmts, make_report
 
 from gr_jadce.blocks import json_sink, scorer
 from gr_jadce.reports.json_lines import from_json, to_json
-from gr_jadce.reports.pairing import from_pmts
 from gr_jadce.reports.pdus import activity_from_pmt, channel_from_pmt, status_from_pmt, to_pmts
 from gr_jadce.reports.report import Report
 from gr_jadce.reports.scoring import Score

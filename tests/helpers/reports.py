@@ -5,6 +5,8 @@ from dataclasses import fields, replace
 
 import numpy as np
 
+from gr_jadce.reports.pairing import join
+from gr_jadce.reports.pdus import activity_from_pmt, channel_from_pmt
 from gr_jadce.reports.report import Report
 
 
@@ -41,3 +43,28 @@ def assert_same(report, expected):
         else:
             assert value == wanted, field.name
             assert type(value) is type(wanted), field.name
+
+
+def from_pmts(activity, channel):
+    """The report whose activity and channel PDUs these are."""
+    return join(activity_from_pmt(activity), channel_from_pmt(channel))
+
+
+REPORTS = {
+    "plain": make_report(),
+    "one antenna": make_report(n_antennas=1),
+    "nobody": make_report(n_active=0),
+    "everybody": make_report(n_active=200, n_antennas=8),
+    "bad input": make_report(n_active=0, status="bad_input"),
+    "names": make_report(n_active=12, device_id=tuple(f"sensor {n} “ü”" for n in range(12))),
+    "no names": make_report(n_active=0, device_id=()),
+    "out of step": make_report(
+        n_active=3, delay=np.float32([0.25, -0.5, 7.1]), carrier_offset=np.float32([0, 1e-3, -2e-4])
+    ),
+    "dead antenna": make_report(n_active=2, antennas_dead=np.uint32([0, 2])),
+    "extremes": make_report(
+        n_active=4,
+        n_antennas=1,
+        channel=np.array([[1e-45 + 3e38j], [-0.0 + 0.1j], [1 / 3], [1.17549435e-38j]], np.complex64),
+    ),
+}

@@ -3,47 +3,36 @@
 
 import json
 import logging
+import os
 import re
+from collections.abc import Callable, Iterator
 from math import isfinite
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .report import (
-    EXPECTED,
-    FRAME_ID,
-    OPTIONAL,
-    SCALARS,
-    SCHEMA,
-    SHARED,
-    Report,
-    check_device,
-    check_schema,
-    check_sizes,
-    optional_of,
-    shown,
-)
+from .fields import FIELDS, Kind
+from .report import Report, check_indices, check_schema, check_sizes, shown
 
 _log = logging.getLogger("gr_jadce")
+_EXPECTED: dict[type, str] = {
+    int: "an integer from 0 to 2**64 - 1",
+    float: "a number",
+    str: "a string",
+    dict: "an object",
+    list: "a list",
+}
 
 
-def to_json(report) -> str:
+def to_json(report: Report) -> str:
     """The report as one line of JSON, no newline; NaN and infinities become null."""
-    entry = {
-        "frame_id": int(report.frame_id),
-        "rx_time": {"seconds": int(report.rx_time[0]), "fraction": float(report.rx_time[1])},
-        **{name: _JSON_KINDS[kind](getattr(report, name)) for name, kind in (SHARED | SCALARS).items()},
-        "schema": SCHEMA,
-        "device": report.device.tolist(),
-    }
-    if report.device_id is not None:
-        entry["device_id"] = list(report.device_id)
-    rows = np.ascontiguousarray(report.channel).view(np.float32).reshape(*report.channel.shape, 2)
-    arrays = {"score": report.score, "channel": rows, **optional_of(report)}
-    arrays = ", ".join(f'"{name}": {_json_numbers(array)}' for name, array in arrays.items())
-    return f"{json.dumps(entry)[:-1]}, {arrays}}}"
+    values = ((field, getattr(report, field.name)) for field in FIELDS)
+    parts = [f'"{field.name}": {_WRITERS[field.kind](value)}' for field, value in values if value is not None]
+    return f"{{{', '.join(parts)}}}"
 
 
-def from_json(line) -> Report:
+def from_json(line: str) -> Report:
     """The report in a line written by `to_json`; null becomes NaN.
 
     Raises
@@ -57,28 +46,19 @@ def from_json(line) -> Report:
         raise ValueError("report: expected a JSON object, got one nested too deeply") from error
     if not isinstance(entry, dict):
         raise ValueError(f"report: expected a JSON object, got {shown(entry)}")
-    check_schema(_from_entry(entry, "schema", int))
-    fields = {name: _from_entry(entry, name, kind) for name, kind in (FRAME_ID | SHARED | SCALARS).items()}
+    check_schema(_read(entry, "schema", int))
+    fields = {
+        field.name: _READERS[field.kind](entry, field.name)
+        for field in FIELDS
+        if field.name != "schema" and (field.name in entry or not field.optional)
+    }
     check_sizes(fields["n_devices"], fields["n_antennas"])
-    rx_time = _from_entry(entry, "rx_time", dict)
-    device = _array_from_entry(entry, "device", None)
-    check_device(device, fields["n_devices"])
-    rows = _array_from_entry(entry, "channel", np.float32)
-    shape = (len(device), fields["n_antennas"], 2)
-    if rows.size != np.prod(shape) or (rows.size and rows.shape != shape):
-        raise ValueError(f"channel: expected {shape[0]} rows of {shape[1]} pairs, got {rows.shape}")
-    return Report(
-        rx_time=(_from_entry(rx_time, "seconds", int), _from_entry(rx_time, "fraction", float)),
-        device=device,
-        score=_array_from_entry(entry, "score", np.float32),
-        channel=rows.reshape(shape).view(np.complex64)[..., 0],
-        device_id=_names_from_entry(entry),
-        **{name: _array_from_entry(entry, name, np.float32) for name in OPTIONAL if name in entry},
-        **fields,
-    )
+    check_indices("device", fields["device"], fields["n_devices"])
+    fields["channel"] = _complex_rows(fields["channel"], len(fields["device"]), fields["n_antennas"])
+    return Report(**fields)
 
 
-def read_reports(path):
+def read_reports(path: str | os.PathLike) -> Iterator[Report]:
     """The reports in a file of JSON lines, one after the other; ValueError with the line if one is none.
 
     A last line that was cut off, as when its writer was killed, is left out with a warning.
@@ -95,40 +75,65 @@ def read_reports(path):
             yield report
 
 
-def _finite_or_none(value):
-    value = float(value)
-    return value if isfinite(value) else None
+def _number_text(value: float) -> str:
+    return repr(float(value)) if isfinite(value) else "null"
 
 
-_JSON_KINDS = {int: int, float: _finite_or_none, str: str}
+def _time_text(time: tuple[int, float]) -> str:
+    return f'{{"seconds": {int(time[0])}, "fraction": {float(time[1])!r}}}'
 
 
-def _json_numbers(array):
+def _numbers_text(array: NDArray) -> str:
     """JSON of a float32 array: nine digits give back every value exactly, shorter and faster than json's."""
     template = "%.9g"
     for size in reversed(array.shape):
         template = "[" + ", ".join([template] * size) + "]"
     text = template % tuple(array.ravel().tolist())
-    return text if np.isfinite(array).all() else re.sub(r"-?(nan|inf)", "null", text)
+    return re.sub(r"-?(nan|inf)", "null", text) if "n" in text else text
 
 
-def _from_entry(entry, name, kind):
+def _channels_text(channel: NDArray) -> str:
+    pairs = np.ascontiguousarray(channel, np.complex64).view(np.float32)
+    return _numbers_text(pairs.reshape(*channel.shape, 2))
+
+
+def _integer_text(value: int) -> str:
+    return str(int(value))
+
+
+def _texts_text(texts: tuple[str, ...]) -> str:
+    return json.dumps(list(texts))
+
+
+_WRITERS: dict[Kind, Callable[[Any], str]] = {
+    Kind.UINT64: _integer_text,
+    Kind.INTEGER: _integer_text,
+    Kind.NUMBER: _number_text,
+    Kind.TEXT: json.dumps,
+    Kind.TIME: _time_text,
+    Kind.INDICES: lambda indices: str(indices.tolist()),
+    Kind.NUMBERS: _numbers_text,
+    Kind.TEXTS: _texts_text,
+    Kind.CHANNELS: _channels_text,
+}
+
+
+def _read(entry: dict, name: str, kind: type) -> Any:
     value = entry.get(name)
     if kind is float and name in entry and value is None:
         return float("nan")
     good = isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
-    if not good or (kind is int and not 0 <= value < 2**64):
-        raise ValueError(
-            f"{name}: expected {EXPECTED[kind]}, got {shown(value) if name in entry else 'nothing'}"
-        )
+    if not good or (kind is int and not 0 <= value < 2**64):  # type: ignore[operator]
+        given = shown(value) if name in entry else "nothing"
+        raise ValueError(f"{name}: expected {_EXPECTED[kind]}, got {given}")
     try:
         return kind(value)
     except OverflowError as error:
-        raise ValueError(f"{name}: expected {EXPECTED[kind]}, got one beyond all floats") from error
+        raise ValueError(f"{name}: expected {_EXPECTED[kind]}, got one beyond all floats") from error
 
 
-def _array_from_entry(entry, name, dtype):
-    values = _from_entry(entry, name, list)
+def _read_array(entry: dict, name: str, dtype: type | None = np.float32) -> NDArray:
+    values = _read(entry, name, list)
     try:
         with np.errstate(over="raise"):
             return np.array(values, dtype=dtype)
@@ -136,10 +141,34 @@ def _array_from_entry(entry, name, dtype):
         raise ValueError(f"{name}: expected numbers in rows of equal length, got {shown(values)}") from error
 
 
-def _names_from_entry(entry):
-    if "device_id" not in entry:
-        return None
-    names = _from_entry(entry, "device_id", list)
-    if not all(isinstance(name, str) for name in names):
-        raise ValueError(f"device_id: expected strings, got {shown(names)}")
-    return tuple(names)
+def _read_time(entry: dict, name: str) -> tuple[int, float]:
+    time = _read(entry, name, dict)
+    return _read(time, "seconds", int), _read(time, "fraction", float)
+
+
+def _read_texts(entry: dict, name: str) -> tuple[str, ...]:
+    texts = _read(entry, name, list)
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"{name}: expected strings, got {shown(texts)}")
+    return tuple(texts)
+
+
+def _complex_rows(pairs: NDArray, n_rows: int, n_antennas: int) -> NDArray:
+    """The channels (K, M) in pairs (K, M, 2) of real and imaginary part."""
+    shape = (n_rows, n_antennas, 2)
+    if pairs.size != np.prod(shape) or (pairs.size and pairs.shape != shape):
+        raise ValueError(f"channel: expected {n_rows} rows of {n_antennas} pairs, got {pairs.shape}")
+    return pairs.reshape(shape).view(np.complex64)[..., 0]
+
+
+_READERS: dict[Kind, Callable[[dict, str], Any]] = {
+    Kind.UINT64: lambda entry, name: _read(entry, name, int),
+    Kind.INTEGER: lambda entry, name: _read(entry, name, int),
+    Kind.NUMBER: lambda entry, name: _read(entry, name, float),
+    Kind.TEXT: lambda entry, name: _read(entry, name, str),
+    Kind.TIME: _read_time,
+    Kind.INDICES: lambda entry, name: _read_array(entry, name, None),
+    Kind.NUMBERS: _read_array,
+    Kind.TEXTS: _read_texts,
+    Kind.CHANNELS: _read_array,
+}

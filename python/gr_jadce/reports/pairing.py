@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Activity and channel PDUs of one frame joined into its report."""
 
+from typing import Any
+
+from .fields import keys
 from .pdu_bytes import activity_from_bytes, channel_from_bytes
-from .pdus import activity_from_pmt, bytes_of, channel_from_pmt, either_from_pmt
+from .pdus import bytes_of, either_from_pmt
 from .report import Report
 
+_COMMON = [field.name for field in keys("channel") if field in keys("activity") and field.name != "schema"]
 
-def from_pmts(activity, channel) -> Report:
-    """The report whose activity and channel PDUs these are.
+
+def join(activity: dict[str, Any], channel: dict[str, Any]) -> Report:
+    """The report from the fields of `activity_from_pmt` and of `channel_from_pmt`.
 
     Raises
     ------
     ValueError
-        If a PDU is malformed or the two are not of one frame.
+        If the two are not of one frame.
     """
-    return join(activity_from_pmt(activity), channel_from_pmt(channel))
-
-
-def join(activity, channel) -> Report:
-    """The report from the fields of `activity_from_pmt` and of `channel_from_pmt`."""
-    for name in ("frame_id", "rx_time", "n_devices", "n_antennas"):
+    for name in _COMMON:
         if activity[name] != channel[name]:
             raise ValueError(f"{name}: expected that of the activity, {activity[name]}, got {channel[name]}")
     if activity["device"].tobytes() != channel["device"].tobytes():
@@ -45,12 +45,12 @@ class Joiner:
         PDUs given up.
     """
 
-    def __init__(self, limit=1024):
+    def __init__(self, limit: int = 1024):
         self.unjoined = 0
         self._limit = limit
-        self._waiting = {}
+        self._waiting: dict[int, dict[str, Any]] = {}
 
-    def add(self, pdu) -> Report | None:
+    def add(self, pdu: Any) -> Report | None:
         """The report that this PDU completes, if any; ValueError if it is malformed."""
         data = bytes_of(pdu)
         activity = activity_from_bytes(data)
@@ -60,13 +60,16 @@ class Joiner:
         if activity is not None:
             self._add_activity(activity)
             return None
+        return None if channel is None else self._join(channel)
+
+    def _join(self, channel: dict[str, Any]) -> Report | None:
         activity = self._waiting.pop(channel["frame_id"], None)
         if activity is None:
             self.unjoined += 1
             return None
         return join(activity, channel)
 
-    def _add_activity(self, activity):
+    def _add_activity(self, activity: dict[str, Any]) -> None:
         frame_id = activity["frame_id"]
         self.unjoined += self._waiting.pop(frame_id, None) is not None
         self._waiting[frame_id] = activity

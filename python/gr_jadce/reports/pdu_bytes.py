@@ -2,157 +2,180 @@
 """PDUs of reports as bytes, in the form of `pmt.serialize_str`.
 
 A PDU has some forty parts, and a call of pmt from Python for each takes longer than to pack or unpack
-them all here. Only the usual form is known, with keys in the order in which `pdus` adds them and
-without the optional ones; whatever is different is left to `pdus`, which takes it part by part.
+them all here. Only the usual form is known, with keys in the order of `fields` and without the optional
+ones; whatever is different is left to `pdus`, which reads and writes it part by part.
 """
 
 from struct import Struct, error
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .report import SCHEMA
+from .fields import SCHEMA, Field, Kind, keys, vector
+from .report import Report
 
-_PAIR, _END = b"\x07", b"\x06"
-_TAGS = {"i": b"\x03", "d": b"\x04", "Q": b"\x0b"}
-_U32, _F32, _C32 = b"\n\x04", b"\n\x08", b"\n\x0a"
-_DTYPES = {_U32: np.dtype(">u4"), _F32: np.dtype(">f4"), _C32: np.dtype(">c8")}
+_PAIR, _END, _SYMBOL = b"\x07", b"\x06", b"\x02"
 _LENGTH = Struct(">H")
 _VECTOR = Struct(">2sI2s")
 _PADDING = b"\x01\x00"
+# Of a number its tag in PMT, with what comes before it, and its format; of a vector its tag and type.
+_NUMBER_FORMS = {
+    Kind.UINT64: [(b"\x0b", "Q")],
+    Kind.INTEGER: [(b"\x03", "i")],
+    Kind.NUMBER: [(b"\x04", "d")],
+    Kind.TIME: [(_PAIR + b"\x0b", "Q"), (b"\x04", "d")],
+}
+_VECTOR_FORMS = {
+    Kind.INDICES: (b"\n\x04", np.dtype(">u4")),
+    Kind.NUMBERS: (b"\n\x08", np.dtype(">f4")),
+    Kind.CHANNELS: (b"\n\x0a", np.dtype(">c8")),
+}
 
 
-def _key(name):
+def _key(field: Field) -> bytes:
     """A dictionary's next entry as far as its key."""
-    return b"\t\x07\x02" + _LENGTH.pack(len(name)) + name.encode()
+    return b"\t\x07\x02" + _LENGTH.pack(len(field.name)) + field.name.encode()
 
 
-class _Record:
-    """Numbers, each behind fixed bytes: (bytes, "i", "d" or "Q") for each, and what comes last."""
+class _Numbers:
+    """Entries of a dictionary that hold numbers, one behind the other: fixed bytes before each."""
 
-    def __init__(self, *parts, end=b""):
-        self.fixed = (*(before + _TAGS[kind] for before, kind in parts), end)
-        kinds = (*(kind for _, kind in parts), "")
-        self._struct = Struct(">" + "".join(f"{len(b)}s{k}" for b, k in zip(self.fixed, kinds, strict=True)))
+    def __init__(self, fields: list[Field]):
+        parts = [
+            (_key(field) * (place == 0) + tag, form)
+            for field in fields
+            for place, (tag, form) in enumerate(_NUMBER_FORMS[field.kind])
+        ]
+        self.fixed = tuple(before for before, _ in parts)
+        self._struct = Struct(">" + "".join(f"{len(before)}s{form}" for before, form in parts))
         self.size = self._struct.size
 
-    def pack(self, *numbers):
-        values = [None] * (2 * len(numbers) + 1)
+    def pack(self, *numbers: Any) -> bytes:
+        values: list[Any] = [None] * (2 * len(numbers))
         values[::2], values[1::2] = self.fixed, numbers
         return self._struct.pack(*values)
 
-    def unpack(self, data, at):
+    def unpack(self, data: bytes, begin: int) -> tuple | None:
         """The numbers; None if the fixed bytes are others."""
-        values = self._struct.unpack_from(data, at)
+        values = self._struct.unpack_from(data, begin)
         return values[1::2] if values[::2] == self.fixed else None
 
 
-_NUMBERS = ("frames_dropped", "solve_time", "n_iter", "snr_db", "noise_var", "threshold")
-_HEAD = _Record(*zip(map(_key, _NUMBERS), "ididdd", strict=True))
-_SHARED = _Record(
-    (_key("frame_id"), "Q"),
-    (_key("rx_time") + _PAIR, "Q"),
-    (b"", "d"),
-    (_key("n_antennas"), "i"),
-    (_key("n_devices"), "i"),
-    (_key("schema"), "i"),
-    end=_END,
+def _of_kinds(fields: tuple[Field, ...], *kinds: Kind) -> list[Field]:
+    return [field for field in fields if field.kind in kinds and not field.optional]
+
+
+_SHARED_FIELDS = _of_kinds(keys("channel"), *_NUMBER_FORMS)
+_NUMBER_FIELDS = [
+    field for field in _of_kinds(keys("activity"), *_NUMBER_FORMS) if field not in _SHARED_FIELDS
+]
+_SHARED, _OWN = _Numbers(_SHARED_FIELDS), _Numbers(_NUMBER_FIELDS)
+_OWN_NAMES = [field.name for field in _NUMBER_FIELDS]
+_COUNT_PLACES = [place for place, field in enumerate(_NUMBER_FIELDS) if field.kind is Kind.INTEGER]
+_TEXTS = [(field.name, _key(field) + _SYMBOL) for field in _of_kinds(keys("activity"), Kind.TEXT)]
+_SHARED_NAMES = ("frame_id", "rx_time", "n_devices", "n_antennas")
+_OPTIONAL_NAMES = [field.name for field in keys("activity") if field.optional]
+[_SCORE_FIELD], [_DEVICE_FIELD] = (
+    _of_kinds(keys("activity"), Kind.NUMBERS),
+    _of_kinds(keys("channel"), Kind.INDICES),
 )
-_SCORE, _DEVICE = _key("score"), _key("device")
-_ESTIMATOR, _STATUS = (_key(name) + b"\x02" for name in ("estimator", "status"))
-_ACTIVITY_BEGINS, _CHANNEL_BEGINS = _PAIR + _HEAD.fixed[0], _PAIR + _DEVICE + _U32
+_SCORE, _SCORE_FORM = _key(_SCORE_FIELD), _VECTOR_FORMS[_SCORE_FIELD.kind]
+_DEVICE, _DEVICE_FORM = _key(_DEVICE_FIELD), _VECTOR_FORMS[vector("activity").kind]
+_CHANNEL_FORM = _VECTOR_FORMS[vector("channel").kind]
+_FIRST = _PAIR + _SHARED.fixed[0]
+_SECOND = 1 + _SHARED.size  # where the first entry begins that only one of the two PDUs has
 
 
-def to_bytes(report) -> tuple[bytes, bytes] | None:
+def to_bytes(report: Report) -> tuple[bytes, bytes] | None:
     """The activity and the channel PDU of a report; None for one that has anything unusual."""
-    if report.device_id is not None or report.delay is not None or report.carrier_offset is not None:
+    if any(getattr(report, name) is not None for name in _OPTIONAL_NAMES):
         return None
     try:
-        head = _HEAD.pack(*[getattr(report, name) for name in _NUMBERS])
-        shared = _SHARED.pack(report.frame_id, *report.rx_time, report.n_antennas, report.n_devices, SCHEMA)
-        texts = _text(_ESTIMATOR, report.estimator) + _text(_STATUS, report.status)
+        shared = _SHARED.pack(report.frame_id, *report.rx_time, report.n_devices, report.n_antennas, SCHEMA)
+        texts = [_text(key, getattr(report, name)) for name, key in _TEXTS]
+        own = _OWN.pack(*[getattr(report, name) for name in _OWN_NAMES])
     except (error, ValueError):
         return None
-    device = _vector(_U32, report.device)
-    score = _vector(_F32, report.score)
-    channel = _vector(_C32, report.channel)
-    activity = b"".join((_PAIR, head, texts, _SCORE, score, shared, device))
-    return activity, b"".join((_PAIR, _DEVICE, device, shared, channel))
+    device, score = _vector(_DEVICE_FORM, report.device), _vector(_SCORE_FORM, report.score)
+    channel = _vector(_CHANNEL_FORM, report.channel)
+    activity = b"".join((_PAIR, shared, *texts, own, _SCORE, score, _END, device))
+    return activity, b"".join((_PAIR, shared, _DEVICE, device, _END, channel))
 
 
-def activity_from_bytes(data) -> dict | None:
+def activity_from_bytes(data: bytes) -> dict[str, Any] | None:
     """What `pdus.activity_from_pmt` gives; None for any other bytes than those of `to_bytes`."""
-    if not data.startswith(_ACTIVITY_BEGINS):
+    if not (data.startswith(_FIRST) and data.startswith(_TEXTS[0][1], _SECOND)):
         return None
     try:
-        numbers, at = _HEAD.unpack(data, 1), 1 + _HEAD.size
-        estimator, at = _read_text(data, at, _ESTIMATOR)
-        status, at = _read_text(data, at, _STATUS)
-        score, at = _read_vector(data, at, _SCORE, _F32)
-        shared, at = _SHARED.unpack(data, at), at + _SHARED.size
-        device, at = _read_vector(data, at, b"", _U32)
+        fields, at = _read_shared(data)
+        for name, key in _TEXTS:
+            fields[name], at = _read_text(data, at, key)
+        numbers, at = _OWN.unpack(data, at), at + _OWN.size
+        fields["score"], at = _read_vector(data, at, _SCORE, _SCORE_FORM)
+        fields["device"], at = _read_vector(data, at, _END, _DEVICE_FORM)
     except (error, ValueError):
         return None
-    if numbers is None or min(numbers[0], numbers[2]) < 0 or at != len(data) or not _is_usual(shared):
+    if numbers is None or at != len(data) or min(numbers[place] for place in _COUNT_PLACES) < 0:
         return None
-    fields = _shared_fields(shared)
-    fields.update(zip(_NUMBERS, numbers, strict=True))
-    fields.update(status=status, estimator=estimator, device=device, score=score, device_id=None)
+    fields.update(zip(_OWN_NAMES, numbers, strict=True))
     return fields
 
 
-def channel_from_bytes(data) -> dict | None:
+def channel_from_bytes(data: bytes) -> dict[str, Any] | None:
     """What `pdus.channel_from_pmt` gives; None for any other bytes than those of `to_bytes`."""
-    if not data.startswith(_CHANNEL_BEGINS):
+    if not (data.startswith(_FIRST) and data.startswith(_DEVICE, _SECOND)):
         return None
     try:
-        device, at = _read_vector(data, 1, _DEVICE, _U32)
-        shared, at = _SHARED.unpack(data, at), at + _SHARED.size
-        channel, at = _read_vector(data, at, b"", _C32)
+        fields, at = _read_shared(data)
+        fields["device"], at = _read_vector(data, at, _DEVICE, _DEVICE_FORM)
+        channel, at = _read_vector(data, at, _END, _CHANNEL_FORM)
     except (error, ValueError):
         return None
-    if at != len(data) or not _is_usual(shared) or len(channel) != len(device) * shared[3]:
+    shape = len(fields["device"]), fields["n_antennas"]
+    if at != len(data) or len(channel) != shape[0] * shape[1]:
         return None
-    return _shared_fields(shared) | {"device": device, "channel": channel.reshape(len(device), shared[3])}
+    fields["channel"] = channel.reshape(shape)
+    return fields
 
 
-def _is_usual(shared):
-    """Whether these numbers are there and in range, as far as `report.check_sizes` looks."""
-    return shared is not None and 1 <= shared[3] <= 2**16 and shared[4] >= 1 and shared[5] == SCHEMA
+def _read_shared(data: bytes) -> tuple[dict[str, Any], int]:
+    """The fields that both PDUs have, and where they end; ValueError if they are not usual ones."""
+    numbers = _SHARED.unpack(data, 1)
+    if numbers is None:
+        raise ValueError("keys: expected the usual ones")
+    frame_id, seconds, fraction, n_devices, n_antennas, schema = numbers
+    # As far as `report.check_sizes` looks: a device number of 32 bits is in its range anyhow.
+    if not (1 <= n_antennas <= 2**16 and n_devices >= 1 and schema == SCHEMA):
+        raise ValueError("sizes: expected usual ones")
+    values = (frame_id, (seconds, fraction), n_devices, n_antennas)
+    return dict(zip(_SHARED_NAMES, values, strict=True)), _SECOND
 
 
-def _shared_fields(shared):
-    frame_id, seconds, fraction, n_antennas, n_devices, _ = shared
-    return {
-        "rx_time": (seconds, fraction),
-        "frame_id": frame_id,
-        "n_devices": n_devices,
-        "n_antennas": n_antennas,
-    }
-
-
-def _text(key, text):
+def _text(key: bytes, text: str) -> bytes:
     data = text.encode()
     return key + _LENGTH.pack(len(data)) + data
 
 
-def _read_text(data, at, key):
-    begin = at + len(key) + 2
+def _read_text(data: bytes, at: int, key: bytes) -> tuple[str, int]:
+    begin = at + len(key) + _LENGTH.size
     if not data.startswith(key, at):
         raise ValueError(key)
-    end = begin + _LENGTH.unpack_from(data, begin - 2)[0]
+    end = begin + _LENGTH.unpack_from(data, begin - _LENGTH.size)[0]
     return data[begin:end].decode(), end
 
 
-def _vector(kind, array):
-    return _VECTOR.pack(kind, array.size, _PADDING) + array.astype(_DTYPES[kind]).tobytes()
+def _vector(form: tuple[bytes, np.dtype], array: NDArray) -> bytes:
+    tag, dtype = form
+    return _VECTOR.pack(tag, array.size, _PADDING) + array.astype(dtype).tobytes()
 
 
-def _read_vector(data, at, key, kind):
+def _read_vector(data: bytes, at: int, key: bytes, form: tuple[bytes, np.dtype]) -> tuple[NDArray, int]:
     """The vector behind a key, and where it ends."""
-    at += len(key)
-    found, count, padding = _VECTOR.unpack_from(data, at)
-    if found != kind or padding != _PADDING or not data.startswith(key, at - len(key)):
+    begin = at + len(key)
+    tag, count, padding = _VECTOR.unpack_from(data, begin)
+    if tag != form[0] or padding != _PADDING or not data.startswith(key, at):
         raise ValueError(key)
-    dtype, begin = _DTYPES[kind], at + _VECTOR.size
+    begin, dtype = begin + _VECTOR.size, form[1]
     array = np.frombuffer(data, dtype, count, begin)
     return array.astype(dtype.newbyteorder("=")), begin + array.nbytes

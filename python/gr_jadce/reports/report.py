@@ -2,34 +2,17 @@
 """A report: what is known of one frame."""
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
-SCHEMA = 1
+from ..checks import check_choice
+from .fields import FIELDS, SCHEMA, Kind
+
 STATUSES = ("ok", "bad_input", "clipped")
-_MOST = {"n_devices": 2**32, "n_antennas": 2**16}
-# The scalars of a report, named alike in every form; the last group is in the activity PDU alone.
-FRAME_ID = {"frame_id": int}
-SHARED = {"n_devices": int, "n_antennas": int}
-SCALARS = {
-    "status": str,
-    "threshold": float,
-    "noise_var": float,
-    "snr_db": float,
-    "estimator": str,
-    "n_iter": int,
-    "solve_time": float,
-    "frames_dropped": int,
-}
-# Numbers of each active device, in the activity PDU alone, that only some receivers tell.
-OPTIONAL = ("delay", "carrier_offset")
-EXPECTED = {
-    int: "an integer from 0 to 2**64 - 1",
-    float: "a number",
-    str: "a string",
-    dict: "an object",
-    list: "a list",
-}
+_MAX_SIZES = {"n_devices": 2**32, "n_antennas": 2**16}
+_OPTIONAL_NUMBERS = [field.name for field in FIELDS if field.optional and field.kind is Kind.NUMBERS]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,21 +53,24 @@ class Report:
     delay, carrier_offset : (K,) float32 array, optional
         Delays of the active devices, symbols, and their carrier offsets, cycles a symbol, where
         the receiver estimates them.
+    antennas_dead : uint32 array, optional
+        The antennas, ascending, that have no signal at all in this frame, if there are such.
 
     Raises
     ------
     ValueError
-        If shapes do not agree, devices do not ascend, the status is none of the three, or N is not
-        from 1 to 2**32 or M not from 1 to 2**16.
+        If shapes do not agree, devices or antennas do not ascend, the status is none of the three, or N
+        is not from 1 to 2**32 or M not from 1 to 2**16.
     """
 
+    schema: ClassVar[int] = SCHEMA
     frame_id: int
     rx_time: tuple[int, float]
     n_devices: int
     n_antennas: int
-    device: np.ndarray
-    channel: np.ndarray
-    score: np.ndarray
+    device: NDArray
+    channel: NDArray
+    score: NDArray
     threshold: float
     noise_var: float
     snr_db: float
@@ -94,65 +80,66 @@ class Report:
     solve_time: float
     frames_dropped: int = 0
     device_id: tuple[str, ...] | None = None
-    delay: np.ndarray | None = None
-    carrier_offset: np.ndarray | None = None
+    delay: NDArray | None = None
+    carrier_offset: NDArray | None = None
+    antennas_dead: NDArray | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_sizes(self.n_devices, self.n_antennas)
-        check_device(np.asarray(self.device), self.n_devices)
+        check_indices("device", np.asarray(self.device), self.n_devices)
         n_active = len(self.device)
-        self._keep("device", np.uint32, (n_active,))
-        self._keep("channel", np.complex64, (n_active, self.n_antennas))
-        self._keep("score", np.float32, (n_active,))
-        for name in optional_of(self):
-            self._keep(name, np.float32, (n_active,))
-        if self.status not in STATUSES:
-            raise ValueError(f"status: expected one of {', '.join(STATUSES)}, got {self.status!r}")
+        self._convert("device", np.uint32, (n_active,))
+        self._convert("channel", np.complex64, (n_active, self.n_antennas))
+        self._convert("score", np.float32, (n_active,))
+        for name in _OPTIONAL_NUMBERS:
+            if getattr(self, name) is not None:
+                self._convert(name, np.float32, (n_active,))
+        if self.antennas_dead is not None:
+            check_indices("antennas_dead", np.asarray(self.antennas_dead), self.n_antennas)
+            self._convert("antennas_dead", np.uint32, (len(self.antennas_dead),))
+        check_choice("status", self.status, STATUSES)
         if self.device_id is not None and len(self.device_id) != n_active:
             raise ValueError(f"device_id: expected {n_active} names, got {len(self.device_id)}")
 
-    def _keep(self, name, dtype, shape):
+    def _convert(self, name: str, dtype: DTypeLike, shape: tuple[int, ...]) -> None:
         array = np.asarray(getattr(self, name), dtype=dtype)
         if array.shape != shape:
             raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
         self.__dict__[name] = array  # a frozen dataclass has no other way to set it
 
     @classmethod
-    def unchecked(cls, **fields):
-        """A report of fields, all of them, that are known to agree: in no time, without a look at them."""
+    def unchecked(cls, **fields: Any) -> "Report":
+        """A report of fields, all that have no default among them, that agree for sure: takes no time."""
         report = object.__new__(cls)
         report.__dict__.update(fields)
         return report
 
 
-def optional_of(report) -> dict:
-    """The optional arrays that a report has."""
-    return {name: getattr(report, name) for name in OPTIONAL if getattr(report, name) is not None}
-
-
-def check_sizes(n_devices, n_antennas):
+def check_sizes(n_devices: int, n_antennas: int) -> None:
     """ValueError unless N and M are in range."""
     for name, value in (("n_devices", n_devices), ("n_antennas", n_antennas)):
-        if not 1 <= value <= _MOST[name]:
-            raise ValueError(f"{name}: expected 1 to {_MOST[name]}, got {shown(value)}")
+        if not 1 <= value <= _MAX_SIZES[name]:
+            raise ValueError(f"{name}: expected 1 to {_MAX_SIZES[name]}, got {shown(value)}")
 
 
-def check_device(device, n_devices):
-    """ValueError unless devices are integers from 0 to N − 1 that ascend."""
-    if device.ndim != 1 or (device.size and device.dtype.kind not in "iu"):
-        raise ValueError(f"device: expected integers in one row, got shape {device.shape} of {device.dtype}")
-    ascends = np.count_nonzero(device[1:] > device[:-1]) >= device.size - 1
-    if device.size and not (ascends and device[0] >= 0 and device[-1] < n_devices):
-        raise ValueError(f"device: expected ascending indices from 0 to {n_devices - 1}, got {shown(device)}")
+def check_indices(name: str, indices: NDArray, count: int) -> None:
+    """ValueError unless they are integers from 0 to `count` − 1 that ascend."""
+    if indices.ndim != 1 or (indices.size and indices.dtype.kind not in "iu"):
+        raise ValueError(
+            f"{name}: expected integers in one row, got shape {indices.shape} of {indices.dtype}"
+        )
+    ascends = np.count_nonzero(indices[1:] > indices[:-1]) >= indices.size - 1
+    if indices.size and not (ascends and indices[0] >= 0 and indices[-1] < count):
+        raise ValueError(f"{name}: expected ascending indices from 0 to {count - 1}, got {shown(indices)}")
 
 
-def check_schema(schema):
+def check_schema(schema: int) -> None:
     """ValueError unless it is the one that there is."""
     if schema != SCHEMA:
         raise ValueError(f"schema: expected {SCHEMA}, got {schema}")
 
 
-def shown(value) -> str:
+def shown(value: object) -> str:
     """A value as error messages show it."""
     try:
         text = str(value)

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fields of a report, in one table: messages, their bytes, JSON and the guide are made from it."""
+
+from collections.abc import Iterator
+from enum import Enum, auto
+from typing import NamedTuple
+
+SCHEMA = 1
+
+
+class Kind(Enum):
+    """What a field holds; the value says it in the guide."""
+
+    UINT64 = "integer, 64 bits"
+    INTEGER = "integer"
+    NUMBER = "number"
+    TEXT = "text"
+    TIME = "seconds and fraction"
+    INDICES = "list of integers"
+    NUMBERS = "list of numbers"
+    TEXTS = "list of texts"
+    CHANNELS = "K rows of M pairs"
+
+
+class Place(Enum):
+    """Where a field stands in a PDU (dictionary . vector)."""
+
+    KEY = auto()
+    VECTOR = auto()
+    NOWHERE = auto()
+
+
+class Field(NamedTuple):
+    """One field: its place in the PDUs of the ports ``activity`` and ``channel``, and what it means."""
+
+    name: str
+    kind: Kind
+    activity: Place
+    channel: Place
+    meaning: str
+    optional: bool = False
+    per_device: bool = False
+
+
+_KEY, _VECTOR, _NOWHERE = Place
+
+# In this order they stand in the dictionaries of the PDUs and in lines of JSON.
+FIELDS = (
+    Field("frame_id", Kind.UINT64, _KEY, _KEY, "number of the slot"),
+    Field("rx_time", Kind.TIME, _KEY, _KEY, "device time of the slot's pilot"),
+    Field("n_devices", Kind.INTEGER, _KEY, _KEY, "N"),
+    Field("n_antennas", Kind.INTEGER, _KEY, _KEY, "M"),
+    Field("schema", Kind.INTEGER, _KEY, _KEY, str(SCHEMA)),
+    Field(
+        "status",
+        Kind.TEXT,
+        _KEY,
+        _NOWHERE,
+        "`ok`; `clipped`: solved, but a sample reached the clip level; `bad_input`: NaN or Inf, not solved",
+    ),
+    Field("estimator", Kind.TEXT, _KEY, _NOWHERE, "what solved it; `truth` for simulated truth"),
+    Field("threshold", Kind.NUMBER, _KEY, _NOWHERE, "the score from which on a device is reported"),
+    Field("noise_var", Kind.NUMBER, _KEY, _NOWHERE, "mean noise power of a sample, estimated or given"),
+    Field("snr_db", Kind.NUMBER, _KEY, _NOWHERE, "SNR of this frame, dB"),
+    Field("n_iter", Kind.INTEGER, _KEY, _NOWHERE, "iterations that the estimator took"),
+    Field("solve_time", Kind.NUMBER, _KEY, _NOWHERE, "seconds spent on the frame"),
+    Field(
+        "frames_dropped",
+        Kind.INTEGER,
+        _KEY,
+        _NOWHERE,
+        "frames dropped so far, because more came than could be solved",
+    ),
+    Field("device", Kind.INDICES, _VECTOR, _KEY, "the K devices found active, ascending", per_device=True),
+    Field(
+        "score",
+        Kind.NUMBERS,
+        _KEY,
+        _NOWHERE,
+        "$-\\log_{10}$ of the p-value, one for each device found",
+        per_device=True,
+    ),
+    Field(
+        "channel",
+        Kind.CHANNELS,
+        _NOWHERE,
+        _VECTOR,
+        "real and imaginary part, a row for each device found",
+        per_device=True,
+    ),
+    Field(
+        "device_id",
+        Kind.TEXTS,
+        _KEY,
+        _NOWHERE,
+        "names of the devices found; only if the pilot book has names",
+        optional=True,
+        per_device=True,
+    ),
+    Field(
+        "delay",
+        Kind.NUMBERS,
+        _KEY,
+        _NOWHERE,
+        "symbols, of each device found; only if the receiver allows for devices out of step",
+        optional=True,
+        per_device=True,
+    ),
+    Field(
+        "carrier_offset",
+        Kind.NUMBERS,
+        _KEY,
+        _NOWHERE,
+        "cycles a symbol, of each device found; only if the receiver allows for devices out of step",
+        optional=True,
+        per_device=True,
+    ),
+    Field(
+        "antennas_dead",
+        Kind.INDICES,
+        _KEY,
+        _NOWHERE,
+        "antennas without any signal in this frame, left out of the decision; only if there are some",
+        optional=True,
+    ),
+)
+
+
+def keys(port: str) -> tuple[Field, ...]:
+    """The fields that are keys of the PDUs on the port "activity" or "channel"."""
+    return tuple(field for field in FIELDS if getattr(field, port) is Place.KEY)
+
+
+def vector(port: str) -> Field:
+    """The field that is the vector of the PDUs on the port "activity" or "channel"."""
+    return next(field for field in FIELDS if getattr(field, port) is Place.VECTOR)
+
+
+def table() -> str:
+    """The table as Markdown, for the guide."""
+    rows = [("key", "type", "PDU of `activity`", "PDU of `channel`", "meaning"), ("---",) * 5, *_rows()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _rows() -> Iterator[tuple[str, ...]]:
+    for field in FIELDS:
+        places = (_PLACE_TEXT[field.activity], _PLACE_TEXT[field.channel])
+        yield f"`{field.name}`", field.kind.value, *places, field.meaning
+
+
+_PLACE_TEXT = {Place.KEY: "key", Place.VECTOR: "vector", Place.NOWHERE: ""}
