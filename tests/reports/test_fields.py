@@ -34,7 +34,10 @@ def test_a_message_has_the_fields_in_their_order(report, port):
     pmt = pytest.importorskip("pmt")
     pdus = pytest.importorskip("gr_jadce.reports.pdus")
     pdu = pdus.to_pmts(report)[port == "channel"]
-    given = list(pmt.to_python(pmt.dict_keys(pmt.car(pdu))))
+    given, entries = [], pmt.car(pdu)
+    while pmt.is_pair(entries):
+        given.append(pmt.symbol_to_string(pmt.car(pmt.car(entries))))
+        entries = pmt.cdr(entries)
     wanted = [field.name for field in keys(port) if field.name in present(report)]
     assert given == wanted
 

@@ -26,6 +26,7 @@ from ..pilots.book import as_pilot_book
 from ..waveform import late, turn
 from .decide import decide
 from .p_values import log10_p_known, log10_p_unknown
+from .rows import Rows, active_rows
 
 _HELD = 0.98  # share of a cell's energy that its operators hold at least
 _GRID = 16  # delays tried in a symbol
@@ -128,19 +129,23 @@ class Delayed:
         ]
         return (columns * turn(offset, columns.shape[1])).T
 
-    def decide(self, estimate, received, false_alarm=1e-3, noise_var=None) -> AsynchronousDecision:
+    def decide(
+        self, estimate, received, false_alarm=1e-3, noise_var=None, *, threads=1
+    ) -> AsynchronousDecision:
         """Find the active devices of frames (B, L, M), their delays, offsets and channels.
 
         Parameters
         ----------
         estimate : Estimate
             Of an estimator set up for `book`.
-        received, false_alarm, noise_var
+        received, false_alarm, noise_var, threads
             As for `detection.decide`.
         """
         received = check_received(received, self.pilots.pilot_length)
         known = None if noise_var is None else per_frame("noise_var", noise_var, len(received))
-        coarse = decide(estimate, received, self.book, false_alarm / self.n_columns, noise_var)
+        coarse = decide(
+            estimate, received, self.book, false_alarm / self.n_columns, noise_var, threads=threads
+        )
         frames = [
             self._settle(frame, coarse, i, -np.log10(false_alarm), None if known is None else known[i])
             for i, frame in enumerate(received.astype(np.complex128))
@@ -150,6 +155,15 @@ class Delayed:
         return AsynchronousDecision(
             activity, channel, score, -np.log10(false_alarm), noise, snr_db, delay, offset
         )
+
+    def decide_rows(self, estimate, frames, false_alarm=1e-3, noise_var=None, *, threads=1) -> Rows:
+        """What `decide` gives, of the active devices alone."""
+        decision = self.decide(estimate, frames, false_alarm, noise_var, threads=threads)
+        start, frame, device = active_rows(decision.activity)
+        rows = (decision.channel, decision.score, decision.delay, decision.offset)
+        channel, score, delay, offset = (values[frame, device] for values in rows)
+        levels = decision.threshold, decision.noise_var, decision.snr_db
+        return Rows(start, device, channel, score, *levels, delay, offset)
 
     def _settle(self, frame, coarse, i, threshold, noise_var):
         """One frame (L, M): refine what the coarse decision found, and test it again."""

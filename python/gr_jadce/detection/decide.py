@@ -5,18 +5,21 @@ The test is that of `dense`, which gives its equations; the kernel computes the 
 it for books whose Gram matrix is too large.
 """
 
-from typing import NamedTuple
+from types import ModuleType
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ..backend import check_threads, complex_frames, kernel_for
-from ..estimate import check_received
-from ..pilots.book import as_pilot_book
-from . import large
-from .dense import correlate, decide_frames, gram_matrix, known_noise, make_rule
+from ..checks import check_probability
+from ..estimate import Estimate, check_received
+from ..pilots.book import PilotBook, as_pilot_book
+from . import dense, large
+from .rows import Rows, active_rows, rows_of
 
-_COMPILED = WeakKeyDictionary()  # of pilot books, in the kernel
+_COMPILED: WeakKeyDictionary[PilotBook, Any] = WeakKeyDictionary()  # in the kernel
 
 
 class Decision(NamedTuple):
@@ -33,16 +36,24 @@ class Decision(NamedTuple):
     symbols bear no more: L − 2 devices are active at most.
     """
 
-    activity: np.ndarray
-    channel: np.ndarray
-    score: np.ndarray
+    activity: NDArray
+    channel: NDArray
+    score: NDArray
     threshold: float
-    noise_var: np.ndarray
-    snr_db: np.ndarray
+    noise_var: NDArray
+    snr_db: NDArray
 
 
 def decide(
-    estimate, received, pilots, false_alarm=1e-3, noise_var=None, max_rounds=60, backend="auto", threads=1
+    estimate: Estimate,
+    received: ArrayLike,
+    pilots: PilotBook | ArrayLike,
+    false_alarm: float = 1e-3,
+    noise_var: ArrayLike | None = None,
+    *,
+    max_rounds: int = 60,
+    backend: str = "auto",
+    threads: int = 1,
 ) -> Decision:
     """Decide which devices are active and refit their channels.
 
@@ -78,43 +89,94 @@ def decide(
     ValueError
         If an argument has a wrong shape or value; the message names it.
     """
-    pilots, kernel = as_pilot_book(pilots), kernel_for(backend)
-    if not 0 < false_alarm < 1:
-        raise ValueError(f"false_alarm: expected a probability between 0 and 1, got {false_alarm!r}")
-    received = check_received(received, pilots.pilot_length)
-    expected = (len(received), pilots.n_devices)
+    book = as_pilot_book(pilots)
+    frames = check_received(received, book.pilot_length)
+    scores = np.empty((len(frames), book.n_devices))
+    rows = decide_rows(
+        estimate,
+        frames,
+        book,
+        false_alarm,
+        noise_var,
+        max_rounds=max_rounds,
+        backend=backend,
+        threads=threads,
+        scores=scores,
+    )
+    activity = np.zeros(scores.shape, bool)
+    channel = np.zeros((*scores.shape, frames.shape[2]), rows.channel.dtype)
+    activity[rows.frame, rows.device] = True
+    channel[rows.frame, rows.device] = rows.channel
+    return Decision(activity, channel, scores, rows.threshold, rows.noise_var, rows.snr_db)
+
+
+def decide_rows(
+    estimate: Estimate,
+    frames: NDArray,
+    pilots: PilotBook,
+    false_alarm: float,
+    noise_var: ArrayLike | None = None,
+    *,
+    max_rounds: int = 60,
+    backend: str = "auto",
+    threads: int = 1,
+    scores: NDArray | None = None,
+) -> Rows:
+    """What `decide` gives, of the active devices alone; the frames are not looked at for NaN.
+
+    Parameters
+    ----------
+    estimate, frames, pilots, false_alarm, noise_var, max_rounds, backend, threads
+        As for `decide`; `frames` a (B, L, M) array of finite values.
+    scores : (B, N) float array, optional
+        Where the scores of all devices go.
+    """
+    kernel, expected = kernel_for(backend), (len(frames), pilots.n_devices)
+    check_probability("false_alarm", false_alarm)
     if estimate.score.shape != expected:
         raise ValueError(
             f"estimate: expected scores {expected} for these frames and pilots, got {estimate.score.shape}"
         )
-    rule = make_rule(pilots, received.shape[2], false_alarm, max_rounds)
-    if pilots.is_fast and pilots.n_devices > large.MOST_DEVICES:
-        found = large.decide_frames(estimate, received, pilots, noise_var, rule)
-    elif kernel is None:
-        found = decide_frames(estimate, received, pilots, noise_var, rule)
+    rule = dense.make_rule(pilots, frames.shape[2], false_alarm, max_rounds)
+    is_large = pilots.is_fast and pilots.n_devices > large.MOST_DEVICES
+    if kernel is None or is_large:
+        decide_frames = large.decide_frames if is_large else dense.decide_frames
+        decided = decide_frames(estimate, frames, pilots, noise_var, rule)
+        rows = rows_of(decided, rule.threshold, frames.shape[2], scores)
     else:
-        found = _decide_compiled(kernel, estimate, received, pilots, noise_var, rule, check_threads(threads))
-    activity, channel, score, noise_var, snr_db = found
-    if estimate.posterior_mean:
-        channel = np.zeros_like(estimate.channel)
-        channel[activity] = estimate.channel[activity]
-    dtype = np.result_type(received, np.complex64)
-    return Decision(activity, channel.astype(dtype, copy=False), score, rule.threshold, noise_var, snr_db)
+        threads = check_threads(threads)
+        rows = _rows_compiled(kernel, estimate, frames, pilots, noise_var, rule, threads, scores)
+    channel = estimate.channel[rows.frame, rows.device] if estimate.posterior_mean else rows.channel
+    return rows._replace(channel=channel.astype(np.result_type(frames, np.complex64), copy=False))
 
 
-def _decide_compiled(kernel, estimate, received, pilots, noise_var, rule, threads):
-    """What `decide_frames` gives, but no channel where the estimate's own is taken."""
-    frames = complex_frames(received)
-    correlation = correlate(received.astype(np.complex128), pilots) if pilots.is_fast else None
-    known, wanted = known_noise(noise_var, len(received)), not estimate.posterior_mean
-    return _compiled(pilots, kernel).decide(
-        frames, correlation, estimate.score, known, *rule, wanted, threads
+def _rows_compiled(
+    kernel: ModuleType,
+    estimate: Estimate,
+    frames: NDArray,
+    pilots: PilotBook,
+    noise_var: ArrayLike | None,
+    rule: Any,
+    threads: int,
+    scores: NDArray | None,
+) -> Rows:
+    """As `rows_of`, by the kernel; channels of 0 where the estimate's own are taken."""
+    received = complex_frames(frames)
+    correlation = dense.correlate(frames.astype(np.complex128), pilots) if pilots.is_fast else None
+    levels, wanted = dense.known_noise(noise_var, len(frames)), not estimate.posterior_mean
+    activity, channel, score, levels, snr_db = _compiled(pilots, kernel).decide(
+        received, correlation, estimate.score, levels, *rule, wanted, threads
     )
+    start, frame, device = active_rows(activity)
+    rows = channel[frame, device] if wanted else np.zeros((len(device), frames.shape[2]), np.complex64)
+    if scores is not None:
+        scores[:] = score
+    return Rows(start, device, rows, score[frame, device], rule.threshold, levels, snr_db)
 
 
-def _compiled(pilots, kernel):
+def _compiled(pilots: PilotBook, kernel: ModuleType) -> Any:
     """The pilots in the kernel's form, computed once for a pilot book."""
     if pilots not in _COMPILED:
         matrix = None if pilots.is_fast else pilots.matrix
-        _COMPILED[pilots] = kernel.Detection(gram_matrix(pilots), matrix)
+        _COMPILED[pilots] = kernel.Detection(dense.gram_matrix(pilots), matrix)
     return _COMPILED[pilots]

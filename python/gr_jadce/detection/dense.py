@@ -19,13 +19,17 @@ devices than over the residual; there the scale is that of the lower statistics 
 `kernel/detection/` is the same, compiled.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammainc, gammaincinv
 
-from ..estimate import per_frame
+from ..estimate import Estimate, per_frame
+from ..pilots.book import PilotBook
 from .p_values import TINY, log10_p_known, log10_p_unknown
+from .rows import FrameDecision
 
 _SURE = 0.03  # expected share of false ones among the devices that σ² is measured off
 _LOWER = 0.9  # share of the statistics of inactive devices that the scale of a tight frame is read off
@@ -36,7 +40,7 @@ ROUNDING = 1e-12  # of a frame's energy: what its residual is known to
 _SCALE_ROUNDS = 20
 
 
-class _Rule(NamedTuple):
+class Rule(NamedTuple):
     """What is asked of every frame."""
 
     pilot_length: int
@@ -79,7 +83,7 @@ def make_rule(pilots, n_antennas, false_alarm, max_rounds):
     if pilots.tight_bound is not None:
         limit = float(gammaincinv(n_antennas, _LOWER))
         mean = float(n_antennas * gammainc(n_antennas + 1, limit) / _LOWER)
-    return _Rule(pilots.pilot_length, -float(np.log10(false_alarm)), max_rounds, _SURE, limit, mean)
+    return Rule(pilots.pilot_length, -float(np.log10(false_alarm)), max_rounds, _SURE, limit, mean)
 
 
 def gram_matrix(pilots):
@@ -97,22 +101,20 @@ def known_noise(noise_var, n_frames):
     return np.zeros(n_frames) if noise_var is None else per_frame("noise_var", noise_var, n_frames)
 
 
-def decide_frames(estimate, received, pilots, noise_var, rule):
+def decide_frames(
+    estimate: Estimate, received: NDArray, pilots: PilotBook, noise_var: ArrayLike | None, rule: Rule
+) -> Iterator[FrameDecision]:
+    """The decisions about frames (B, L, M), one after another."""
     received, gram = received.astype(np.complex128), gram_matrix(pilots)
     correlation, energy = correlate(received, pilots), energy_of_rows(received).sum(axis=1)
     score = np.nan_to_num(np.asarray(estimate.score, dtype=float), nan=0.0)
-    noise_var = known_noise(noise_var, len(received))
-    n_devices, n_frames, n_antennas = correlation.shape
-    activity, scores = np.zeros((n_frames, n_devices), bool), np.zeros((n_frames, n_devices))
-    channel = np.zeros((n_frames, n_devices, n_antennas), np.complex128)
-    found_var, snr_db = np.zeros(n_frames), np.full(n_frames, -np.inf)
-    for b in range(n_frames):
-        frame = _Frame(gram, correlation[:, b], float(energy[b]), float(noise_var[b]))
-        fit, scores[b], found_var[b] = _decide(frame, score[b], rule)
-        activity[b, fit.members] = True
-        channel[b, fit.members], signal = _refit(frame, fit, found_var[b])
-        snr_db[b] = ratio_db(signal, found_var[b] * rule.pilot_length * n_antennas)
-    return activity, channel, scores, found_var, snr_db
+    levels = known_noise(noise_var, len(received))
+    for b in range(len(received)):
+        frame = _Frame(gram, correlation[:, b], float(energy[b]), float(levels[b]))
+        fit, scores, level = _decide(frame, score[b], rule)
+        channel, signal = _refit(frame, fit, level)
+        snr_db = ratio_db(signal, level * received[b].size)
+        yield FrameDecision(fit.members, channel, scores, level, snr_db)
 
 
 def _decide(frame, score, rule):

@@ -10,18 +10,23 @@ members leave of a member's. Large supports are solved by conjugate gradients, a
 where frames are. Devices come in groups, and one that was dropped twice stays out.
 """
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from ..estimate import per_frame
+from ..estimate import Estimate
+from ..pilots.book import PilotBook
 from .dense import (
     INDEPENDENT,
     RIDGE,
     ROUNDING,
     Rest,
+    Rule,
     energy_of_rows,
+    known_noise,
     left_over,
     noise_scaled,
     p_score,
@@ -29,6 +34,7 @@ from .dense import (
     sure_level,
 )
 from .p_values import TINY
+from .rows import FrameDecision
 
 MOST_DEVICES = 2048  # beyond, a Gram matrix takes longer to make than it saves, and 100 MB and more
 _MOST_MEMBERS = 4096  # of a support: their Gram matrix, too
@@ -95,26 +101,21 @@ class _Fit:
         return statistic
 
 
-def decide_frames(estimate, received, pilots, noise_var, rule):
-    """Activity, channel, score, noise variance and SNR in dB of B frames, one after another."""
-    (n_frames, _, n_antennas), n_devices = received.shape, pilots.n_devices
-    activity, scores = np.zeros((n_frames, n_devices), bool), np.zeros((n_frames, n_devices))
-    dtype = np.result_type(received, np.complex64)
-    channel = np.zeros((n_frames, n_devices, n_antennas), dtype)
-    found_var, snr_db = np.zeros(n_frames), np.full(n_frames, -np.inf)
-    known = np.zeros(n_frames) if noise_var is None else per_frame("noise_var", noise_var, n_frames)
-    for b in range(n_frames):
+def decide_frames(
+    estimate: Estimate, received: NDArray, pilots: PilotBook, noise_var: ArrayLike | None, rule: Rule
+) -> Iterator[FrameDecision]:
+    """The decisions about frames (B, L, M), one after another."""
+    dtype, levels = np.result_type(received, np.complex64), known_noise(noise_var, len(received))
+    for b in range(len(received)):
         scale = _scale(received[b])
         samples = (received[b] / scale).astype(dtype)
         energy = float(np.sum(energy_of_rows(samples), dtype=float))
-        frame = _Frame(pilots, samples, pilots.adjoint(samples), energy, float(known[b]) / scale**2)
+        frame = _Frame(pilots, samples, pilots.adjoint(samples), energy, float(levels[b]) / scale**2)
         score = np.nan_to_num(np.asarray(estimate.score[b], dtype=float), nan=0.0)
-        fit, scores[b], found_var[b] = _decide(frame, score, rule)
-        activity[b, fit.members] = True
-        rows, signal = _refit(fit, found_var[b])
-        snr_db[b] = ratio_db(signal, found_var[b] * rule.pilot_length * n_antennas)
-        channel[b, fit.members], found_var[b] = rows * scale, found_var[b] * scale**2
-    return activity, channel, scores, found_var, snr_db
+        fit, scores, level = _decide(frame, score, rule)
+        channel, signal = _refit(fit, level)
+        snr_db = ratio_db(signal, level * samples.size)
+        yield FrameDecision(fit.members, channel * scale, scores, level * scale**2, snr_db)
 
 
 def _scale(samples):

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Decisions in short: a row for each active device, in place of one for every device of every frame."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Rows(NamedTuple):
+    """What is decided about a batch of B frames with K_b active devices each.
+
+    start : (B + 1,) int, the rows of frame b are start[b] to start[b + 1] − 1.
+    device : (ΣK,) uint32, the active devices, ascending within a frame.
+    channel : (ΣK, M) complex.
+    score : (ΣK,) float, −log10 of the device's p-value.
+    threshold : float, the score from which on a device is active.
+    noise_var, snr_db : (B,) float, as of `Decision`.
+    delay, carrier_offset : (ΣK,) float of devices out of step, symbols and cycles a symbol, or None.
+    """
+
+    start: NDArray
+    device: NDArray
+    channel: NDArray
+    score: NDArray
+    threshold: float
+    noise_var: NDArray
+    snr_db: NDArray
+    delay: NDArray | None = None
+    carrier_offset: NDArray | None = None
+
+    @property
+    def frame(self) -> NDArray:
+        """The frame of each row (ΣK,)."""
+        return np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
+
+
+class FrameDecision(NamedTuple):
+    """What is decided about one frame with K active devices.
+
+    device : (K,) int. channel : (K, M) complex. score : (N,) float, of all devices.
+    """
+
+    device: NDArray
+    channel: NDArray
+    score: NDArray
+    noise_var: float
+    snr_db: float
+
+
+def rows_of(
+    frames: Iterable[FrameDecision], threshold: float, n_antennas: int, scores: NDArray | None
+) -> Rows:
+    """The rows of frames, one after another; the scores of all devices go to `scores` (B, N), if given."""
+    kept = []
+    for b, frame in enumerate(frames):
+        if scores is not None:
+            scores[b] = frame.score
+        kept.append(frame._replace(score=frame.score[frame.device]))
+    return Rows(
+        np.cumsum([0, *(len(frame.device) for frame in kept)]),
+        np.concatenate(
+            [np.empty(0, np.uint32), *(frame.device for frame in kept)], dtype=np.uint32, casting="unsafe"
+        ),
+        np.concatenate([np.empty((0, n_antennas), np.complex64), *(frame.channel for frame in kept)]),
+        np.concatenate([np.empty(0), *(frame.score for frame in kept)]),
+        threshold,
+        np.array([frame.noise_var for frame in kept]),
+        np.array([frame.snr_db for frame in kept]),
+    )
+
+
+def active_rows(activity: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Of activity (B, N): where the rows of each frame start (B + 1,), their frames and devices (ΣK,)."""
+    frame, device = np.nonzero(activity)
+    start = np.concatenate([[0], np.cumsum(np.count_nonzero(activity, axis=1))])
+    return start, frame, device.astype(np.uint32)

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Decisions about the active devices alone are those about all devices."""
+
+import numpy as np
+import pytest
+
+from gr_jadce import Scenario, decide, make_pilots, pc_admm, simulate
+from gr_jadce.detection.decide import decide_rows
+
+BOOK = make_pilots("gaussian", 100, 40, seed=1)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "kernel"])
+@pytest.mark.parametrize("posterior_mean", [False, True])
+def test_rows_are_those_of_the_active_devices(backend, posterior_mean):
+    if backend == "kernel":
+        pytest.importorskip("gr_jadce._kernel")
+    uplink = simulate(Scenario(BOOK, 4, snr_db=15.0), 12, seed=5)
+    estimate = pc_admm(BOOK)(uplink.received)._replace(posterior_mean=posterior_mean)
+    decision = decide(estimate, uplink.received, BOOK, backend=backend)
+    rows = decide_rows(estimate, uplink.received, BOOK, 1e-3, backend=backend)
+    frame, device = np.nonzero(decision.activity)
+    assert len(device)
+    assert np.array_equal(rows.frame, frame)
+    assert np.array_equal(rows.device, device)
+    assert np.array_equal(rows.start, np.searchsorted(frame, np.arange(13)))
+    assert np.array_equal(rows.channel, decision.channel[frame, device])
+    assert np.array_equal(rows.score, decision.score[frame, device])
+    assert (rows.threshold, rows.delay, rows.carrier_offset) == (decision.threshold, None, None)
+    assert np.array_equal(rows.noise_var, decision.noise_var)
+    assert np.array_equal(rows.snr_db, decision.snr_db)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "kernel"])
+def test_no_frame_has_no_rows(backend):
+    if backend == "kernel":
+        pytest.importorskip("gr_jadce._kernel")
+    estimate = pc_admm(BOOK)(np.zeros((0, BOOK.pilot_length, 2), np.complex64))
+    rows = decide_rows(
+        estimate, np.zeros((0, BOOK.pilot_length, 2), np.complex64), BOOK, 1e-3, backend=backend
+    )
+    assert (rows.start.tolist(), rows.channel.shape) == ([0], (0, 2))
