@@ -2,6 +2,7 @@
 """`cmake --install` puts everything in place, and `uninstall` takes all of it away."""
 
 import os
+import platform
 import subprocess
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def build(tmp_path_factory):
     """A build directory of its own, configured for /usr/local as `make install` has it."""
     build = tmp_path_factory.mktemp("build")
     run("cmake", "-S", ROOT, "-B", build, "-Wno-dev", "-DCMAKE_INSTALL_PREFIX=/usr/local")
-    run("cmake", "--build", build)
+    run("cmake", "--build", build, "--parallel", str(os.cpu_count()))
     return build
 
 
@@ -49,6 +50,12 @@ def test_every_module_is_installed(package):
 
 def test_data_files_are_installed(package):
     assert names(package, "*.npz") == names(ROOT / "python" / "gr_jadce", "*.npz")
+
+
+def test_a_kernel_for_each_instruction_set_is_installed(package):
+    levels = ("v2", "v3", "v4") if platform.machine() == "x86_64" else ("generic",)
+    found = {name.split(".")[0] for name in names(package, "*.so")}
+    assert found == {"_processor"} | {f"_kernel_{level}" for level in levels}
 
 
 def test_every_block_is_where_grc_looks(prefix):

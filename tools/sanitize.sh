@@ -6,8 +6,8 @@ cd "$(dirname "$0")/.."
 build=$PWD/build/sanitized
 mkdir -p "$build"
 {
-    cmake -S . -B "$build" -Wno-dev -DJADCE_SANITIZE=ON
-    cmake --build "$build"
+    cmake -S . -B "$build" -Wno-dev -DJADCE_SANITIZE=ON -DJADCE_KERNELS=native
+    cmake --build "$build" --parallel "$(nproc)"
     rm -rf "$build/stage"
     cmake --install "$build" --prefix "$build/stage"
 } >"$build/build.log" 2>&1 || {

@@ -11,7 +11,7 @@ flock 9 # two makes at once take turns
     cat build/configure.log >&2
     exit 1
 }
-cmake --build build >build/build.log 2>&1 || {
+cmake --build build --parallel "$(nproc)" >build/build.log 2>&1 || {
     cat build/build.log >&2
     exit 1
 }

@@ -2,15 +2,24 @@
 """The compiled kernel where it is there, or NumPy."""
 
 import logging
+import os
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 
 import numpy as np
 
 BACKENDS = ("auto", "numpy", "kernel")
+# Instruction sets that kernels are built for, best first: all of the machine that built it, three levels
+# of x86-64, and what every processor of the architecture has.
+_LEVELS = ("native", "v4", "v3", "v2", "generic")
 
 
 def kernel_for(backend):
-    """The module `gr_jadce._kernel`, or None for NumPy.
+    """The compiled kernel, a module, or None for NumPy.
+
+    Of the kernels that are installed it is that of the best instruction set that the processor has,
+    or the one that the environment variable JADCE_KERNEL names: v2, v3, v4, generic or native.
 
     Parameters
     ----------
@@ -20,7 +29,8 @@ def kernel_for(backend):
     Raises
     ------
     ValueError
-        If the backend is unknown, or the kernel is asked for and not installed.
+        If the backend is unknown, if the kernel is asked for and not installed, or, unless the backend
+        is NumPy, if JADCE_KERNEL names one that cannot be loaded here.
     """
     if backend not in BACKENDS:
         raise ValueError(f"backend: expected one of {', '.join(BACKENDS)}, got {backend!r}")
@@ -28,7 +38,7 @@ def kernel_for(backend):
         return None
     kernel, reason = _load()
     if kernel is None and backend == "kernel":
-        raise ValueError(f"backend: expected an installed gr_jadce._kernel, got {reason}")
+        raise ValueError(f"backend: expected an installed kernel, got {reason}")
     return kernel
 
 
@@ -46,9 +56,37 @@ def complex_frames(received):
 
 @cache
 def _load():
+    """The kernel and None, or None and the reason."""
     try:
-        from gr_jadce import _kernel
+        return import_module(f"{__package__}._kernel_{_choose_level(_levels_here())}"), None
     except ImportError as error:
         logging.getLogger("gr_jadce").warning("no compiled kernel, NumPy computes, slower: %s", error)
         return None, str(error)
-    return _kernel, None
+
+
+def _choose_level(levels):
+    """What JADCE_KERNEL asks for, or the first of `levels`."""
+    wanted = os.environ.get("JADCE_KERNEL")
+    if not wanted:
+        if not levels:
+            raise ImportError("none is installed that this processor can run")
+        return levels[0]
+    if wanted not in _LEVELS:
+        raise ValueError(f"JADCE_KERNEL: expected one of {', '.join(_LEVELS)}, got {wanted!r}")
+    if wanted not in levels:
+        here = ", ".join(levels) or "there is none"
+        raise ValueError(
+            f"JADCE_KERNEL: expected a kernel that is installed and that this processor can run ({here}), "
+            f"got {wanted!r}"
+        )
+    return wanted
+
+
+def _levels_here():
+    """The kernels that are installed and that the processor can run, best first."""
+    try:
+        processor = import_module(f"{__package__}._processor")
+    except ImportError:
+        return []
+    runnable = {"native", *processor.levels()}
+    return [level for level in _LEVELS if level in runnable and find_spec(f"{__package__}._kernel_{level}")]

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from compiled import compiled_kernel
 
-pytest.importorskip("gr_jadce._kernel", reason="needs the compiled kernel: make setup")
+compiled_kernel(allow_module_level=True)
 PROGRAM = Path(__file__).resolve().parents[2] / "benchmarks" / "bench" / "make.py"
 
 

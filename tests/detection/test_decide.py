@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import numpy as np
 import pytest
+from compiled import compiled_kernel
 from scipy import stats
 
 from gr_jadce import Estimate, Scenario, decide, make_pilots, metrics, pc_admm, simulate
@@ -88,7 +89,7 @@ SIZES = [
 @pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize(("kind", "n_devices", "length", "n_antennas", "rate", "snr_db"), SIZES)
 def test_the_kernel_decides_as_the_plain_form(kind, n_devices, length, n_antennas, rate, snr_db, known):
-    pytest.importorskip("gr_jadce._kernel")
+    compiled_kernel()
     book = make_pilots(kind, n_devices, length, seed=1)
     uplink = simulate(Scenario(book, n_antennas, rate, snr_db=snr_db), 24, seed=5)
     estimate, noise_var = pc_admm(book, tol=1e-2)(uplink.received), uplink.noise_var if known else None
@@ -105,7 +106,7 @@ def test_the_kernel_decides_as_the_plain_form(kind, n_devices, length, n_antenna
 
 
 def test_decisions_do_not_depend_on_the_threads():
-    pytest.importorskip("gr_jadce._kernel")
+    compiled_kernel()
     uplink = simulate(Scenario(BOOK, 4, n_active=8, snr_db=10), 21, seed=6)
     estimate = pc_admm(BOOK, tol=1e-2)(uplink.received)
     alone = decide(estimate, uplink.received, BOOK, backend="kernel")
@@ -120,7 +121,7 @@ def test_decisions_do_not_depend_on_the_threads():
 @pytest.mark.parametrize("backend", ["numpy", "kernel"])
 def test_proposals_that_are_no_numbers_propose_nothing(backend):
     if backend == "kernel":
-        pytest.importorskip("gr_jadce._kernel")
+        compiled_kernel()
     uplink = simulate(Scenario(BOOK, 4, n_active=4, snr_db=20), 3, seed=6)
     scores = np.full((3, 100), np.nan)
     estimate = Estimate(np.zeros_like(uplink.channel), scores, np.zeros(3, int), np.zeros(3))

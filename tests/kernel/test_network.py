@@ -3,11 +3,12 @@
 
 import numpy as np
 import pytest
+from compiled import compiled_kernel
 
 from gr_jadce import Scenario, make_pilots, simulate
 from gr_jadce.unrolled.inference import unrolled
 
-kernel = pytest.importorskip("gr_jadce._kernel", reason="needs the compiled kernel: make setup")
+kernel = compiled_kernel(allow_module_level=True)
 
 
 def frames(N, L, M, n_frames=8, snr_db=15):

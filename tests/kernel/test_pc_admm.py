@@ -7,12 +7,13 @@ import sys
 
 import numpy as np
 import pytest
+from compiled import compiled_kernel
 
 from gr_jadce import Scenario, make_pilots, pc_admm, simulate
 from gr_jadce.solvers import admm
 from gr_jadce.solvers.group_lasso import duality_gap, lam_max
 
-kernel = pytest.importorskip("gr_jadce._kernel", reason="needs the compiled kernel: make setup")
+kernel = compiled_kernel(allow_module_level=True)
 SIZES = [(37, 11, 3), (8, 8, 1), (3, 2, 5), (1, 1, 1), (200, 64, 8), (100, 40, 1), (65, 33, 2)]
 
 

@@ -67,7 +67,7 @@ def sample(A, Y, activity, noise_var, known, sweeps, kernel=None, threads=1, see
     sweeps : int
         Of each of the two chains.
     kernel : module, optional
-        `gr_jadce._kernel`, whose sweeps are the same, compiled.
+        The compiled kernel, whose sweeps are the same.
     threads : int
         Of the kernel, over the frames.
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+// The module, of a name for each instruction set that it is compiled for.
 #include "bindings/parts.hpp"
 
-PYBIND11_MODULE(_kernel, module)
+PYBIND11_MODULE(JADCE_MODULE, module)
 {
     module.doc() = "Compiled kernel of gr_jadce; the NumPy forms beside it define what it computes.";
     jadce::bind_network(module);
