@@ -12,6 +12,9 @@ from gnuradio import blocks, gr
 from gr_jadce.blocks import pilot_framer
 
 RATE = 1_000_000
+TOTALS = dict.fromkeys(
+    ["gaps", "slots_lost", "partial_frames", "waiting_samples", "rate_conflicts", "misalignments"], 0
+)
 
 
 def tag(offset, key, value):
@@ -74,7 +77,7 @@ def test_the_first_frame_tells_number_time_period_rate_and_totals():
             "rx_time": (1_700_000_000, 0.2500025),
             "slot_period": 20,
             "rx_rate": 2e6,
-            "framer": {"gaps": 0, "slots_lost": 0, "partial_frames": 0, "samples": 13},
+            "framer": TOTALS | {"samples": 13, "rate_conflicts": 1},
         }
     }
 
@@ -87,7 +90,13 @@ def test_a_gap_inside_a_pilot_loses_that_slot_on_all_antennas():
     assert np.array_equal(frames[2], numbered(range(60, 68), 3))
     assert tags[2]["frame_id"] == 3
     assert tags[2]["rx_time"] == (5, 60 / RATE)
-    assert tags[2]["framer"] == {"gaps": 1, "slots_lost": 1, "partial_frames": 1, "samples": 65}
+    assert tags[2]["framer"] == TOTALS | {
+        "gaps": 1,
+        "slots_lost": 1,
+        "partial_frames": 1,
+        "samples": 65,
+        "rate_conflicts": 0,
+    }
     assert sorted(tags) == [0, 2]
     assert (framer.gaps(), framer.slots_lost(), framer.partial_frames()) == (1, 1, 1)
 

@@ -64,7 +64,7 @@ def test_receiver_answers_frames_of_any_tags(found, dropping):
 @given(found=tags(FRAMES * T), origin=st.sampled_from(["first", (3, 0.5)]))
 def test_framer_takes_samples_of_any_tags(found, origin):
     source = blocks.vector_source_c(np.ones(FRAMES * T), False, 1, found)
-    framer = pilot_framer(L, 1, T, origin, resync_tag="corr_start")
+    framer = pilot_framer(L, 1, T, slot_origin=origin, resync_tag="corr_start")
     block = make_receiver()
     run(source, framer, block)
     assert framer.samples() == FRAMES * T

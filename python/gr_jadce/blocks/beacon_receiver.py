@@ -14,7 +14,7 @@ from ..slots.clock import SampleClock
 from ..waveform import Waveform
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog
-from .support.tags import gather_tags, read_time
+from .support.tags import gather_tags, read_rate, read_times
 
 _GRID = pmt.intern("grid")
 _MAX_LOST_BEACONS = 1000  # in one gap: after a longer one, the receiver starts over
@@ -89,18 +89,14 @@ class beacon_receiver(gr.sync_block):
 
     def _apply(self, tags):
         """Set rate and time together: a time counts in samples of the rate at its sample."""
-        try:
-            rate, rx_time = tags.get("rx_rate"), tags.get("rx_time")
-            clock = self._clock if rate is None else SampleClock(pmt.to_double(rate))
-            expected = self._base + self._pushed
-            if clock.rate != self._clock.rate:
-                expected = clock.position(*self._clock.time(expected))
-            position = expected if rx_time is None else clock.position(*read_time(rx_time))
-        except Exception as error:
-            self._log.warn(f"ignoring a malformed rx_time or rx_rate tag: {error}")
-            return
+        rate = read_rate([tags], self._log.warn)
+        clock = self._clock if rate is None else SampleClock(rate)
+        expected = self._base + self._pushed
+        if clock.rate != self._clock.rate:
+            expected = clock.position(*self._clock.time(max(expected, 0)))
         self._base, self._clock = expected - self._pushed, clock
-        self._set_time(position)
+        for time in read_times([tags], clock, self._log.warn).values():
+            self._set_time(clock.position(*time))
 
     def _set_time(self, position):
         """The next sample is at a device position: what lies between was lost."""

@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Antenna streams to frames."""
 
+from operator import add, lt
+
 import numpy as np
 import pmt
 from gnuradio import gr
+from numpy.typing import NDArray
 
 from ..checks import check_integer
+from ..slots.alignment import StreamAligner
+from ..slots.clock import END_OF_TIME
 from ..slots.framer import Framer
+from ..slots.grid import Origin
 from ..slots.guard import GuardMeter
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog
-from .support.tags import tag_name
+from .support.tags import gather_tags, make_time, read_rate, read_times
 from .support.thread_state import ThreadState
 
 _RX_TIME = pmt.intern("rx_time")
@@ -21,6 +27,8 @@ _FRAMER = pmt.intern("framer")
 _NOISE_VAR = pmt.intern("noise_var")
 _MAX_BUFFER_BYTES, _MAX_BUFFER_FRAMES = 16_000_000, 1024
 _BUFFER_SAMPLES = 2**16  # asked for in front of each input
+_LONG_WAIT_S = 1.0  # for a slot origin: longer ones are told
+_RATE_LOG_INTERVAL_S = 60.0
 
 
 class pilot_framer(gr.basic_block):
@@ -30,8 +38,10 @@ class pilot_framer(gr.basic_block):
     The first frame, and the first after each gap, carries the tags ``frame_id``, ``rx_time`` (of
     the pilot's first sample), ``slot_period``, ``rx_rate`` and ``framer`` (a dictionary of
     totals); the others follow from it. Stream tags ``rx_time`` and ``rx_rate``, as
-    `uhd.usrp_source` makes them, are read on input 0. `gr_jadce.slots.framer.Framer` says what happens
-    where time jumps.
+    `uhd.usrp_source` makes them, are read on all inputs. `gr_jadce.slots.framer.Framer` says what happens
+    where time jumps. Where the times of inputs differ, samples of those that are behind are dropped
+    until all are level; no frame is cut meanwhile. An input without ``rx_time`` is taken to be in step
+    with the others.
 
     Parameters
     ----------
@@ -44,9 +54,11 @@ class pilot_framer(gr.basic_block):
     offset : int
         Samples from the start of a slot to that of its pilot.
     rate : float
-        Samples a second, until an ``rx_rate`` tag tells another.
+        Samples a second, until an ``rx_rate`` tag tells another: then this is said, and counted.
+    hold_rate : bool
+        Keep that rate whatever the tags tell, as behind a decimator, which leaves them untrue.
     resync_tag : str
-        Name of a tag that marks the start of a slot (``corr_start`` of `digital.corr_est_cc`);
+        Name of a tag on input 0 that marks the start of a slot (``corr_start`` of `digital.corr_est_cc`);
         empty for none. Numbering goes on.
     resync_offset : int
         Samples from that tag to the start of the slot; may be negative.
@@ -69,40 +81,45 @@ class pilot_framer(gr.basic_block):
 
     def __init__(
         self,
-        pilot_length,
-        n_antennas,
-        slot_period,
-        slot_origin="first",
-        offset=0,
-        rate=1e6,
-        resync_tag="",
-        resync_offset=0,
-        tag_every_frame=False,
-        samples_per_symbol=1,
-        guard_start=0,
-        guard_length=0,
-        delay=0,
-    ):
+        pilot_length: int,
+        n_antennas: int,
+        slot_period: int,
+        *,
+        slot_origin: Origin = "first",
+        offset: int = 0,
+        rate: float = 1e6,
+        hold_rate: bool = False,
+        resync_tag: str = "",
+        resync_offset: int = 0,
+        tag_every_frame: bool = False,
+        samples_per_symbol: int = 1,
+        guard_start: int = 0,
+        guard_length: int = 0,
+        delay: int = 0,
+    ) -> None:
         self._guard = None
         if check_integer("guard_length", guard_length, 0):
-            start = check_integer("guard_start", guard_start, 0)
-            self._guard = GuardMeter(check_integer("slot_period", slot_period, 1), start, guard_length)
+            self._guard = GuardMeter(slot_period, guard_start, guard_length)
         self._framer = Framer(
             pilot_length,
             n_antennas,
             slot_period,
-            slot_origin,
-            offset,
-            rate,
-            tag_every_frame,
-            samples_per_symbol,
-            self._guard,
-            delay,
+            slot_origin=slot_origin,
+            offset=offset,
+            rate=rate,
+            hold_rate=hold_rate,
+            stamp_every_frame=tag_every_frame,
+            samples_per_symbol=samples_per_symbol,
+            guard=self._guard,
+            delay=delay,
         )
+        self._rate, self._hold_rate = float(rate), bool(hold_rate)
         self._resync_tag = str(resync_tag)
-        self._resync_offset = int(resync_offset)
-        self._frame_shape = (pilot_length, n_antennas)
-        length = pilot_length * n_antennas
+        self._resync_offset = check_integer("resync_offset", resync_offset, -END_OF_TIME, END_OF_TIME)
+        self._frame_shape = (self._framer.pilot_length, self._framer.n_antennas)
+        n_antennas, length = self._framer.n_antennas, self._framer.pilot_length * self._framer.n_antennas
+        self._aligner = StreamAligner(n_antennas, self._framer.clock)
+        self._gaps_at_wait = -1  # gaps when the wait for an origin was last looked at
         gr.basic_block.__init__(
             self,
             name="JADCE pilot framer",
@@ -110,6 +127,7 @@ class pilot_framer(gr.basic_block):
             out_sig=[(np.complex64, length)],
         )
         self._log = LimitedLog(self.logger)
+        self._rate_log = LimitedLog(self.logger, _RATE_LOG_INTERVAL_S)
         self._thread_state = ThreadState()
         self.set_tag_propagation_policy(gr.TPP_DONT)
         self._set_buffer(min(max(_MAX_BUFFER_BYTES // (8 * length), 2), _MAX_BUFFER_FRAMES))
@@ -134,36 +152,58 @@ class pilot_framer(gr.basic_block):
         return self._framer.partial_frames
 
     def samples(self) -> int:
-        """Samples of each antenna taken so far."""
+        """Samples of each antenna taken so far, without those dropped."""
         return self._framer.samples
 
-    def forecast(self, noutput_items, ninputs):
+    def waiting_samples(self) -> int:
+        """Those of them that came before a given slot origin."""
+        return self._framer.waiting_samples
+
+    def seconds_to_origin(self) -> float:
+        """Seconds until slot 0 starts, by the next sample; 0 if it has."""
+        return self._framer.seconds_to_origin
+
+    def rate_conflicts(self) -> int:
+        """Tags ``rx_rate`` so far that told another rate than the one given."""
+        return self._framer.rate_conflicts
+
+    def misalignments(self) -> int:
+        """How often inputs were out of step so far."""
+        return self._aligner.misalignments
+
+    def dropped_samples(self) -> int:
+        """Samples dropped so far to bring inputs level, of all inputs together."""
+        return self._aligner.dropped
+
+    def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
         """One sample an antenna is enough to go on."""
         return [1] * ninputs
 
-    def general_work(self, input_items, output_items):
-        """Cut what there is, event by event; all samples are consumed while there is room."""
-        available = min(len(stream) for stream in input_items)
+    def general_work(self, input_items: list[NDArray], output_items: list[NDArray]) -> int:
+        """Cut what there is, tag by tag; all samples are consumed while there is room."""
         frames = output_items[0].reshape(-1, *self._frame_shape)
-        used = made = 0
-        for index, events in self._events(available):
-            streams = [stream[used:index] for stream in input_items]
-            more_used, more_made, stamps = self._framer.push(streams, frames[made:])
-            self._tag_frames(made, stamps)
-            used, made = used + more_used, made + more_made
-            if used < index or made == len(frames):
-                break
-            self._apply(events)
-        self.consume_each(used)
+        counts = [len(stream) for stream in input_items]
+        tags = [gather_tags(self, count, port) for port, count in enumerate(counts)]
+        used, made = [0] * len(counts), 0
+        while made < len(frames) and all(map(lt, used, counts)):
+            self._apply([of_port.pop(index, {}) for of_port, index in zip(tags, used, strict=True)])
+            room = [next(iter(of_port), n) - u for of_port, n, u in zip(tags, counts, used, strict=True)]
+            if self._aligner.is_level:
+                made += self._push(input_items, used, min(room), frames, made)
+            else:
+                self._align(used, room)
+        for port, count in enumerate(used):
+            self.consume(port, count)
         if made and self._guard is not None:
-            self._tag_noise(self._guard.read())
+            self._tag_noise(self._guard.pop())
         return made
 
-    def start(self):
+    def start(self) -> bool:
+        """Keep the state of this thread."""
         self._thread_state.hold()
         return True
 
-    def stop(self):
+    def stop(self) -> bool:
         """Count the frame under way, if any, as partial."""
         self._framer.end()
         self._thread_state.release()
@@ -175,26 +215,57 @@ class pilot_framer(gr.basic_block):
         self.set_min_output_buffer(frames)
         self.set_log_level(level)
 
-    def _events(self, available):
-        """[(index, {key: value})] of the samples that carry tags, then (available, {})."""
-        tags = self.get_tags_in_window(0, 0, available)
-        if not tags:
-            return [(available, {})]
-        first = self.nitems_read(0)
-        events = {}
-        for tag in tags:
-            events.setdefault(tag.offset - first, {})[tag_name(tag)] = tag.value
-        return [*sorted(events.items()), (available, {})]
+    def _push(self, input_items, used, count, frames, made):
+        """Cut `count` samples of every input, from those used on; how many frames that makes."""
+        if self._framer.gaps != self._gaps_at_wait:
+            self._say_wait()
+        streams = [stream[index : index + count] for stream, index in zip(input_items, used, strict=True)]
+        taken, more, stamps = self._framer.push(streams, frames[made:])
+        self._tag_frames(made, stamps)
+        self._aligner.advance(taken)
+        used[:] = [index + taken for index in used]
+        return more
 
-    def _apply(self, events):
-        try:
-            rx_time, rate = events.get("rx_time"), events.get("rx_rate")
-            if rx_time is not None or rate is not None:
-                self._framer.set_time(_time(rx_time), None if rate is None else pmt.to_double(rate))
-        except Exception as error:
-            self._log.warn(f"ignoring a malformed rx_time or rx_rate tag: {error}")
-        if self._resync_tag and self._resync_tag in events:
+    def _align(self, used, room):
+        """Drop what other inputs have no samples of, as far as they are there."""
+        self._log.warn(f"inputs out of step by their rx_time tags, samples are dropped: {self._aligner}")
+        used[:] = map(add, used, self._aligner.drop(room))
+        if self._aligner.is_level:
+            self._framer.set_time(self._aligner.time())
+
+    def _apply(self, tags):
+        """Apply the tags of the next sample of every input."""
+        if not any(tags):
+            return
+        rate = read_rate(tags, self._log.warn)
+        clock = self._framer.clock_at(rate)
+        times = read_times(tags, clock, self._log.warn)
+        if times or rate is not None:
+            self._aligner.set_times(times, clock)
+            self._set_time(times.get(self._aligner.reference), rate)
+        if self._resync_tag and self._resync_tag in tags[0]:
             self._framer.resync(self._resync_offset)
+
+    def _set_time(self, rx_time, rate):
+        if self._aligner.is_level:
+            self._framer.set_time(rx_time, rate)
+        else:
+            self._framer.interrupt()
+            self._framer.set_time(rate=rate)
+        if rate is not None and self._framer.differs_from_rate(rate):
+            self._say_rate(rate)
+
+    def _say_rate(self, rate):
+        self._rate_log.warn(
+            f"a tag rx_rate tells {rate:g} samples a second, the block {self._rate:g}: "
+            + ("the block's is held" if self._hold_rate else "the tag's counts; hold_rate holds the block's")
+        )
+
+    def _say_wait(self):
+        """Say how far away a slot origin is: once, and again after a jump of time."""
+        self._gaps_at_wait, wait = self._framer.gaps, self._framer.seconds_to_origin
+        if wait > _LONG_WAIT_S:
+            self.logger.warn(f"slot 0 starts {wait:.10g} s after this sample: no frames until then")
 
     def _tag_noise(self, noise_var):
         if noise_var is not None:
@@ -202,17 +273,10 @@ class pilot_framer(gr.basic_block):
 
     def _tag_frames(self, made, stamps):
         for stamp in stamps:
-            item = self.nitems_written(0) + made + stamp.index
+            item = self.nitems_written(0) + made + stamp.place
+            totals = stamp.totals | {"misalignments": self._aligner.misalignments}
             self.add_item_tag(0, item, _FRAME_ID, pmt.from_uint64(stamp.frame_id))
-            seconds, fraction = stamp.rx_time
-            rx_time = pmt.make_tuple(pmt.from_uint64(seconds), pmt.from_double(fraction))
-            self.add_item_tag(0, item, _RX_TIME, rx_time)
+            self.add_item_tag(0, item, _RX_TIME, make_time(stamp.rx_time))
             self.add_item_tag(0, item, _SLOT_PERIOD, pmt.from_uint64(self._framer.slot_period))
             self.add_item_tag(0, item, _RX_RATE, pmt.from_double(float(self._framer.clock.rate)))
-            self.add_item_tag(0, item, _FRAMER, pmt.to_pmt(stamp.totals))
-
-
-def _time(value):
-    if value is None:
-        return None
-    return pmt.to_uint64(pmt.tuple_ref(value, 0)), pmt.to_double(pmt.tuple_ref(value, 1))
+            self.add_item_tag(0, item, _FRAMER, pmt.to_pmt(totals))

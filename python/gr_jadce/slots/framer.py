@@ -1,27 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The slot grid: cutting pilots out of antenna streams by device time, and numbering them.
+"""Cutting pilots out of antenna streams by device time, and numbering them.
 
 All times are counted in samples, in exact arithmetic, so the grid does not drift however long a
 radio runs. Nothing here needs GNU Radio: the blocks `pilot_framer` and `receiver` are thin layers
 over `Framer` and `FrameTimeline`.
 """
 
-from fractions import Fraction
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..checks import check_integer
-from .clock import LONGEST_SLOT, SampleClock, check_origin
+from .clock import LONGEST_SLOT, SampleClock
+from .grid import Origin, SlotGrid
+from .guard import GuardMeter
+
+_RATE_TOLERANCE = 1e-6  # by which share a tag may differ from the rate given: both are rounded
 
 
 class Stamp(NamedTuple):
     """Number, device time and the framer's totals at one frame.
 
-    `index` is the frame's place among those just cut.
+    `place` is the frame's place among those just cut.
     """
 
-    index: int
+    place: int
     frame_id: int
     rx_time: tuple[int, float]
     totals: dict[str, int]
@@ -38,7 +43,8 @@ class Framer:
     slots lost. If time jumps backwards, `frame_id` goes back with it; but with the origin "first",
     a time before that origin means that the clock was set anew: the first sample after it starts
     a slot, and numbering goes on. A new sample rate is treated like such a jump. Slots before a
-    given origin are not framed.
+    given origin are not framed. A frame before device time 0 is stamped with time 0: there is no
+    earlier one.
 
     Parameters
     ----------
@@ -52,6 +58,8 @@ class Framer:
         Samples from the start of a slot to that of its pilot, less than `slot_period`.
     rate : float
         Samples a second, until `set_time` tells another.
+    hold_rate : bool
+        Keep that rate, whatever `set_time` tells.
     stamp_every_frame : bool
         Stamp every frame, not only those that do not follow from the one before.
     samples_per_symbol : int
@@ -64,9 +72,12 @@ class Framer:
 
     Attributes
     ----------
-    frames, gaps, slots_lost, partial_frames, samples : int
-        Totals: frames cut, jumps of device time, slots lost, frames discarded under way, samples
-        taken from each stream.
+    frames, partial_frames, samples : int
+        Totals: frames cut, frames discarded under way, samples taken from each stream.
+    waiting_samples : int
+        Those of them that came before a given slot origin.
+    rate_conflicts : int
+        How often `set_time` told another rate than the one given.
 
     Raises
     ------
@@ -76,17 +87,19 @@ class Framer:
 
     def __init__(
         self,
-        pilot_length,
-        n_antennas,
-        slot_period,
-        slot_origin="first",
-        offset=0,
-        rate=1e6,
-        stamp_every_frame=False,
-        samples_per_symbol=1,
-        guard=None,
-        delay=0,
-    ):
+        pilot_length: int,
+        n_antennas: int,
+        slot_period: int,
+        *,
+        slot_origin: Origin = "first",
+        offset: int = 0,
+        rate: float = 1e6,
+        hold_rate: bool = False,
+        stamp_every_frame: bool = False,
+        samples_per_symbol: int = 1,
+        guard: GuardMeter | None = None,
+        delay: int = 0,
+    ) -> None:
         self._guard = guard
         self.pilot_length = check_integer("pilot_length", pilot_length, 1)
         self.n_antennas = check_integer("n_antennas", n_antennas, 1)
@@ -95,67 +108,81 @@ class Framer:
         self.slot_period = check_integer("slot_period", slot_period, self._span, LONGEST_SLOT)
         self.offset = check_integer("offset", offset, 0, self.slot_period - 1)
         self._delay = check_integer("delay", delay, 0, self.offset)
-        self.clock = SampleClock(rate)
-        self.frames = self.gaps = self.slots_lost = self.partial_frames = self.samples = 0
-        self._slot_origin = slot_origin if slot_origin == "first" else check_origin(slot_origin)
+        self._rate_given, self._hold_rate = SampleClock(rate), bool(hold_rate)
+        self._grid = SlotGrid(self.slot_period, self.offset, slot_origin, self._rate_given)
+        self.frames = self.partial_frames = self.samples = self.waiting_samples = self.rate_conflicts = 0
         self._stamp_every_frame = bool(stamp_every_frame)
         self._partial = np.empty((self._span, self.n_antennas), np.complex64)
         self._filled = 0  # samples in _partial
-        self._timed = False  # has any device time been told?
-        # _now is the next sample and _start the pilot that is next or under way, both in whole
-        # samples from the start of slot 0; that pilot's slot is _id. _base is the device position
-        # of _now = 0: the origin, moved by less than a sample to fall on one.
-        self._id, self._last_cut = 0, -1
-        self._due = None  # device position and number that a frame needs no stamp for
-        self._place(0, self._origin_position(0))
-        self._seek()
+        self._follows: tuple | None = None  # position and number of the frame that needs no stamp
 
-    def set_time(self, rx_time=None, rate=None):
+    @property
+    def clock(self) -> SampleClock:
+        """The sample rate, as it is now."""
+        return self._grid.clock
+
+    @property
+    def gaps(self) -> int:
+        """Jumps of device time."""
+        return self._grid.gaps
+
+    @property
+    def slots_lost(self) -> int:
+        """Slots that gaps have cost: those between, unless device time goes back to them."""
+        return self._grid.slots_lost
+
+    @property
+    def seconds_to_origin(self) -> float:
+        """Seconds until slot 0 starts, by the next sample; 0 if it has."""
+        return float(self._grid.samples_to_origin / self.clock.rate)
+
+    def clock_at(self, rate: float | None) -> SampleClock:
+        """The clock after a rate was told, None for none; ValueError if it is no rate."""
+        if rate is None:
+            return self.clock
+        clock = SampleClock(rate)
+        return self.clock if self._hold_rate else clock
+
+    def differs_from_rate(self, rate: float) -> bool:
+        """Is a rate told another one than that given at first?"""
+        given = float(self._rate_given.rate)
+        return abs(rate - given) > _RATE_TOLERANCE * given
+
+    def set_time(self, rx_time: tuple[int, float] | None = None, rate: float | None = None) -> None:
         """Tell the device time of the next sample, the sample rate, or both.
 
         A time within half a sample of the predicted one changes nothing. With the origin "first",
         the first time told dates all samples before it, too.
         """
-        clock = self.clock if rate is None else SampleClock(rate)
-        rate_changed = clock.rate != self.clock.rate
-        predicted = self._base + self._now
-        if rate_changed:
-            predicted = clock.position(*self.clock.time(predicted))
-        told = predicted if rx_time is None else clock.position(*rx_time)
-        dates_all = rx_time is not None and not self._timed and self._slot_origin == "first"
-        self._timed |= rx_time is not None
-        self.clock = clock
+        clock = self.clock_at(rate)
         if self.samples == 0:
-            self._place(told, self._origin_position(told))
-            self._seek()
-        elif rate_changed or (abs(told - predicted) > Fraction(1, 2) and not dates_all):
-            self._jump(told, rate_changed)
-        elif dates_all and told != predicted:
-            self._base += told - predicted
-            self._origin += told - predicted
-            self._due = None
+            self._grid.start_at(rx_time, clock)
+        elif self._grid.set_time(rx_time, clock):
+            self._follows = None
+            self._discard()
+        self.rate_conflicts += rate is not None and self.differs_from_rate(rate)
 
-    def resync(self, ahead):
+    def resync(self, ahead: int) -> None:
         """Let a slot start `ahead` samples after the next sample (before it, if negative).
 
         Numbering goes on: the slot keeps the number of the nearest slot so far or, if that one
         has been cut, takes the next. A frame under way is finished, unless the new slot's pilot
         is yet to come and begins before its end.
         """
-        start, pilot, period = self._now + ahead, ahead + self.offset, self.slot_period
-        if start % period == 0:
+        if (self._grid.now + ahead) % self.slot_period == 0:
             return
-        if self._filled and 0 <= pilot < self._span - self._filled:
+        if self._filled and 0 <= ahead + self.offset < self._span - self._filled:
             self._discard()
-        number = (2 * start + period) // (2 * period)
-        if pilot >= 0:
-            number = max(number, self._last_cut + 1 + bool(self._filled))
-        self._shift(start - number * period)
-        self._due = None
-        if not self._filled:
-            self._seek_and_count_lost()
+        self._grid.resync(ahead, self._filled > 0)
+        self._follows = None
 
-    def push(self, streams, out) -> tuple[int, int, list[Stamp]]:
+    def interrupt(self) -> None:
+        """Discard a frame under way: its samples do not belong together."""
+        if self._filled:
+            self._discard()
+            self._grid.seek()
+
+    def push(self, streams: Sequence[NDArray], out: NDArray) -> tuple[int, int, list[Stamp]]:
         """Cut frames from samples between which time does not jump.
 
         Parameters
@@ -172,9 +199,9 @@ class Framer:
         stamps : list of Stamp
             One for each frame whose number and time do not follow from the one before.
         """
-        stamps = []
+        stamps: list[Stamp] = []
         used = made = 0
-        began = self._now
+        began = self._grid.now
         if self._filled:
             used = self._collect(streams)
             made = self._finish(out, stamps)
@@ -184,14 +211,14 @@ class Framer:
         if not self._filled and made < len(out):
             used += self._collect([stream[used:] for stream in streams])
         if self._guard is not None:
-            self._guard.take(began, [stream[:used] for stream in streams])
+            self._guard.push(began, [stream[:used] for stream in streams])
         return used, made, stamps
 
-    def end(self):
+    def end(self) -> None:
         """The streams have ended: a frame under way is counted as partial."""
         if self._filled:
             self._discard()
-            self._seek()
+            self._grid.skip_pilot()
 
     def _finish(self, out, stamps):
         if self._filled < self._span:
@@ -203,7 +230,7 @@ class Framer:
 
     def _cut_whole(self, streams, out, made, stamps):
         """Cut all frames that lie wholly within the streams, as far as `out` has room."""
-        ahead = self._start - self._now
+        ahead = self._grid.pilot - self._grid.now
         whole = (len(streams[0]) - ahead - self._span) // self.slot_period + 1
         count = min(whole, len(out) - made)
         if count <= 0:
@@ -211,7 +238,7 @@ class Framer:
         for antenna, stream in enumerate(streams):
             out[made : made + count, :, antenna] = self._pilots(stream[ahead:], count)
         used = ahead + (count - 1) * self.slot_period + self._span
-        self._take(used)
+        self._advance(used)
         self._account(made, count, stamps)
         return used, count
 
@@ -227,84 +254,44 @@ class Framer:
     def _collect(self, streams):
         """Take the guard before the next pilot, and what there is of that pilot."""
         available = len(streams[0])
-        skip = min(available, max(0, self._start - self._now))
+        skip = min(available, max(0, self._grid.pilot - self._grid.now))
         size = min(available - skip, self._span - self._filled)
         for antenna, stream in enumerate(streams):
             self._partial[self._filled : self._filled + size, antenna] = stream[skip : skip + size]
         self._filled += size
-        self._take(skip + size)
+        self._advance(skip + size)
         return skip + size
 
-    def _take(self, count):
-        self._now += count
+    def _advance(self, count):
+        self.waiting_samples += min(count, self._grid.samples_to_origin)
+        self._grid.advance(count)
         self.samples += count
 
-    def _account(self, index, count, stamps):
+    def _account(self, place, count, stamps):
         """Account for `count` frames just cut, the first being the one that was next."""
-        position = self._base + self._start
-        if self._stamp_every_frame:
-            stamps += [self._stamp(index, count, behind) for behind in range(count)]
-        elif self._due != (position, self._id):
-            stamps.append(self._stamp(index, count, 0))
+        grid, first = self._grid, self._grid.pilot_position()
+        before_zero = first < self._delay  # time stands still at 0 there: nothing follows from it
+        if self._stamp_every_frame or before_zero:
+            stamps += [self._stamp(place, count, behind) for behind in range(count)]
+        elif self._follows != (first, grid.slot):
+            stamps.append(self._stamp(place, count, 0))
         self.frames += count
-        self._id += count
-        self._last_cut = self._id - 1
-        self._due = (position + count * self.slot_period, self._id)
-        self._seek_and_count_lost()
+        following = (first + count * self.slot_period, grid.slot + count)
+        self._follows = None if before_zero else following
+        grid.next_slot(count)
 
-    def _stamp(self, index, count, behind):
-        rx_time = self.clock.time(self._base + self._start - self._delay + behind * self.slot_period)
-        samples = self.samples - (count - 1 - behind) * self.slot_period
+    def _stamp(self, place, count, behind):
+        position = self._grid.pilot_position() - self._delay + behind * self.slot_period
         totals = {
             "gaps": self.gaps,
             "slots_lost": self.slots_lost,
             "partial_frames": self.partial_frames,
-            "samples": samples,
+            "samples": self.samples - (count - 1 - behind) * self.slot_period,
+            "waiting_samples": self.waiting_samples,
+            "rate_conflicts": self.rate_conflicts,
         }
-        return Stamp(index + behind, self._id + behind, rx_time, totals)
-
-    def _seek(self):
-        """Find the first slot, of those not cut yet, whose pilot is still to come."""
-        first_to_come = -((self.offset - self._now) // self.slot_period)
-        self._id = max(first_to_come, self._last_cut + 1)
-        self._start = self._id * self.slot_period + self.offset
-
-    def _seek_and_count_lost(self):
-        expected = self._id
-        self._seek()
-        self.slots_lost += max(0, self._id - expected)
+        return Stamp(place + behind, self._grid.slot + behind, self.clock.time(max(position, 0)), totals)
 
     def _discard(self):
-        self.partial_frames += 1
+        self.partial_frames += self._filled > 0
         self._filled = 0
-
-    def _jump(self, told, rate_changed):
-        self.gaps += 1
-        if self._filled:
-            self._discard()
-        self._due = None
-        self._last_cut = -1
-        if self._slot_origin == "first" and (rate_changed or told < self._origin):
-            self._place(told, told - self._id * self.slot_period)
-        elif rate_changed:
-            self._place(told, self._origin_position(told))
-            self._seek()  # the numbers of two rates say nothing about slots lost
-        else:
-            self._place(told, self._origin)
-        self._seek_and_count_lost()
-
-    def _origin_position(self, first):
-        return first if self._slot_origin == "first" else self.clock.position(*self._slot_origin)
-
-    def _place(self, told, origin):
-        """The next sample is at device position `told`, slot 0 starts at `origin`."""
-        self._origin = origin
-        self._now = round(told - origin)
-        self._base = told - self._now
-
-    def _shift(self, samples):
-        """Move the grid without moving the samples and the frame under way."""
-        self._origin += samples
-        self._base += samples
-        self._now -= samples
-        self._start -= samples

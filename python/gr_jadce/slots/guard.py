@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The power in a part of every slot in which nobody transmits."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
+
+from ..checks import check_integer
 
 
 class GuardMeter:
@@ -16,8 +21,11 @@ class GuardMeter:
         within the slot.
     """
 
-    def __init__(self, slot_period, start, length):
-        if not 0 <= start < start + length <= slot_period:
+    def __init__(self, slot_period: int, start: int, length: int) -> None:
+        slot_period = check_integer("slot_period", slot_period, 1)
+        start = check_integer("guard_start", start, 0)
+        length = check_integer("guard_length", length, 1)
+        if start + length > slot_period:
             raise ValueError(
                 f"guard_start, guard_length: expected a part of the slot of {slot_period} samples, "
                 f"got {start!r} + {length!r}"
@@ -25,8 +33,8 @@ class GuardMeter:
         self._period, self._start, self._length = slot_period, start, length
         self._energy, self._count = 0.0, 0
 
-    def take(self, position, streams):
-        """Take the next samples of each antenna, the first `position` samples from the start of slot 0."""
+    def push(self, position: int, streams: Sequence[NDArray]) -> None:
+        """Measure the next samples of each antenna, the first `position` samples from the start of slot 0."""
         end = position + len(streams[0])
         slot = (position - self._start - self._length) // self._period + 1
         while (begin := slot * self._period + self._start) < end:
@@ -36,8 +44,8 @@ class GuardMeter:
                 self._count += part.stop - part.start
             slot += 1
 
-    def read(self) -> float | None:
-        """Mean power since it was last read; None if there was no sample, or one with NaN or Inf."""
+    def pop(self) -> float | None:
+        """Mean power since it was last asked for; None if there was no sample, or one with NaN or Inf."""
         energy, count = self._energy, self._count
         self._energy, self._count = 0.0, 0
         return energy / count if count and np.isfinite(energy) else None

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Stream tags, whoever made them: all tags of a sample together, and their values."""
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pmt
 from gnuradio import gr
+
+from ...slots.clock import SampleClock
 
 
 def gather_tags(block: gr.basic_block, count: int, port: int = 0) -> dict[int, dict[str, Any]]:
@@ -34,6 +37,33 @@ def tag_name(tag: gr.tag_t) -> str | None:
 def read_time(value: Any) -> tuple[int, float]:
     """The (whole seconds, fraction) that an ``rx_time`` tag tells."""
     return pmt.to_uint64(pmt.tuple_ref(value, 0)), pmt.to_double(pmt.tuple_ref(value, 1))
+
+
+def read_rate(tags: Sequence[Mapping[str, Any]], complain: Callable[[str], None]) -> float | None:
+    """The ``rx_rate`` that the first input with a usable one tells, of the tags of a sample of each input."""
+    for of_input in tags:
+        try:
+            if "rx_rate" in of_input:
+                return float(SampleClock(pmt.to_double(of_input["rx_rate"])).rate)
+        except Exception as error:
+            complain(f"ignoring a malformed rx_rate tag: {error}")
+    return None
+
+
+def read_times(
+    tags: Sequence[Mapping[str, Any]], clock: SampleClock, complain: Callable[[str], None]
+) -> dict[int, tuple[int, float]]:
+    """{input: time} of the inputs with a usable ``rx_time``, of the tags of a sample of each input."""
+    times = {}
+    for port, of_input in enumerate(tags):
+        try:
+            if "rx_time" in of_input:
+                time = read_time(of_input["rx_time"])
+                clock.position(*time)  # refuses what is no time at this rate
+                times[port] = time
+        except Exception as error:
+            complain(f"ignoring a malformed rx_time tag: {error}")
+    return times
 
 
 def make_time(time: tuple[int, float]) -> Any:
