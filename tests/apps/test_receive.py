@@ -12,7 +12,7 @@ import pytest
 from gr_jadce import Scenario, simulate
 from gr_jadce.estimators import make_estimator
 from gr_jadce.receiving.frame_receiver import FrameSolver
-from gr_jadce.recordings.reader import time_after
+from gr_jadce.recordings.times import time_after
 from gr_jadce.recordings.writer import RecordingWriter
 from gr_jadce.reports.json_lines import from_json
 from gr_jadce.uplink import simulate_slots

@@ -22,7 +22,7 @@ DATA = SAMPLES.tobytes()
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuzz")
-    with RecordingWriter(folder / "good", 2, 1e6, 1e9, checksum=True) as writer:
+    with RecordingWriter(folder / "good", 2, 1e6, frequency=1e9, checksum=True) as writer:
         writer.write(SAMPLES[:25], (5, 0.25))
         writer.write(SAMPLES[25:], (6, 0.5))
         writer.annotate(3, 4, "a device", device=7)

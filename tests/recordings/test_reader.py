@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from gr_jadce.recordings.fields import recording_paths
-from gr_jadce.recordings.reader import read_recording, time_after
+from gr_jadce.recordings.metadata import write_meta as write_recording_meta
+from gr_jadce.recordings.reader import read_recording
+from gr_jadce.recordings.times import time_after
 from gr_jadce.recordings.writer import RecordingWriter
-from gr_jadce.recordings.writer import write_meta as write_recording_meta
 
 RATE = 1e6
 
@@ -299,8 +300,8 @@ WRONG = {
     "annotation start": (lambda m: m.update(annotations=[{}]), "core:sample_start"),
     "no start": (lambda m: m["captures"][1].pop("core:sample_start"), "core:sample_start"),
     "first start": (
-        lambda m: m["captures"][0].update({"core:sample_start": 1}),
-        "first capture segment, got 1",
+        lambda m: m["captures"][0].update({"core:sample_start": -1}),
+        "core:sample_start: expected an integer of at least 0, got -1",
     ),
     "order": (lambda m: m["captures"].append({"core:sample_start": 20}), "out of order"),
     "start beyond": (

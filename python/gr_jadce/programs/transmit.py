@@ -102,7 +102,7 @@ class Emission:
     def _connect_recording(self, args):
         self.stamp = _Stamp(self.clock.time(self.start + self.first * self.period))
         frequency = args.freq[0] if args.freq else 0.0
-        self.recording = recording_sink(args.recording, 1, self.rate, frequency)
+        self.recording = recording_sink(args.recording, 1, self.rate, frequency=frequency)
         self.flowgraph.connect(self.transmitter, self.stamp, self.recording)
 
     def _handle_signal(self, number, _frame):

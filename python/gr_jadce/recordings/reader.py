@@ -1,35 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Multi-antenna SigMF recordings, read without loading them; `recording_writer` writes them.
+"""Multi-antenna SigMF recordings, read without loading them; `writer` writes them.
 
 A recording is ``NAME.sigmf-meta`` (JSON) and ``NAME.sigmf-data`` (interleaved samples, all
-antennas of one instant together). A new capture segment starts wherever device time jumps. Its
-exact device time is ``jadce:rx_time``; ``core:datetime`` is the same, read as UTC, in nanoseconds.
+antennas of one instant together), or an archive of both. A new capture segment starts wherever device
+time jumps. Its exact device time is ``jadce:rx_time``; ``core:datetime`` is the same, read as UTC, in
+nanoseconds.
 """
 
 import hashlib
-import json
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
+from ..checks import check_choice, check_integer, check_positive
+from ..files import PathLike
 from ..slots.clock import SampleClock
-from .fields import (
-    FULL_SCALE,
-    PART,
-    check_at_least,
-    check_number,
-    check_positive,
-    check_time,
-    field,
-    from_datetime,
-    recording_paths,
-)
+from .data import DataFile, is_archive, open_archive
+from .fields import FULL_SCALE, PART, check_extensions, field, recording_paths
+from .metadata import add_journal, parse_meta, read_bytes, read_journal
+from .segments import Segment, find_segments
 
-_MOST_ANTENNAS = 2**16  # as in a report
+_MAX_ANTENNAS = 2**16  # as in a report
+_MAX_MESSAGE_LENGTH = 300  # characters of what a file is refused for
 # What makes a SigMF dataset "non-conforming", or a part of a larger one.
 _NOT_SUPPORTED = (
     "core:dataset",
@@ -40,21 +35,14 @@ _NOT_SUPPORTED = (
 )
 
 
-class Segment(NamedTuple):
-    """Samples without a gap: rows `start` to `stop - 1`; row `start` was taken at `rx_time`."""
-
-    start: int
-    stop: int
-    rx_time: tuple[int, float]
-    frequency: float | None
-
-
 @dataclass(frozen=True, eq=False)
 class Recording:
     """A recording that was opened by `read_recording`; its samples stay on disk until read.
 
     Attributes
     ----------
+    path : Path
+        Of the samples.
     sample_rate : float
         Samples per second and antenna.
     n_antennas, n_samples : int
@@ -64,6 +52,11 @@ class Recording:
         In order, covering every sample. Empty if there is no sample.
     annotations : tuple of dict
         As in the file, `core:` and `jadce:` keys included.
+    sha512 : str or None
+        Checksum of the samples.
+    notes : tuple of str
+        What the user of its device times should know.
+    data : DataFile
     """
 
     path: Path
@@ -72,18 +65,25 @@ class Recording:
     n_samples: int
     datatype: str
     segments: tuple[Segment, ...]
-    annotations: tuple[dict, ...]
+    annotations: tuple[dict[str, Any], ...]
     sha512: str | None
-    parts: np.ndarray
+    notes: tuple[str, ...]
+    data: DataFile
 
-    def read(self, start=0, stop=None) -> np.ndarray:
-        """Samples `start` to `stop - 1` of all antennas, (n, M) complex64; ci16 gives -1 to 1."""
-        parts = self.parts[start:stop].astype(np.float32)
+    def read(self, start: int | None = 0, stop: int | None = None) -> np.ndarray:
+        """Samples `start` to `stop - 1` of all antennas, (n, M) complex64; ci16 gives -1 to 1.
+
+        ValueError if the file has been cut short since it was opened.
+        """
+        rows, part = range(self.n_samples)[start:stop], PART[self.datatype]
+        shape = (len(rows), self.n_antennas, 2)
+        raw = self.data.read(rows.start * self.n_antennas * 2 * part.itemsize, np.empty(shape, part))
+        parts = raw.astype(np.float32, copy=False)
         if self.datatype == "ci16_le":
             parts /= FULL_SCALE
         return parts.view(np.complex64)[..., 0]
 
-    def find(self, rx_time) -> tuple[int, Segment] | None:
+    def find(self, rx_time: tuple[int, float]) -> tuple[int, Segment] | None:
         """The sample nearest to a device time, and its segment; None if that was not recorded."""
         position = SampleClock(self.sample_rate).position(*rx_time)
         for segment, first in zip(self.segments, self._positions, strict=True):
@@ -93,32 +93,36 @@ class Recording:
         return None
 
     @cached_property
-    def _positions(self):
+    def _positions(self) -> list[Any]:
         clock = SampleClock(self.sample_rate)
         return [clock.position(*segment.rx_time) for segment in self.segments]
 
-    def verify(self):
+    def verify(self) -> None:
         """Compare the data with `core:sha512`; ValueError if they differ or it is not given."""
         if self.sha512 is None:
             raise ValueError(f"{self.path}: core:sha512: expected a checksum, got none")
-        with open(self.path, "rb") as file:
-            found = hashlib.file_digest(file, "sha512").hexdigest()
-        if found != self.sha512.lower():
+        checksum = hashlib.sha512()
+        for chunk in self.data.chunks():
+            checksum.update(chunk.data)
+        if checksum.hexdigest() != self.sha512.lower():
             raise ValueError(
-                f"{self.path}: expected the SHA-512 checksum {self.sha512[:8]}…, got {found[:8]}…"
+                f"{self.path}: expected the SHA-512 checksum {self.sha512[:8]}…, "
+                f"got {checksum.hexdigest()[:8]}…"
             )
 
 
-def read_recording(path) -> Recording:
-    """Open a recording, check all of its metadata and map its samples.
+def read_recording(path: PathLike) -> Recording:
+    """Open a recording, check all of its metadata and leave its samples on disk.
 
     Recordings of other programs are read too. A segment without `jadce:rx_time` takes its time
-    from `core:global_index`, else `core:datetime`, else it follows on from the one before.
+    from `core:global_index`, else `core:datetime`, else it follows on from the one before. A
+    `core:datetime` that is within its own written resolution of the time at which the segment follows
+    on tells of no gap; see `Recording.notes`.
 
     Parameters
     ----------
     path : path
-        ``NAME``, ``NAME.sigmf-meta`` or ``NAME.sigmf-data``.
+        ``NAME``, ``NAME.sigmf-meta`` or ``NAME.sigmf-data``, or an archive, ``NAME.sigmf``.
 
     Raises
     ------
@@ -127,72 +131,82 @@ def read_recording(path) -> Recording:
     OSError
         If a file cannot be opened.
     """
-    meta_path, data_path = recording_paths(path)
-    size = data_path.stat().st_size
+    if Path(path).suffix == ".sigmf-collection":
+        raise ValueError(
+            f"{path}: expected a recording, got a collection of them: name one of its recordings"
+        )
+    opened, meta_path = (_open_archive, path) if is_archive(path) else (_open_pair, recording_paths(path)[0])
     try:
-        meta = _parse(meta_path.read_bytes())
-        return _open(meta, data_path, size)
+        return opened(meta_path)
     except ValueError as error:
-        text = str(error) if len(str(error)) <= 300 else f"{str(error)[:300]}…"
+        text = str(error)
+        text = text if len(text) <= _MAX_MESSAGE_LENGTH else f"{text[:_MAX_MESSAGE_LENGTH]}…"
         raise ValueError(f"{meta_path}: cannot use this recording: {text}") from error
 
 
-def time_after(rx_time, n_samples, sample_rate) -> tuple[int, float]:
-    """Device time (seconds, fraction) `n_samples` after `rx_time`, computed exactly, rounded once."""
-    clock = SampleClock(sample_rate)
-    return clock.time(clock.position(*rx_time) + n_samples)
+def _open_archive(path):
+    text, data = open_archive(path)
+    return _recording(parse_meta(text), data, data.size)
 
 
-def _open(meta, data_path, size):
-    fields = meta["global"]
-    datatype = field(fields, "core:datatype", str)
-    if datatype not in PART:
-        raise ValueError(f"core:datatype: expected one of {', '.join(PART)}, got {datatype!r}")
-    sample_rate = float(check_positive("core:sample_rate", field(fields, "core:sample_rate", (int, float))))
-    n_antennas = check_positive("core:num_channels", field(fields, "core:num_channels", int, 1))
-    SampleClock(sample_rate)
-    if n_antennas > _MOST_ANTENNAS:
-        raise ValueError(f"core:num_channels: expected at most {_MOST_ANTENNAS}, got {n_antennas}")
-    sample_size = n_antennas * 2 * PART[datatype].itemsize
-    if field(fields, "jadce:finished", bool, True):
-        captures, n_samples = meta["captures"], _count_samples(fields, size, sample_size)
-    else:  # being written, or cut short: what is there is good
-        n_samples = size // sample_size
-        captures = [entry for entry in meta["captures"] if field(entry, "core:sample_start", int) < n_samples]
+def _open_pair(meta_path):
+    """A recording that may be growing: samples are counted before, and so have, their segments."""
+    data = DataFile(recording_paths(meta_path)[1])
+    size, (captures, n_torn) = data.size, read_journal(meta_path)
+    meta = parse_meta(read_bytes(meta_path))
+    if _is_finished(meta):
+        return _recording(meta, data, data.size)
+    add_journal(meta, captures)
+    return _recording(meta, data, size, notes=_journal_notes(meta, captures, n_torn))
+
+
+def _journal_notes(meta, captures, n_torn):
+    if captures is None and meta["global"].get("jadce:journal"):
+        return ("the recording is unfinished and its .sigmf-journal is not there: gaps may be missing",)
+    return (f"{n_torn} torn lines of the journal are left out",) if n_torn else ()
+
+
+def _is_finished(meta):
+    return field(meta["global"], "jadce:finished", bool, True)
+
+
+def _recording(meta, data, size, notes=()):
+    fields, captures = meta["global"], meta["captures"]
+    check_extensions(fields)
+    datatype = check_choice("core:datatype", field(fields, "core:datatype", str), PART)
+    sample_rate, n_antennas = _rate(fields), _n_antennas(fields)
+    n_samples = _count_samples(meta, size, n_antennas * 2 * PART[datatype].itemsize)
+    if not _is_finished(meta):  # being written, or cut short: what is there is good
+        captures = [entry for entry in captures if field(entry, "core:sample_start", int) < n_samples]
     _refuse_others(fields, *captures)
-    segments = _segments(captures, n_samples, sample_rate)
+    segments, time_notes = find_segments(captures, n_samples, sample_rate)
     for entry in meta["annotations"]:
-        check_at_least("annotation core:sample_start", field(entry, "core:sample_start", int), 0)
-    parts = _map_parts(data_path, PART[datatype], (n_samples, n_antennas, 2))
-    sha512 = field(fields, "core:sha512", str, None)
-    annotations = tuple(meta["annotations"])
+        check_integer("annotation core:sample_start", field(entry, "core:sample_start", int), 0)
     return Recording(
-        data_path, sample_rate, n_antennas, n_samples, datatype, segments, annotations, sha512, parts
-    )
+        data.path, sample_rate, n_antennas, n_samples, datatype, segments, tuple(meta["annotations"]),
+        field(fields, "core:sha512", str, None), (*notes, *time_notes), data,
+    )  # fmt: skip
 
 
-def _parse(text):
-    try:
-        meta = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"expected JSON: {error}") from error
-    if not isinstance(meta, dict):
-        raise ValueError(f"expected a JSON object, got {type(meta).__name__}")
-    field(meta, "global", dict)
-    for key in ("captures", "annotations"):
-        meta[key] = field(meta, key, list, [])
-        if not all(isinstance(entry, dict) for entry in meta[key]):
-            raise ValueError(f"{key}: expected a list of objects, got something else in it")
-    return meta
+def _rate(fields):
+    rate = check_positive("core:sample_rate", field(fields, "core:sample_rate", (int, float)))
+    SampleClock(rate)
+    return rate
 
 
-def _count_samples(fields, size, sample_size):
+def _n_antennas(fields):
+    return check_integer("core:num_channels", field(fields, "core:num_channels", int, 1), 1, _MAX_ANTENNAS)
+
+
+def _count_samples(meta, size, sample_size):
+    if not _is_finished(meta):
+        return size // sample_size
     if size % sample_size:
         raise ValueError(
             f"the data file is truncated: expected a multiple of {sample_size} bytes "
             f"(one sample of all antennas), got {size}"
         )
-    count = field(fields, "jadce:sample_count", int, size // sample_size)
+    count = field(meta["global"], "jadce:sample_count", int, size // sample_size)
     if count != size // sample_size:
         raise ValueError(
             f"the data file has the wrong size: expected {count} samples, got {size // sample_size}"
@@ -205,54 +219,3 @@ def _refuse_others(*scopes):
         for key in _NOT_SUPPORTED:
             if scope.get(key):
                 raise ValueError(f"{key}: expected none (not supported), got {scope[key]!r}")
-
-
-def _segments(captures, n_samples, sample_rate):
-    captures = captures or [{"core:sample_start": 0}]
-    starts = [field(capture, "core:sample_start", int) for capture in captures]
-    _check_starts(starts, n_samples)
-    segments, origin = [], None
-    for capture, start, stop in zip(captures, starts, [*starts[1:], n_samples], strict=True):
-        index = field(capture, "core:global_index", int, None)
-        rx_time = _segment_time(capture, index, origin, segments, sample_rate)
-        if index is not None and origin is None:
-            origin = (rx_time, index)
-        frequency = field(capture, "core:frequency", (int, float), None)
-        if frequency is not None:
-            frequency = check_number("core:frequency", frequency)
-        segments.append(Segment(start, stop, rx_time, frequency))
-    return tuple(segments) if n_samples else ()
-
-
-def _check_starts(starts, n_samples):
-    if starts[0] != 0:
-        raise ValueError(f"core:sample_start: expected 0 in the first capture segment, got {starts[0]}")
-    for before, start in pairwise(starts):
-        check_at_least("core:sample_start (out of order)", start, before + 1)
-    if starts[-1] >= max(n_samples, 1):
-        raise ValueError(
-            f"the data file is truncated: expected more than {starts[-1]} samples "
-            f"(start of the last segment), got {n_samples}"
-        )
-
-
-def _segment_time(capture, index, origin, segments, sample_rate):
-    exact = field(capture, "jadce:rx_time", dict, None)
-    if exact is not None:
-        fraction = field(exact, "fraction", (int, float))
-        return check_time("jadce:rx_time", field(exact, "seconds", int), fraction)
-    if index is not None and origin is not None:
-        return check_time("core:global_index", *time_after(origin[0], index - origin[1], sample_rate))
-    written = field(capture, "core:datetime", str, None)
-    if written is not None:
-        return from_datetime(written)
-    if not segments:
-        return 0, 0.0
-    last = segments[-1]
-    return time_after(last.rx_time, last.stop - last.start, sample_rate)
-
-
-def _map_parts(path, dtype, shape):
-    if shape[0] == 0:
-        return np.empty(shape, dtype)
-    return np.memmap(path, dtype, mode="r", shape=shape)

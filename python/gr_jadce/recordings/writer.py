@@ -2,24 +2,30 @@
 """Writes multi-antenna SigMF recordings while samples arrive, so that they can be read at any moment."""
 
 import hashlib
-import json
 import os
+from time import monotonic
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ..checks import check_choice, check_integer, check_number, check_positive
+from ..files import PathLike
 from ..slots.clock import SampleClock
-from .fields import FULL_SCALE, PART, check_number, check_positive, check_time, recording_paths, to_datetime
+from .fields import EXTENSION, FULL_SCALE, PART, recording_paths
+from .metadata import Journal, meta_text, write_meta
+from .times import check_time, to_datetime
 
 _SIGMF_VERSION = "1.0.0"
-_EXTENSION = {"name": "jadce", "version": "1.0.0", "optional": True}
-_ROOM = 1 << 20  # bytes of samples given up where a full disk has no room for the metadata
+_MIN_ROOM_BYTES = 1 << 20  # of samples given up where a full disk has no room for the metadata
 
 
 class RecordingWriter:
     """Write a recording block by block; a context manager.
 
-    The metadata is on disk from the start and renewed before the first sample of every segment,
-    so that a recording that was cut short, even by a crash of the process, can be read.
+    The metadata is on disk from the start, and each further segment is in ``NAME.sigmf-journal`` before
+    its first sample, so that a recording that was cut short, even by a crash of the process, can be read.
+    A segment costs one line there, however many there are.
 
     Parameters
     ----------
@@ -41,38 +47,53 @@ class RecordingWriter:
     ----------
     n_samples : int
         Written so far, for each antenna.
+    n_segments : int
+        So far.
     clipped : int
         Samples of any antenna that did not fit ci16: stored as full scale, NaN as 0.
+    disk_time_s : float
+        Seconds spent waiting for the disk to take samples.
     """
 
     def __init__(
         self,
-        path,
-        n_antennas,
-        sample_rate,
-        frequency=None,
-        datatype="cf32_le",
-        description="",
-        checksum=False,
+        path: PathLike,
+        n_antennas: int,
+        sample_rate: float,
+        *,
+        frequency: float | None = None,
+        datatype: str = "cf32_le",
+        description: str = "",
+        checksum: bool = False,
     ):
-        self.n_antennas = check_positive("n_antennas", n_antennas, int)
-        if datatype not in PART:
-            raise ValueError(f"datatype: expected one of {', '.join(PART)}, got {datatype!r}")
-        self.sample_rate = float(check_positive("sample_rate", sample_rate))
+        self.n_antennas = check_integer("n_antennas", n_antennas, 1)
+        self.datatype = check_choice("datatype", datatype, PART)
+        self.sample_rate = check_positive("sample_rate", sample_rate)
         self._clock = SampleClock(self.sample_rate)
         self.frequency = None if frequency is None else check_number("frequency", frequency)
-        self.datatype = datatype
         self.n_samples = self.clipped = 0
+        self.disk_time_s = 0.0
         self._description = description
         self._hash = hashlib.sha512() if checksum else None
-        self._captures, self._annotations = [], []
+        self._captures: list[dict[str, Any]] = []
+        self._annotations: list[dict[str, Any]] = []
         self._expected, self._gap = 0, True
-        self._sample_size = 2 * PART[datatype].itemsize * n_antennas
+        self._sample_size = 2 * PART[datatype].itemsize * self.n_antennas
         self._meta_path, self._data_path = recording_paths(path)
-        self._data = open(self._data_path, "wb", buffering=0)
-        self._write_meta(finished=False)
+        self._open("wb")
 
-    def write(self, samples, rx_time=None, frequency=None, sample_rate=None):
+    @property
+    def n_segments(self) -> int:
+        return len(self._captures)
+
+    def write(
+        self,
+        samples: ArrayLike,
+        rx_time: tuple[int, float] | None = None,
+        *,
+        frequency: float | None = None,
+        sample_rate: float | None = None,
+    ) -> None:
         """Append samples of all antennas.
 
         Parameters
@@ -105,10 +126,17 @@ class RecordingWriter:
                 self._start_segment(rx_time, frequency)
             self._append(self._encode(samples))
 
-    def skip(self, n_samples, rx_time=None, frequency=None, sample_rate=None):
+    def skip(
+        self,
+        n_samples: int,
+        rx_time: tuple[int, float] | None = None,
+        *,
+        frequency: float | None = None,
+        sample_rate: float | None = None,
+    ) -> None:
         """Leave out samples: those written next start a segment, with the device time they have.
 
-        What is told of the first of them is as in `write`.
+        Time, frequency and rate of the first of them are as in `write`.
         """
         if sample_rate is not None:
             self._set_rate(sample_rate)
@@ -116,20 +144,22 @@ class RecordingWriter:
             self._expected = self._clock.position(*check_time("rx_time", *rx_time))
         if frequency is not None:
             self.frequency = check_number("frequency", frequency)
-        self._expected += n_samples
+        self._expected += int(n_samples)
         self._gap = True
 
-    def annotate(self, sample_start, sample_count, label="", **fields):
+    def annotate(self, sample_start: int, sample_count: int, label: str = "", **fields: Any) -> None:
         """Annotate a range of samples; further `fields` are stored as ``jadce:<name>``."""
-        entry = {"core:sample_start": int(sample_start), "core:sample_count": int(sample_count)}
+        entry: dict[str, Any] = {"core:sample_start": int(sample_start)}
+        entry["core:sample_count"] = int(sample_count)
         if label:
             entry["core:label"] = label
         self._annotations.append(entry | {f"jadce:{name}": value for name, value in fields.items()})
 
-    def close(self):
+    def close(self) -> None:
         """Finish both files, also after an error of `write`; the recording is complete only then.
 
-        Where the disk has no room for the metadata, up to 1 MiB of the last samples makes room.
+        Where the disk has no room for the metadata, the last samples make room: 1 MiB of them, or more
+        if the metadata of many segments are larger.
 
         Raises
         ------
@@ -140,33 +170,43 @@ class RecordingWriter:
             return
         try:
             self._cut(self.n_samples)
-            try:
-                self._write_meta(finished=True)
-            except OSError:
-                self._cut(self.n_samples - _ROOM // self._sample_size)
-                self._write_meta(finished=True)
+            self._finish()
         finally:
             self._data.close()
+            self._journal.close()
 
-    def reopen(self):
+    def reopen(self) -> None:
         """Go on with a recording that was closed."""
         if self._data.closed:
-            self._data = open(self._data_path, "ab", buffering=0)
-            self._write_meta(finished=False)
+            self._open("ab")
 
-    def __enter__(self):
+    def __enter__(self) -> "RecordingWriter":
         return self
 
-    def __exit__(self, *_exception):
+    def __exit__(self, *_exception: object) -> None:
         self.close()
 
+    def _open(self, mode):
+        self._data = open(self._data_path, mode, buffering=0)
+        self._journal = Journal(self._meta_path)
+        write_meta(self._meta_path, self._meta(finished=False))
+
+    def _finish(self):
+        try:
+            write_meta(self._meta_path, self._meta(finished=True))
+        except OSError:
+            room = max(_MIN_ROOM_BYTES, len(meta_text(self._meta(finished=True))))
+            self._cut(self.n_samples - room // self._sample_size)
+            write_meta(self._meta_path, self._meta(finished=True))
+        self._journal.remove()
+
     def _set_rate(self, sample_rate):
+        sample_rate = check_positive("sample_rate", sample_rate)
         if sample_rate == self.sample_rate:
             return
         if self.n_samples:
             raise ValueError(f"sample_rate: expected {self.sample_rate}, as before, got {sample_rate}")
-        self._clock = SampleClock(check_positive("sample_rate", sample_rate))
-        self.sample_rate = float(sample_rate)
+        self._clock, self.sample_rate = SampleClock(sample_rate), sample_rate
 
     def _encode(self, samples):
         parts = np.ascontiguousarray(samples, dtype=np.complex64).view(np.float32)
@@ -179,11 +219,12 @@ class RecordingWriter:
         return memoryview(parts.astype(PART[self.datatype], copy=False)).cast("B")
 
     def _append(self, data):
-        done = 0
+        done, began = 0, monotonic()
         try:
             while done < len(data):
                 done += self._data.write(data[done:])
         finally:
+            self.disk_time_s += monotonic() - began
             count = done // self._sample_size
             self.n_samples += count
             self._expected += count
@@ -203,9 +244,16 @@ class RecordingWriter:
         capture["jadce:rx_time"] = {"seconds": seconds, "fraction": fraction}
         if self.frequency is not None:
             capture["core:frequency"] = self.frequency
-        self._captures.append(capture)
-        self._write_meta(finished=False)
+        self._note_segment(capture)
         self._expected, self._gap = self._clock.position(seconds, fraction), False
+
+    def _note_segment(self, capture):
+        """Put a segment on disk: the first in the metadata, for any program, others in the journal."""
+        self._captures.append(capture)
+        if len(self._captures) == 1:
+            write_meta(self._meta_path, self._meta(finished=False))
+        else:
+            self._journal.append(capture)
 
     def _cut(self, n_samples):
         """Keep as many samples, and the segments that have any."""
@@ -217,10 +265,9 @@ class RecordingWriter:
         if os.fstat(self._data.fileno()).st_size > n_samples * self._sample_size:
             self._data.truncate(n_samples * self._sample_size)
 
-    def _write_meta(self, finished):
+    def _meta(self, finished):
         annotations = sorted(self._annotations, key=lambda entry: entry["core:sample_start"])
-        meta = {"global": self._global(finished), "captures": self._captures, "annotations": annotations}
-        write_meta(self._meta_path, meta)
+        return {"global": self._global(finished), "captures": self._captures, "annotations": annotations}
 
     def _global(self, finished):
         fields = {
@@ -230,22 +277,12 @@ class RecordingWriter:
             "core:version": _SIGMF_VERSION,
             "core:recorder": "gr-jadce",
             "core:description": self._description,
-            "core:extensions": [_EXTENSION],
+            "core:extensions": [EXTENSION],
             "jadce:finished": finished,
         }
-        if finished:
-            fields["jadce:sample_count"] = self.n_samples
-        if finished and self._hash:
+        if not finished:
+            return fields | {"jadce:journal": True}
+        fields["jadce:sample_count"] = self.n_samples
+        if self._hash:
             fields["core:sha512"] = self._hash.hexdigest()
         return fields
-
-
-def write_meta(path, meta):
-    """Replace metadata at once, so that the file is whole at any moment."""
-    partial = path.with_name(path.name + ".part")
-    try:
-        partial.write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
-        os.replace(partial, path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
