@@ -178,6 +178,65 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path):
         recording_sink(tmp_path / "nowhere" / "r")
 
 
+def record_tagged(path, tags, n_samples=5_000):
+    """A recording of inputs that each carry tags of their own; its sink."""
+    flowgraph, sink = gr.top_block(), recording_sink(path, len(tags), rate=1e6)
+    for antenna, own in enumerate(tags):
+        source = blocks.vector_source_c(np.ones(n_samples), False, 1, own)
+        flowgraph.connect(source, (sink, antenna))
+    flowgraph.run()
+    return sink
+
+
+def test_an_input_out_of_step_is_counted_and_told(tmp_path, capfd):
+    tags = [[time_tag(17 * (antenna > 1), 5, 0.0)] for antenna in range(4)]
+    sink = record_tagged(tmp_path / "r", tags)
+    assert (sink.misaligned(), sink.written()) == (5_000 - 17, 5_000)
+    told = "".join(capfd.readouterr())
+    assert told.count("input 2 is 17 samples late against input 0, by their rx_time") == 1
+    assert "4983 samples of antennas out of step were recorded as they came" in told
+
+
+def test_inputs_in_step_are_no_complaint(tmp_path, capfd):
+    tags = [[time_tag(0, 5, 0.0), time_tag(1_000, 5, 0.5)]] * 2 + [[time_tag(0, 5, 0.0)]]
+    sink = record_tagged(tmp_path / "r", [*tags[:2], []])  # the third has no tags, which tells nothing
+    assert (sink.misaligned(), "".join(capfd.readouterr())) == (0, "")
+
+
+def test_a_gap_on_one_input_alone_is_counted(tmp_path):
+    tags = [[time_tag(0, 5, 0.0)], [time_tag(0, 5, 0.0), time_tag(3_000, 5, 0.0031)]]
+    assert record_tagged(tmp_path / "r", tags).misaligned() == 2_000
+
+
+@pytest.mark.parametrize(("key", "value"), [("rx_rate", 2e6), ("rx_freq", 2e9)])
+def test_another_rate_or_frequency_of_an_input_is_told(key, value, tmp_path, capfd):
+    tags = [[tag(0, "rx_rate", pmt.from_double(1e6)), tag(0, "rx_freq", pmt.from_double(1e9))]]
+    sink = record_tagged(tmp_path / "r", [*tags, [tag(3, key, pmt.from_double(value))]])
+    assert sink.misaligned() == 0
+    assert f"input 1 has an {key} of {value:g}, which is not that of input 0" in "".join(capfd.readouterr())
+
+
+def test_thousands_of_gaps_are_kept(tmp_path):
+    tags = [time_tag(100 * k, 5 + k, 0.0) for k in range(3_000)]
+    sink = record(tmp_path / "r", np.ones((300_000, 1), np.complex64), tags)
+    assert (sink.written(), sink.dropped(), sink.drop_cause()) == (300_000, 0, "")
+    assert len(read_recording(tmp_path / "r").segments) == 3_000
+
+
+def test_arguments_may_be_numpy_scalars(tmp_path):
+    sink = recording_sink(
+        tmp_path / "r", np.int64(2), np.float32(1e6), frequency=np.float32(1e9), buffer_mb=np.int32(4)
+    )
+    assert (sink.error(), read_recording(tmp_path / "r").n_antennas) == ("", 2)
+    assert recording_source(tmp_path / "r", np.int64(2)).n_antennas() == 2
+
+
+@pytest.mark.timeout(20)
+def test_more_antennas_than_a_flowgraph_can_have_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="n_antennas: expected an integer from 1 to 1024, got 65536"):
+        recording_sink(tmp_path / "r", 65_536)
+
+
 @pytest.mark.parametrize("wrong", [{"n_antennas": 0}, {"rate": -1.0}, {"datatype": "u8"}, {"buffer_mb": 0}])
 def test_wrong_arguments_are_refused(wrong, tmp_path):
     with pytest.raises(ValueError, match=next(iter(wrong)).replace("rate", "sample_rate")):

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A recording replayed in a flowgraph: every sample, and the tags that UHD gives."""
 
+import json
+import os
+import tarfile
+
 import numpy as np
 import pmt
 import pytest
@@ -111,3 +115,46 @@ def test_an_empty_recording_ends_at_once(tmp_path):
 def test_another_number_of_antennas_is_refused(recorded):
     with pytest.raises(ValueError, match="n_antennas: expected 3 as recorded, got 4"):
         recording_source(recorded[0], 4)
+
+
+def test_a_recording_cut_short_while_it_is_replayed_ends_with_a_reason(recorded, capfd):
+    path, _ = recorded
+    source, sinks = recording_source(path), [blocks.vector_sink_c() for _ in range(3)]
+    os.truncate(path.with_suffix(".sigmf-data"), 24 * 50_000)
+    flowgraph = gr.top_block()
+    for antenna, sink in enumerate(sinks):
+        flowgraph.connect((source, antenna), sink)
+    flowgraph.run()
+    assert len(sinks[0].data()) <= 50_000
+    assert "was cut short while it was read" in source.error()
+    assert "the replay has ended after" in "".join(capfd.readouterr())
+
+
+def test_an_archive_is_replayed(recorded, tmp_path):
+    path, samples = recorded
+    with tarfile.open(tmp_path / "r.sigmf", "w") as file:
+        file.add(path, "r/r.sigmf-meta")
+        file.add(path.with_suffix(".sigmf-data"), "r/r.sigmf-data")
+    replayed, _ = replay(recording_source(tmp_path / "r.sigmf"), 3)
+    np.testing.assert_array_equal(replayed, samples)
+
+
+def test_what_is_uncertain_about_times_is_logged(recorded, capfd):
+    path, _ = recorded
+    meta = json.loads(path.read_text())
+    meta["captures"] = [
+        {"core:sample_start": k, "core:datetime": "2024-02-29T12:00:00Z"} for k in (0, 70_000)
+    ]
+    path.write_text(json.dumps(meta))
+    _, tags = replay(recording_source(path), 3)
+    times = [value for _, key, value in tags[0] if key == "rx_time"]
+    assert times == [(1_709_208_000, 0.0), (1_709_208_000, 0.035)]
+    assert "tells no gap before 1 capture segments" in "".join(capfd.readouterr())
+
+
+@pytest.mark.timeout(20)
+def test_a_recording_of_more_antennas_than_a_flowgraph_can_have_is_refused(tmp_path):
+    with RecordingWriter(tmp_path / "r", 65_536, RATE) as writer:
+        writer.write(np.ones((2, 65_536), np.complex64))
+    with pytest.raises(ValueError, match="antennas to replay: expected an integer from 1 to 1024, got 65536"):
+        recording_source(tmp_path / "r")
