@@ -57,7 +57,7 @@ MAY_IMPORT = {
     },
 }
 MAY_IMPORT["blocks"] = set(MAY_IMPORT) - {"", "solvers", "unrolled", "evaluation"}
-MAY_IMPORT["radio"] = {"checks", "numeric", "blocks", "slots"}
+MAY_IMPORT["radio"] = {"checks", "numeric", "blocks", "recordings", "slots"}
 MAY_IMPORT["programs"] = {
     "checks", "numeric", "blocks", "detection", "monitoring", "radio", "reports", "slots", "uplink",
     "waveform",

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from gr_jadce.radio.check import LEAST
+from gr_jadce.radio.check import MIN_SAMPLES
 from gr_jadce.recordings.writer import RecordingWriter
 from gr_jadce.uplink.simulation import complex_normal
 
@@ -15,7 +15,7 @@ from gr_jadce.uplink.simulation import complex_normal
 def record(tmp_path):
     """``record(scale)`` writes live.sigmf-*: two antennas that hear one source, scaled."""
 
-    def write(scale=(1, 1), n=4 * LEAST):
+    def write(scale=(1, 1), n=4 * MIN_SAMPLES):
         rng = np.random.default_rng(1)
         samples = 0.1 * complex_normal(rng, (n, 1)) + 0.03 * complex_normal(rng, (n, 2))
         writer = RecordingWriter(tmp_path / "live", 2, 1e6)
@@ -58,8 +58,8 @@ def test_json(app, record):
 
 
 def test_errors(app, fails, record):
-    record(n=LEAST - 1)
-    fails(app("jadce-check-radio", "--recording", "live"), str(LEAST))
+    record(n=MIN_SAMPLES - 1)
+    fails(app("jadce-check-radio", "--recording", "live"), str(MIN_SAMPLES))
     fails(app("jadce-check-radio", "--recording", "none"), "none")
     record()
     fails(app("jadce-check-radio", "--recording", "live", "--beacon-period", 3), "period")

@@ -6,7 +6,9 @@ import re
 import numpy as np
 import pytest
 
-from gr_jadce.radio.check import LEAST, alignment, check_recording, check_samples, gaps, overflow
+from gr_jadce.radio.check import MIN_SAMPLES, check_recording, check_samples
+from gr_jadce.radio.spectra import alignment
+from gr_jadce.radio.timing import gaps, overflow
 from gr_jadce.recordings.reader import read_recording
 from gr_jadce.recordings.writer import RecordingWriter
 from gr_jadce.slots.beacon import Beacon
@@ -149,7 +151,7 @@ def test_a_dead_antenna(rest):
 
 
 def test_all_antennas_dead():
-    assert only("silence", np.zeros((LEAST, 2), np.complex64)).text.endswith("0, 1")
+    assert only("silence", np.zeros((MIN_SAMPLES, 2), np.complex64)).text.endswith("0, 1")
 
 
 def test_samples_must_be_finite():
@@ -198,7 +200,11 @@ def with_beacons(ppm, offset):
 @pytest.mark.parametrize("lost", [None, 3000])
 def test_clock_against_the_base_station(ppm, verdict, lost, tmp_path):
     recording = record(tmp_path / "r", with_beacons(ppm, 0.004), lost)
-    found = {f.name: f for f in check_recording(recording, BEACON, PERIOD) if f.verdict != "ok"}
+    found = {
+        f.name: f
+        for f in check_recording(recording, beacon=BEACON, beacon_period=PERIOD)
+        if f.verdict != "ok"
+    }
     assert set(found) == ({"clock"} if verdict == "fail" else set()) | ({"overflow"} if lost else set())
     if verdict == "fail":
         assert found["clock"].value == pytest.approx(ppm, abs=0.5)
@@ -206,10 +212,17 @@ def test_clock_against_the_base_station(ppm, verdict, lost, tmp_path):
 
 
 def test_no_beacon_is_heard(tmp_path):
-    clock = check_recording(record(tmp_path / "r", clean(1)), BEACON, PERIOD)[-1]
+    clock = check_recording(record(tmp_path / "r", clean(1)), beacon=BEACON, beacon_period=PERIOD)[-1]
     assert (clock.name, clock.verdict, clock.value) == ("clock", "warn", None)
 
 
 def test_too_few_samples(tmp_path):
-    with pytest.raises(ValueError, match=f"at least {LEAST}"):
-        check_recording(record(tmp_path / "r", clean(1, n=LEAST)[:-1]))
+    with pytest.raises(ValueError, match=f"at least {MIN_SAMPLES}"):
+        check_recording(record(tmp_path / "r", clean(1, n=MIN_SAMPLES)[:-1]))
+
+
+def test_a_recording_of_too_many_antennas_is_refused(tmp_path):
+    with RecordingWriter(tmp_path / "r", 65_536, RATE) as writer:
+        writer.write(np.ones((1, 65_536), np.complex64))
+    with pytest.raises(ValueError, match="antennas to check: expected an integer from 1 to 1024, got 65536"):
+        check_recording(read_recording(tmp_path / "r"))
