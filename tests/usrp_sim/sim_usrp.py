@@ -24,6 +24,8 @@ import contextlib
 import json
 import math
 import multiprocessing
+import os
+import socket
 import sys
 import tempfile
 import time
@@ -35,6 +37,8 @@ import msgpack
 
 DEFAULT_TICK_RATE = 16e6  # Hz
 BYTES_PER_SAMPLE = 4
+DISCOVERY_PORT, MAX_PACKET_BYTES = 49600, 9000
+IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2  # of Linux; Python has no names for them
 
 
 class RPCServer:
@@ -209,10 +213,38 @@ def make_streams_robust():
     stream_ep_regs.StreamEpRegs.write = write
 
 
+def answer_discovery(state):
+    """Answer UHD's discoveries and echoes, in place of usrp_mpm's own process.
+
+    UHD waits 20 ms for an echo, and says "No CHDR connection available!" without one: the real-time
+    priority keeps that limit on a loaded host. The answer never says that the radio is claimed: in the
+    addresses of several radios UHD takes that word for a part of the address, and so opens them twice.
+    """
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("0.0.0.0", DISCOVERY_PORT))
+        server.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
+        while True:
+            request, client = server.recvfrom(MAX_PACKET_BYTES)
+            answer = request if request.startswith(b"MPM-ECHO") else description(state)
+            with contextlib.suppress(OSError):  # an echo that is longer than the MTU
+                server.sendto(answer, client)
+
+
+def description(state):
+    values = {
+        b"type": state.dev_type, b"product": state.dev_product, b"serial": state.dev_serial,
+        b"name": state.dev_name, b"fpga": state.dev_fpga_type,
+    }  # fmt: skip
+    fields = [key + b"=" + value.value for key, value in values.items()]
+    return b";".join([b"USRP-MPM", *fields, b"claimed=False"])
+
+
 def serve(config, until):
     """Run the radio's processes until `until()` returns."""
     import usrp_mpm as mpm
-    from usrp_mpm import discovery, rpc_server
+    from usrp_mpm import rpc_server
     from usrp_mpm.mpmtypes import MPM_RPC_PORT, SharedState
 
     mpm.get_main_logger(use_logbuf=False)
@@ -221,7 +253,9 @@ def serve(config, until):
         target=rpc_server._rpc_server_process, args=(shared, MPM_RPC_PORT, {"config": config})
     )
     rpc.start()
-    processes = [rpc, discovery.spawn_discovery_process(shared, "0.0.0.0")]
+    discovery = multiprocessing.Process(target=answer_discovery, args=(shared,))
+    discovery.start()
+    processes = [rpc, discovery]
     try:
         until()
     finally:
