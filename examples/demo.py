@@ -30,7 +30,7 @@ RATE = 1e6  # samples per second
 RADIO_SLOT_PERIOD = 10_000  # samples
 RADIO_SLOTS, SPARE_SLOTS = 60, 20  # the stream goes on for a while after the slots that count
 ESTIMATORS = {"unrolled": "", "pc_admm": "_pc_admm"}  # name → suffix of its files
-PATIENCE = 30.0  # seconds to receive them
+RADIO_TIMEOUT_S = 600.0  # to receive them; a loaded machine starts radios slowly
 BLUE, RED, ORANGE, GREY = "#1f6fb4", "#d62728", "#ff7f0e", "#b8c4d0"
 
 INTRODUCTION = """\
@@ -133,7 +133,7 @@ def four_usrps(case, folder):
         print(f"   not run: {reason}\n")
         return None
     print("   the first slots of part 2 again, as UDP packets of 16-bit samples, aligned by their times")
-    from usrp_sim.radios import simulated_radios
+    from usrp_sim.radios import simulated_radios, write_iq_files
 
     scenario, n_slots = case.scenario, RADIO_SLOTS + SPARE_SLOTS
     samples, uplink = simulate_slots(scenario, RADIO_SLOT_PERIOD, n_slots, seed=SEED)
@@ -146,7 +146,7 @@ def four_usrps(case, folder):
     truth = truth_of(scenario, uplink._replace(channel=uplink.channel * scale))
     reports = [report for report in read_reports(path) if report.frame_id < RADIO_SLOTS]
     if not reports:
-        raise RuntimeError(f"no slot was received from the simulated radios in {PATIENCE:g} s")
+        raise RuntimeError(f"no slot was received from the simulated radios in {RADIO_TIMEOUT_S:g} s")
     summary = score_of(truth, reports)
     lost = f"{counts['slots_lost']} lost in gaps, {counts['frames_dropped']} dropped by overload"
     show([summary], path, "slots answered", f"{len(reports)} of {RADIO_SLOTS}, as they come; {lost}")
@@ -162,15 +162,6 @@ def why_no_radios():
     return why_not()
 
 
-def write_iq_files(folder, samples):
-    """One file of int16 I, Q for each column."""
-    paths = [folder / f"{antenna}.iq" for antenna in range(samples.shape[1])]
-    for antenna, path in enumerate(paths):
-        stream = np.ascontiguousarray(samples[:, antenna], dtype=np.complex64)
-        np.round(stream.view(np.float32) * 32767).astype("<i2").tofile(path)
-    return paths
-
-
 def receive_usrps(arguments, scenario, json_path):
     """Receive from the radios until the slots that count are answered; the receiver's counts."""
     source = usrp_source(arguments, scenario.n_antennas)
@@ -178,7 +169,7 @@ def receive_usrps(arguments, scenario, json_path):
         source, scenario, RADIO_SLOT_PERIOD, json_path, on_overload="drop"
     )
     flowgraph.start()
-    give_up = time.monotonic() + PATIENCE
+    give_up = time.monotonic() + RADIO_TIMEOUT_S
     while lines.written() < RADIO_SLOTS and time.monotonic() < give_up:
         time.sleep(0.05)
     flowgraph.stop()

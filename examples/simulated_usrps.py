@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs a command beside simulated USRPs, one for each antenna of a recording, whose samples they receive.
+"""Run a command with simulated USRPs, one for each antenna of a recording, whose samples they receive.
 
 simulated_usrps.py [--lose ANTENNA:SAMPLE:COUNT] NAME.sigmf-meta COMMAND...
 
@@ -17,12 +17,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 from gr_jadce.programs import command_line
 from gr_jadce.recordings.reader import read_recording
 
-FULL_SCALE = 32767
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 
@@ -35,15 +32,16 @@ def main():
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
     args = parser.parse_args()
     try:
-        from usrp_sim.radios import simulated_radios, why_not
+        from usrp_sim.radios import simulated_radios, why_not, write_iq_files
     except ModuleNotFoundError:
         parser.error("the simulated USRPs are part of the source repository, not of the installation")
     if reason := why_not():
         parser.error(f"simulated USRPs cannot run here: {reason}")
+    samples = read_recording(args.recording).read()
     lose = dict([lost_packets(args.lose)]) if args.lose else None
     with (
         tempfile.TemporaryDirectory() as folder,
-        simulated_radios(iq_files(args.recording, Path(folder)), lose) as radios,
+        simulated_radios(write_iq_files(Path(folder), samples), lose) as radios,
     ):
         command = [word.replace("USRPS", radios) for word in args.command]
         environment = os.environ | {"UHD_LOG_CONSOLE_LEVEL": "error"}
@@ -53,16 +51,6 @@ def main():
 def lost_packets(text):
     antenna, packets = text.split(":", 1)
     return int(antenna), packets
-
-
-def iq_files(recording, folder):
-    """The samples of each antenna in a file of their own, as 16-bit integers."""
-    samples = read_recording(recording).read()
-    paths = [folder / f"{antenna}.iq" for antenna in range(samples.shape[1])]
-    for antenna, path in enumerate(paths):
-        stream = np.ascontiguousarray(samples[:, antenna]).view(np.float32)
-        np.round(stream * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE).astype("<i2").tofile(path)
-    return paths
 
 
 if __name__ == "__main__":

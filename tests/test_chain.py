@@ -40,7 +40,6 @@ def chain(propagation, waveform, asynchrony, false_alarm, estimator):
     return score
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("estimator", ["unrolled", "pc_admm"])
 def test_fractional_delays(estimator):
     score = chain({"max_delay": 0.5, "max_offset": 2e-4}, Waveform(4), {"max_offset": 2e-4}, 5e-3, estimator)
@@ -48,7 +47,6 @@ def test_fractional_delays(estimator):
     assert score.false_alarm_probability() <= 0.01
 
 
-@pytest.mark.timeout(600)
 def test_delays_of_up_to_eight_symbols_within_a_cyclic_prefix():
     asynchrony = {"max_delay": 8, "max_offset": 2e-4, "cyclic": True}
     propagation = {"max_delay": 8.0, "max_offset": 2e-4}

@@ -30,7 +30,6 @@ def built(tmp_path_factory):
     return folder
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("page", PAGES)
 def test_page(page, built):
     text = (built / f"{page}.html").read_text()

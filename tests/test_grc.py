@@ -59,9 +59,9 @@ print("vlen", made["receiver"].sinks[0].vlen)
 """
 
 
-def run(*command, timeout=120):
+def run(*command):
     environment = os.environ | {"GRC_BLOCKS_PATH": str(ROOT / "grc")}
-    result = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment)
+    result = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert result.returncode == 0, f"{' '.join(map(str, command))}\n{result.stdout}{result.stderr}"
     return result.stdout
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.timeout(600)  # it compiles the kernel anew
 ROOT = Path(__file__).resolve().parents[1]
+pytestmark = pytest.mark.timeout(3600)  # it compiles the kernel anew
 
 
 def run(*command, **options):

@@ -17,7 +17,7 @@ from loopback_gui import loopback_gui
 application = Qt.QApplication(sys.argv)
 
 def wait_until(there):
-    end = time.monotonic() + 50
+    end = time.monotonic() + 600
     while not there():
         assert time.monotonic() < end, (counts(), figures())
         application.processEvents()
@@ -44,17 +44,16 @@ flowgraph.close()
 """
 
 
-@pytest.mark.timeout(300)
 def test_sliders_act_while_it_runs(tmp_path):
     environment = os.environ | {"GRC_BLOCKS_PATH": str(ROOT / "grc"), "QT_QPA_PLATFORM": "offscreen"}
     environment |= {"XDG_CONFIG_HOME": str(tmp_path)}
     subprocess.run(
         ["grcc", "-o", tmp_path, ROOT / "examples" / "loopback_gui.grc"],
-        env=environment, check=True, capture_output=True, timeout=100,
+        env=environment, check=True, capture_output=True,
     )  # fmt: skip
     result = subprocess.run(
         ["/usr/bin/python3", "-c", RUN],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=180,
+        cwd=tmp_path, env=environment, capture_output=True, text=True,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert "frames  " in result.stdout

@@ -36,7 +36,7 @@ def scripts(document):
     return [text for text in texts if text not in radios + root], root, radios
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)  # a document has minutes of commands
 @pytest.mark.parametrize("document", with_shell, ids=name)
 def test_shell_commands(document, tmp_path):
     (tmp_path / "examples").symlink_to(ROOT / "examples")

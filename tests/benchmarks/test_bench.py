@@ -17,7 +17,7 @@ def bench(part, tmp_path):
     """The results of one part, and what it said."""
     output = tmp_path / "bench.json"
     command = ["/usr/bin/python3", PROGRAM, "--quick", "--only", part, "-o", output]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=110)
+    result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
     results = json.loads(output.read_text())
     assert set(results) == {"version", "commit", "machine", part}

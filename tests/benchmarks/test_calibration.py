@@ -22,7 +22,6 @@ def run(directory):
         env=os.environ | {"PYTHONPATH": package},
         capture_output=True,
         text=True,
-        timeout=250,
     )
 
 

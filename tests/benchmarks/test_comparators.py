@@ -150,7 +150,6 @@ def run(program, directory, *arguments):
     command = [sys.executable, COMPARATORS / program, *map(str, arguments)]
     process = subprocess.run(
         command, env=os.environ | {"PYTHONPATH": package}, cwd=directory, capture_output=True, text=True,
-        timeout=250,
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
 

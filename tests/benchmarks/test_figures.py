@@ -34,7 +34,6 @@ def output(tmp_path_factory):
         env=os.environ | {"PYTHONPATH": package},
         capture_output=True,
         text=True,
-        timeout=250,
     )
     assert process.returncode == 0, process.stderr
     return directory

@@ -12,11 +12,10 @@ pytest.importorskip("pyqtgraph")
 PROGRAM = Path(__file__).resolve().parents[2] / "benchmarks" / "monitor.py"
 
 
-@pytest.mark.timeout(200)
 @pytest.mark.parametrize("options", [[], ["--no-truth"]])
 def test_every_count_is_exact(options):
     command = ["/usr/bin/python3", PROGRAM, "--rate", "300", "--seconds", "1", *options]
     environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=150)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "every count exact" in result.stdout

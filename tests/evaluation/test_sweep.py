@@ -77,7 +77,7 @@ if __name__ == "__main__":
     plan = plan_of()
     process = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", program, json.dumps(plan)],
-        capture_output=True, text=True, timeout=120, env=environment(package),
+        capture_output=True, text=True, env=environment(package),
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
     assert counts(json.loads(process.stdout.splitlines()[-1])) == counts(sweep(plan))

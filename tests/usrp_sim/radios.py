@@ -18,6 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+
 HERE = Path(__file__).resolve().parent
 PYTHONS = (sys.executable, HERE.parents[1] / ".venv" / "bin" / "python")
 MODULES = ("uhd", "usrp_mpm", "gevent", "msgpack", "netaddr", "pyudev", "six", "systemd", "setuptools")
@@ -29,6 +31,7 @@ found = [d.version for d in distributions(name="pyroute2")]
 print(*lacking, *([] if found[:1] == ["0.5.19"] else ["pyroute2==0.5.19"]))
 """
 MTU = 9000
+FULL_SCALE = 32767
 DISCOVERY_PORT, RPC_PORT = 49600, 49601
 LOCK = "\0gr-jadce simulated radios"  # an abstract socket: one a network namespace, gone with its process
 
@@ -42,13 +45,14 @@ def why_not():
     lacking = [_lacking(python) for python in PYTHONS]
     if all(lacking):
         return f"Python packages are missing: {min(lacking, key=len)} (`make setup` as root installs them)"
-    made = subprocess.run(["ip", "netns", "add", _name("-try")], capture_output=True, text=True)
-    _remove(_name("-try"))
+    name = _name(f"-try-{os.getpid()}")  # of this process alone: others may ask at the same time
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True)
+    _remove(name)
     return "" if made.returncode == 0 else f"ip netns add: {made.stderr.strip()}"
 
 
 @contextlib.contextmanager
-def simulated_radios(iq_files, lose=None, patience=120.0, capture=None):
+def simulated_radios(iq_files, lose=None, timeout_s=600.0, capture=None):
     """Serve each file of int16 I, Q by a simulated USRP while the context lasts.
 
     Parameters
@@ -57,8 +61,8 @@ def simulated_radios(iq_files, lose=None, patience=120.0, capture=None):
         One radio each.
     lose : dict of int to str, optional
         "SAMPLE:COUNT" for a radio that loses the packets with these samples on the wire.
-    patience : float
-        Seconds to wait for radios that another process has, and for these to answer.
+    timeout_s : float
+        How long to wait for radios that another process has, and for these to answer.
     capture : dict of int to path, optional
         Where a radio writes what it transmits (`sim_usrp.py`).
 
@@ -68,17 +72,26 @@ def simulated_radios(iq_files, lose=None, patience=120.0, capture=None):
         UHD device arguments for all radios.
     """
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_exclusive(time.monotonic() + patience))
+        stack.enter_context(_exclusive(time.monotonic() + timeout_s))
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         for i, iq_file in enumerate(iq_files):
             stack.enter_context(_namespace(i))
             options = ["--lose", (lose or {}).get(i, "0:0")]
             options += ["--capture", capture[i]] if i in (capture or {}) else []
             stack.enter_context(_simulator(i, iq_file, options, Path(folder, f"{i}.log")))
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout_s
         for i in range(len(iq_files)):
             _wait_until_ready(i, deadline, Path(folder, f"{i}.log"))
         yield ",".join(["type=e3xx", *(f"addr{i}={_address(i)}" for i in range(len(iq_files)))])
+
+
+def write_iq_files(folder, samples):
+    """Write each column of complex samples to a file of int16 I, Q, clipped at ±1; the files."""
+    files = [Path(folder, f"{antenna}.iq") for antenna in range(samples.shape[1])]
+    for file, stream in zip(files, samples.T, strict=True):
+        parts = np.stack([stream.real, stream.imag], axis=1) * FULL_SCALE
+        np.round(parts).clip(-FULL_SCALE, FULL_SCALE).astype("<i2").tofile(file)
+    return files
 
 
 def _name(i):

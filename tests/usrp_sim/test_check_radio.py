@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from usrp_sim.radios import write_iq_files
 
 from gr_jadce.slots.beacon import Beacon
 from gr_jadce.uplink.simulation import complex_normal
 
-pytestmark = pytest.mark.timeout(400)
 APP = Path(__file__).resolve().parents[2] / "apps" / "jadce-check-radio"
 RATE, N, SERVED = 1e6, 200_000, 500_000  # served more than used, so that the stream does not end with these
 PERIOD = 8000
@@ -66,19 +66,11 @@ FAULTS = {"alignment": late, "gain": weak, "silence": dead, "dc": with_dc, "iq":
           "clipping": clipped, "spurs": with_spur, "coherence": drifting}  # fmt: skip
 
 
-def serve(samples, folder):
-    files = [folder / f"{antenna}.iq" for antenna in range(2)]
-    for stream, file in zip(samples.T, files, strict=True):
-        parts = np.stack([stream.real, stream.imag], axis=1)
-        np.round(parts * 32767).clip(-32767, 32767).astype("<i2").tofile(file)
-    return files
-
-
 def run(radios, seconds=N / RATE):
     command = ["/usr/bin/python3", APP, "--usrp", radios, "--subdev", "A:0", "--antennas", 2, "--rate", RATE,
                "--freq", 915e6, "--gain", 30, "--time-source", "external", "--duration", seconds,
                "--beacon-period", PERIOD, "--json"]  # fmt: skip
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=200)
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True)
 
 
 def check(radios):
@@ -90,29 +82,29 @@ def check(radios):
 
 
 def test_clean_radios_pass(start_radios, tmp_path):
-    assert check(start_radios(serve(on_the_air(), tmp_path))) == (0, {}, 10)
+    assert check(start_radios(write_iq_files(tmp_path, on_the_air()))) == (0, {}, 10)
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_named(name, start_radios, tmp_path):
     samples = on_the_air()
     FAULTS[name](samples)
-    code, found, _ = check(start_radios(serve(samples, tmp_path)))
+    code, found, _ = check(start_radios(write_iq_files(tmp_path, samples)))
     assert (code, found) == (1, {name: "fail"})
 
 
 def test_a_clock_that_is_off(start_radios, tmp_path):
-    code, found, _ = check(start_radios(serve(on_the_air(ppm=20), tmp_path)))
+    code, found, _ = check(start_radios(write_iq_files(tmp_path, on_the_air(ppm=20))))
     assert (code, found) == (1, {"clock": "fail"})
 
 
 def test_lost_packets(start_radios, tmp_path):
-    radios = start_radios(serve(on_the_air(), tmp_path), {1: "100000:4000"})
+    radios = start_radios(write_iq_files(tmp_path, on_the_air()), {1: "100000:4000"})
     code, found, _ = check(radios)
     assert (code, found) == (1, {"overflow": "fail"})
 
 
 def test_a_radio_that_falls_silent(start_radios, tmp_path):
-    process = run(start_radios(serve(on_the_air()[:N], tmp_path)), seconds=2 * N / RATE)
+    process = run(start_radios(write_iq_files(tmp_path, on_the_air()[:N])), seconds=2 * N / RATE)
     assert process.returncode == 1
     assert f" of {2 * N} samples came from the radio" in process.stderr
