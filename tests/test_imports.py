@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "checks": set(),
     "numeric": set(),
     "files": set(),
+    "line_writer": set(),
     "estimate": {"checks", "numeric"},
     "backend": {"checks", "numeric"},
     "waveform": {"checks", "numeric"},
@@ -59,8 +60,7 @@ MAY_IMPORT = {
 MAY_IMPORT["blocks"] = set(MAY_IMPORT) - {"", "solvers", "unrolled", "evaluation"}
 MAY_IMPORT["radio"] = {"checks", "numeric", "blocks", "recordings", "slots"}
 MAY_IMPORT["programs"] = {
-    "checks", "numeric", "blocks", "detection", "monitoring", "radio", "reports", "slots", "uplink",
-    "waveform",
+    "checks", "numeric", "blocks", "detection", "pilots", "radio", "reports", "slots", "uplink", "waveform",
 }  # fmt: skip
 # Packages outside NumPy and the standard library → the parts, or single modules, that may import them.
 OUTSIDE = {

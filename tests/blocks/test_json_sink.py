@@ -3,10 +3,11 @@
 
 import errno
 import gc
-import io
 import os
+import resource
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -96,9 +97,17 @@ def test_a_status_behind_the_last_report_does_not_keep_it_from_the_file(tmp_path
     sink.take_report(make_report(frame_id=0))
     sink.to_basic_block()._post(pmt.intern("in"), status)
     sink.take_report(make_report(frame_id=1))
-    assert len(lines_of(path)) == 1
+    wait_for(lambda: len(lines_of(path)) == 1)
     sink.handle_message(status)
-    assert len(lines_of(path)) == 2
+    wait_for(lambda: len(lines_of(path)) == 2)
+    sink.stop()
+
+
+def wait_for(condition):
+    give_up = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("name", ["missing/out.jsonl", "."])
@@ -108,7 +117,7 @@ def test_a_path_that_cannot_be_written_is_an_error_at_once(tmp_path, name):
 
 
 def test_a_negative_flush_interval_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"^flush_every: expected seconds of at least 0, got -1"):
+    with pytest.raises(ValueError, match=r"^flush_every: expected a finite number of at least 0, got -1"):
         json_sink(tmp_path / "out", -1)
 
 
@@ -131,34 +140,31 @@ def test_a_reader_that_leaves_is_counted_and_does_not_stop_the_block():
     assert (sink.written(), sink.lost()) == (0, 20)
 
 
-class DiskWithRoomFor(io.RawIOBase):
-    """A file that takes so many bytes, then none, then all again."""
+@pytest.fixture
+def disk_room():
+    """Limit what files may hold, as a full disk does; no argument for no limit."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
 
-    def __init__(self, room, full_writes):
-        self.room, self.full_writes, self.content = room, full_writes, b""
+    def limit(n_bytes=before[0]):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
 
-    def write(self, data):
-        if not self.room and self.full_writes:
-            self.full_writes -= 1
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        taken = bytes(data[: self.room or None])
-        self.room = max(self.room - len(taken), 0)
-        self.content += taken
-        return len(taken)
+    yield limit
+    limit()
 
 
-def test_lines_after_one_that_was_torn_are_whole(tmp_path):
-    sent = reports(10)
-    size = len(to_json(sent[0])) + 1
-    sink = json_sink(tmp_path / "out", flush_every=0.0)
-    sink._file.close()
-    sink._file = disk = DiskWithRoomFor(size + 100, full_writes=3)
-    publish(messages_of(sent), sink)
-    first, torn, *rest = disk.content.decode().splitlines()
-    assert len(torn) <= 100 + 10
-    assert first == to_json(sent[0])
-    assert rest == [to_json(report) for report in sent[4:]]
-    assert (sink.written(), sink.lost()) == (1 + len(rest), 3)
+def test_a_disk_that_was_full_for_a_while_leaves_whole_lines_alone(tmp_path, disk_room, capfd):
+    path = tmp_path / "out.jsonl"
+    sent, sink = reports(10), json_sink(path, flush_every=0.0)
+    disk_room(len(to_json(sent[0])) + 101)
+    for report in sent[:4]:
+        sink.take_report(report)
+    wait_for(lambda: sink.lost() == 3)
+    disk_room()
+    for report in sent[4:]:
+        sink.take_report(report)
+    sink.stop()
+    assert lines_of(path) == [to_json(report) for report in (sent[0], *sent[4:])]
+    assert (sink.written(), sink.lost()) == (7, 3)
 
 
 def test_a_file_closed_meanwhile_is_counted_and_does_not_stop_the_block(tmp_path):
@@ -166,14 +172,49 @@ def test_a_file_closed_meanwhile_is_counted_and_does_not_stop_the_block(tmp_path
     source = publisher(messages_of(reports(5)))
     flowgraph.msg_connect((source, "out"), (sink, "in"))
     flowgraph.start()
-    give_up = time.monotonic() + 30
-    while sink.written() < 5 and time.monotonic() < give_up:
-        time.sleep(0.01)
-    sink._file.close()
+    wait_for(lambda: sink.written() == 5)
+    sink._writer._file.close()
     for message in [*messages_of(reports(4)), pmt.PMT_EOF]:
         sink._post(pmt.intern("in"), message)
     flowgraph.wait()
     assert (sink.written(), sink.lost()) == (5, 4)
+
+
+def test_a_reader_that_stands_still_holds_up_neither_the_handler_nor_the_end():
+    reader, writer = os.pipe()
+    sink = json_sink(writer, flush_every=0.0, buffer_mb=0.1)
+    sink.set_close_timeout(0.2)
+    size = len(to_json(reports(1)[0]))
+    n_sent = 4 * (100_000 + 2**16) // size
+    publish(messages_of(reports(n_sent)), sink)
+    os.close(reader)
+    os.close(writer)
+    assert sink.written() + sink.lost() == n_sent
+    assert 0 < sink.written() <= 2**16 // size
+    assert not sink.waiting()
+
+
+def test_a_fifo_may_get_its_reader_later(tmp_path):
+    path, sent = tmp_path / "fifo", reports(20)
+    os.mkfifo(path)
+    sink = json_sink(path)
+    for report in sent:
+        sink.take_report(report)
+    with open(path) as reader:
+        stopping = threading.Thread(target=sink.stop)
+        stopping.start()
+        read = reader.read().splitlines()
+        stopping.join()
+    assert read == [to_json(report) for report in sent]
+    assert (sink.written(), sink.lost()) == (20, 0)
+
+
+def test_a_fifo_without_a_reader_is_counted_and_does_not_hold_up_the_end(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    sink = json_sink(tmp_path / "fifo")
+    sink.set_close_timeout(0.2)
+    publish(messages_of(reports(20)), sink)
+    assert (sink.written(), sink.lost()) == (0, 20)
 
 
 def test_malformed_messages_are_counted_and_do_no_harm(tmp_path):

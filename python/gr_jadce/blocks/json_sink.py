@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes reports as JSON lines."""
 
-import weakref
+import os
 from time import monotonic
+from typing import Any
 
+from ..checks import check_number
+from ..line_writer import LineWriter
 from ..reports.json_lines import to_json
+from ..reports.report import Report
 from .support.report_sink import report_sink
 
 _STDOUT = 1
@@ -13,100 +17,88 @@ _STDOUT = 1
 class json_sink(report_sink):
     """Write one line of JSON a frame, activity and channels together.
 
-    Connect `activity`, `channel` and `status` of a receiver to the port `in`. A line that cannot
-    be written (disk full, pipe closed) is counted and logged, and the flowgraph goes on.
+    Connect `activity`, `channel` and `status` of a receiver to the port `in`. Lines are written in
+    a thread: neither a slow disk nor a reader that stands still holds up the flowgraph. A line that
+    cannot be written (disk full, pipe closed), and one that does not fit in the buffer, is counted and
+    logged, and the flowgraph goes on. A file that a full disk has cut ends with its last whole line.
 
     Parameters
     ----------
     path : path or "-"
-        The file, emptied when the block is made; "-" is standard output.
+        The file, emptied when the block is made; "-" is standard output. A FIFO may get its reader later.
     flush_every : float
         Seconds that a line may wait to be written while more keep coming; when none is
         waiting to be taken, lines are written at once, and with every status all are.
+    buffer_mb : float
+        Megabytes of lines that may wait for the disk or the reader.
 
     Raises
     ------
+    ValueError
+        If an argument is out of range.
     OSError
         If the file cannot be opened for writing.
     """
 
-    def __init__(self, path, flush_every=1.0):
-        if not flush_every >= 0:
-            raise ValueError(f"flush_every: expected seconds of at least 0, got {flush_every!r}")
-        self._path = _STDOUT if path == "-" else path
-        self._flush_every = flush_every
-        self._lines = []
-        self._written = self._lost = 0
+    def __init__(
+        self, path: str | os.PathLike | int, flush_every: float = 1.0, *, buffer_mb: float = 64.0
+    ) -> None:
+        self._flush_every = check_number("flush_every", flush_every, 0)
+        max_bytes = 1e6 * check_number("buffer_mb", buffer_mb, 0)
+        self._lines: list[bytes] = []
         self._due = 0.0
-        self._torn = self._broken = False
-        self._open("wb")
+        self._writer = LineWriter(_STDOUT if path == "-" else path, self._say_lost, max_bytes=max_bytes)
         report_sink.__init__(self, "JADCE JSON sink")
 
-    def written(self):
+    def written(self) -> int:
         """Lines handed to the operating system."""
-        return self._written
+        return self._writer.written
 
-    def lost(self):
+    def lost(self) -> int:
         """Lines that could not be written."""
-        return self._lost
+        return self._writer.lost
 
-    def broken(self):
+    def broken(self) -> bool:
         """Whether a pipe that it writes to has lost its reader."""
-        return self._broken
+        return self._writer.broken
 
-    def start(self):
+    def waiting(self) -> int:
+        """Messages not yet taken, and lines not yet written."""
+        return report_sink.waiting(self) + len(self._lines) + self._writer.waiting
+
+    def set_close_timeout(self, seconds: float) -> None:
+        """Change how long stopping waits for a reader that does not read: 5 s unless told otherwise."""
+        self._writer.close_timeout = seconds
+
+    def start(self) -> bool:
         report_sink.start(self)
-        if self._file.closed:
-            self._reopen()
+        try:
+            self._writer.reopen()
+        except OSError as error:
+            self._log.warn(f"reports will be lost: {error}")
         return True
 
-    def stop(self):
+    def stop(self) -> bool:
         report_sink.stop(self)
         self._flush()
-        self._file.close()
+        self._writer.close()
         return True
 
-    def take_report(self, report):
+    def take_report(self, report: Report) -> None:
         """Add a line; write what has gathered if it is time."""
-        self._lines.append(to_json(report) + "\n")
-        if monotonic() >= self._due or not self.waiting():
+        self._lines.append(to_json(report).encode() + b"\n")
+        if monotonic() >= self._due or not report_sink.waiting(self):
             self._flush()
 
-    def take_status(self, status):
+    def take_status(self, status: dict[str, Any]) -> None:
         """Write what has gathered: the receiver may have no more frames for a while."""
         self._flush()
 
-    def _open(self, mode):
-        self._file = open(self._path, mode, buffering=0, closefd=self._path != _STDOUT)
-        weakref.finalize(self, self._file.close)
-
-    def _reopen(self):
-        try:
-            self._open("ab")
-        except OSError as error:
-            self._log.warn(f"reports will be lost: {error}")
-
-    def _flush(self):
-        lead = b"\n" if self._torn else b""
-        data = lead + "".join(self._lines).encode()
-        done, error = _write_all(self._file, data)
-        whole = data[len(lead) : done].count(b"\n")
-        self._written += whole
-        self._torn = data[done - 1] != ord("\n") if done else self._torn
-        if error is not None:
-            self._lost += len(self._lines) - whole
-            self._broken = isinstance(error, BrokenPipeError)
-            self._log.warn(f"{len(self._lines) - whole} reports lost: {error}")
-        self._lines.clear()
+    def _flush(self) -> None:
+        lines, self._lines = self._lines, []
         self._due = monotonic() + self._flush_every
+        if lines:
+            self._writer.put(lines)
 
-
-def _write_all(file, data):
-    """Write bytes; how many were written, and the error that stopped it, if any."""
-    done = 0
-    try:
-        while done < len(data):
-            done += file.write(data[done:]) or 0
-    except (OSError, ValueError) as error:
-        return done, error
-    return done, None
+    def _say_lost(self, text: str) -> None:
+        self._log.warn(text)

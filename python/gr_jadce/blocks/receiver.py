@@ -4,8 +4,9 @@
 import os
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
-from time import monotonic
+from time import monotonic, sleep
 
 import numpy as np
 import pmt
@@ -27,6 +28,7 @@ from .support.thread_state import ThreadState
 
 _ACTIVITY, _CHANNEL, _STATUS = _PORTS = [pmt.intern(name) for name in ("activity", "channel", "status")]
 _STATUS_INTERVAL = 1.0  # seconds
+_HOLD_INTERVAL_S = 0.005
 _SOLVE_TIMES_KEPT = 4096
 _MOST_DEFAULT_THREADS = 4
 _STATUS_MEMORY = 64  # frames that the noise variance in a status is the median of
@@ -126,6 +128,7 @@ class receiver(gr.sync_block):
         self._began = self._ended = None
         self._status_thread = None
         self._stopping = threading.Event()
+        self._is_held: Callable[[], bool] = lambda: False
         length = self._frame_shape[0] * self._frame_shape[1]
         gr.sync_block.__init__(self, "JADCE receiver", in_sig=[(np.complex64, length)], out_sig=None)
         for port in _PORTS:
@@ -146,6 +149,10 @@ class receiver(gr.sync_block):
         """Set up another estimator, in the calling thread, for all frames from the next batch on."""
         name, estimator = self._named_estimator(name, self._solver.book, options)
         self._change(name=name, estimator=estimator)
+
+    def hold_while(self, condition: Callable[[], bool]) -> None:
+        """Unless frames are dropped, hold up their source while a condition is true."""
+        self._is_held = condition
 
     def frames_in(self) -> int:
         """Frames taken so far."""
@@ -222,6 +229,8 @@ class receiver(gr.sync_block):
         if self._dropping:
             self._backlog.put(zip(frames, stamps, strict=True))
         else:
+            while self._is_held():
+                sleep(_HOLD_INTERVAL_S)
             self._solve(frames, stamps)
         return len(frames)
 

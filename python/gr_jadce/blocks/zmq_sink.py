@@ -2,9 +2,11 @@
 """Publishes reports and statuses by ZeroMQ."""
 
 import weakref
+from typing import Any
 
 from ..reports.json_lines import to_json
 from ..reports.publishing import Publisher
+from ..reports.report import Report
 from .support.report_sink import report_sink
 
 
@@ -13,7 +15,8 @@ class zmq_sink(report_sink):
 
     Connect `activity`, `channel` and `status` of a receiver to the port `in`. The lines of reports
     are those of `json_sink`; a status is ``{"receiver_status": {...}}``. Nobody is waited for:
-    a subscriber that is too slow misses lines, and can tell how many from the statuses.
+    a subscriber that is too slow misses lines, and can tell how many from the statuses. While there are
+    256 connections, nobody else is let in.
 
     Parameters
     ----------
@@ -33,9 +36,12 @@ class zmq_sink(report_sink):
         If the address is in use or not of this machine.
     """
 
-    def __init__(self, address="tcp://127.0.0.1:5555", queue=1000, linger=0.5):
-        self._options = {"queue": queue, "linger": linger}
+    def __init__(
+        self, address: str | int = "tcp://127.0.0.1:5555", *, queue: int = 1000, linger: float = 0.5
+    ) -> None:
+        self._queue, self._linger_s = queue, linger
         self._before = (0, 0)
+        self._refusals = 0
         self._open(address)
         report_sink.__init__(self, "JADCE ZMQ sink")
 
@@ -51,33 +57,37 @@ class zmq_sink(report_sink):
         """How often a subscriber was too slow and its queue became full."""
         return self._before[1] + self._publisher.overflows
 
-    def start(self):
+    def start(self) -> bool:
         report_sink.start(self)
         if self._publisher.closed:
             self._reopen()
         return True
 
-    def stop(self):
+    def stop(self) -> bool:
         report_sink.stop(self)
         self._publisher.close()
         return True
 
-    def take_report(self, report):
+    def take_report(self, report: Report) -> None:
         """Publish a report."""
         overflows = self.overflows()
         self._publisher.send(to_json(report))
         if self.overflows() > overflows:
             self._log.warn("a subscriber is too slow and misses reports")
 
-    def take_status(self, status):
+    def take_status(self, status: dict[str, Any]) -> None:
         """Publish a status, and what has been published so far."""
         self._publisher.send_status(status)
+        if self._publisher.refusals > self._refusals:
+            self._refusals = self._publisher.refusals
+            self._log.warn("too many connections: no more subscribers are let in")
 
-    def _open(self, address):
-        self._publisher = Publisher(address, **self._options)
+    def _open(self, address: str | int) -> None:
+        self._publisher = Publisher(address, queue=self._queue, linger=self._linger_s)
+        self._refusals = 0
         weakref.finalize(self, self._publisher.close)
 
-    def _reopen(self):
+    def _reopen(self) -> None:
         before = self.published(), self.overflows()
         try:
             self._open(self._publisher.address)

@@ -2,6 +2,7 @@
 """Warnings of a block on data it cannot use, few enough to be read."""
 
 from time import monotonic
+from typing import Any
 
 
 class LimitedLog:
@@ -15,13 +16,13 @@ class LimitedLog:
         Seconds.
     """
 
-    def __init__(self, logger, interval=1.0):
+    def __init__(self, logger: Any, interval: float = 1.0) -> None:
         self._logger = logger
         self._interval = interval
         self._due = 0.0
         self._left_out = 0
 
-    def warn(self, text):
+    def warn(self, text: str) -> None:
         """Log `text`, or count it as left out."""
         now = monotonic()
         if now < self._due:

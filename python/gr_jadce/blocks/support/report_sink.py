@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all blocks that take reports have in common: one port, both messages joined, a sure end."""
+"""What all blocks that take reports have in common: one port, both messages joined, an end that comes."""
 
 from time import monotonic, sleep
+from typing import Any
 
 import pmt
 from gnuradio import gr
 
 from ...reports.pairing import Joiner
 from ...reports.pdus import status_from_pmt
+from ...reports.report import Report
 from .lifetime import keep_alive
 from .limited_log import LimitedLog
 from .thread_state import ThreadState
@@ -17,7 +19,8 @@ _SYSTEM = pmt.intern("system")
 _DONE = pmt.cons(pmt.intern("done"), pmt.from_long(1))
 # Seconds that a stopped sink waits for the end-of-file message; longer if it knows of a receiver,
 # which may still have a batch to solve.
-_LINGER, _LINGER_FOR_RECEIVER = 1.0, 5.0
+_LINGER_S, _LINGER_FOR_RECEIVER_S = 1.0, 5.0
+_MAX_MESSAGES = 2**14  # that may wait to be taken, as behind a slow handler
 
 
 class report_sink(gr.basic_block):
@@ -25,7 +28,8 @@ class report_sink(gr.basic_block):
 
     It takes one receiver: the messages of several cannot be told apart. It ends at the
     end-of-file message that a receiver sends last, not when one of its publishers is done.
-    Messages that are none of these are counted, logged and left out.
+    Messages that are none of these are counted, logged and left out. Where messages come faster than
+    they are taken, those that wait longest are dropped, counted and logged.
 
     Subclasses define ``take_report(report)`` and may define ``take_status(status)``, or
     ``take_pdu(pdu)`` to join the messages in their own way; an exception raised in one counts
@@ -37,7 +41,7 @@ class report_sink(gr.basic_block):
         Name of the block.
     """
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         gr.basic_block.__init__(self, name, in_sig=None, out_sig=None)
         self.message_port_register_in(_PORT)
         self.set_msg_handler(_PORT, self.handle_message)
@@ -45,45 +49,49 @@ class report_sink(gr.basic_block):
         self._joiner = Joiner()
         self._log = LimitedLog(self.logger)
         self._thread_state = ThreadState()
-        self._rejected = 0
+        self._rejected = self._dropped = 0
         self._ended = False
         self._may_end = True
-        self._linger = _LINGER
+        self._linger = _LINGER_S
         keep_alive(self)
 
-    def rejected(self):
+    def rejected(self) -> int:
         """Messages that could not be used."""
         return self._rejected
 
-    def unjoined(self):
+    def unjoined(self) -> int:
         """Activity or channel messages whose counterpart did not come."""
         return self._joiner.unjoined
 
-    def waiting(self):
+    def dropped(self) -> int:
+        """Messages dropped because too many waited."""
+        return self._dropped
+
+    def waiting(self) -> int:
         """Messages not yet taken."""
         return self.nmsgs(_PORT)
 
-    def take_report(self, report):
+    def take_report(self, report: Report) -> None:
         """Use a report."""
         raise NotImplementedError
 
-    def take_status(self, status):
+    def take_status(self, status: dict[str, Any]) -> None:
         """Use a status, a dictionary; left alone unless redefined."""
 
-    def take_pdu(self, pdu):
+    def take_pdu(self, pdu: Any) -> None:
         """Use an activity or channel message; joined to reports unless redefined."""
         report = self._joiner.add(pdu)
         if report is not None:
             self.take_report(report)
 
-    def start(self):
+    def start(self) -> bool:
         self._thread_state.hold()
         # A second end-of-file of an earlier run may still be queued: it must not end this one.
         self._may_end = not self._ended
         self._ended = False
         return True
 
-    def stop(self):
+    def stop(self) -> bool:
         """After a flowgraph was stopped, take what its receiver still sends."""
         stopped = monotonic()
         while not self._ended and monotonic() < stopped + self._linger:
@@ -95,11 +103,13 @@ class report_sink(gr.basic_block):
         self._thread_state.release()
         return True
 
-    def handle_system(self, message):
+    def handle_system(self, message: Any) -> None:
         """Ignore `done`: the first publisher to finish would end the block before its last reports."""
 
-    def handle_message(self, message):
+    def handle_message(self, message: Any) -> None:
         """Take one message of any of the kinds."""
+        if self.nmsgs(_PORT) > _MAX_MESSAGES:
+            self._drop_oldest()
         if pmt.equal(message, pmt.PMT_EOF):
             self._end()
             return
@@ -110,14 +120,27 @@ class report_sink(gr.basic_block):
             self._rejected += 1
             self._log.warn(f"message left out: {error}")
 
-    def _take(self, message):
+    def _drop_oldest(self) -> None:
+        """Drop messages until half of the room is free; an end of file among them counts all the same."""
+        before = self._dropped
+        while self.nmsgs(_PORT) > _MAX_MESSAGES // 2:
+            message = self.delete_head_nowait(_PORT)
+            if message is None:
+                break
+            if pmt.equal(message, pmt.PMT_EOF):
+                self._end()
+            else:
+                self._dropped += 1
+        self._log.warn(f"{self._dropped - before} messages dropped: they come faster than they are taken")
+
+    def _take(self, message: Any) -> None:
         if pmt.is_dict(message):
             self.take_status(status_from_pmt(message))
-            self._linger = _LINGER_FOR_RECEIVER
+            self._linger = _LINGER_FOR_RECEIVER_S
         else:
             self.take_pdu(message)
 
-    def _end(self):
+    def _end(self) -> None:
         if self._may_end:
             self._ended = True
             self.system_handler(_DONE)

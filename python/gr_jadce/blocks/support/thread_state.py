@@ -14,15 +14,15 @@ _ensure, _release = ctypes.pythonapi.PyGILState_Ensure, ctypes.pythonapi.PyGILSt
 class ThreadState:
     """Held from a block's `start` to its `stop`, which GNU Radio calls in the block's own thread."""
 
-    def __init__(self):
-        self._holder = None
+    def __init__(self) -> None:
+        self._holder: tuple[int, int] | None = None
 
-    def hold(self):
+    def hold(self) -> None:
         """Keep the state of this thread."""
         if self._holder is None:
             self._holder = threading.get_ident(), _ensure()
 
-    def release(self):
+    def release(self) -> None:
         """Let go of it; nothing happens where it is not held."""
         if self._holder is not None and self._holder[0] == threading.get_ident():
             _release(self._holder[1])
