@@ -12,7 +12,8 @@ from reports import make_report
 from gr_jadce.monitoring.feeds import FileFeed, ZmqFeed
 from gr_jadce.monitoring.monitor import Monitor
 from gr_jadce.reports.json_lines import to_json
-from gr_jadce.reports.publishing import Publisher, status_to_json
+from gr_jadce.reports.publishing import Publisher
+from gr_jadce.reports.status import status_to_json
 
 
 def lines_of(*frames):

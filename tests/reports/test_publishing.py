@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Lines reach every subscriber that keeps up; one that does not knows what it missed."""
 
+import contextlib
 import errno
+import socket
 import time
 from math import nan
 
@@ -9,7 +11,8 @@ import pytest
 from reports import assert_same, make_report
 
 from gr_jadce.reports.json_lines import to_json
-from gr_jadce.reports.publishing import Publisher, Subscriber, full_address, read_line, status_to_json
+from gr_jadce.reports.publishing import Publisher, Subscriber, full_address
+from gr_jadce.reports.status import read_line, single_line, status_to_json
 
 
 @pytest.fixture
@@ -173,3 +176,54 @@ def test_an_address_in_use_is_named(opened):
 def test_options_out_of_range_are_refused(address, name, value):
     with pytest.raises(ValueError, match=f"^{name}: expected"):
         Publisher(address, **{name: value})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '"frames_dropped": null',
+        '"frames_dropped": "7"',
+        '"slots_lost": -1',
+        '"slots_lost": 1e300',
+        '"slots_lost": true',
+        '"samples": 1000000000000000000000000',
+        '"estimator": "\\ud800"',
+        '"estimator": 5',
+        '"noise_var": "x"',
+        '"final": 1',
+    ],
+)
+def test_a_value_of_a_status_that_is_not_of_its_kind_is_refused(value):
+    name = value.split('"')[1]
+    with pytest.raises(ValueError, match=f"^receiver_status: {name}: expected"):
+        read_line(f'{{"receiver_status": {{{value}}}}}')
+
+
+def test_json_of_several_lines_becomes_one():
+    line = to_json(make_report())
+    assert single_line(line) is line
+    broken = line.replace(", ", ",\r\n")
+    assert "\n" not in single_line(broken)
+    assert_same(read_line(single_line(broken)), make_report())
+
+
+def test_connections_beyond_the_limit_are_not_let_in(opened):
+    publisher = opened(Publisher, "tcp://127.0.0.1:*", max_subscribers=3)
+    subscriber = subscribed(opened(Subscriber, [publisher.address]), publisher)
+    port = int(publisher.address.rsplit(":", 1)[1])
+    strangers = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+    refused = sum(is_ended(stranger) for stranger in strangers[2:])
+    assert refused == publisher.refusals == 18
+    publisher.send("still")  # those who are there go on
+    assert "still" in wait_until(lambda lines: "still" in lines, subscriber)
+    for stranger in strangers:
+        stranger.close()
+    subscribed(opened(Subscriber, [publisher.address]), publisher)
+
+
+def is_ended(connection):
+    connection.settimeout(30)
+    with contextlib.suppress(ConnectionResetError):
+        while connection.recv(1000):
+            pass
+    return True

@@ -6,7 +6,8 @@ import threading
 from itertools import takewhile
 from time import monotonic, sleep
 
-from ..reports.publishing import Subscriber, read_line
+from ..reports.publishing import Subscriber
+from ..reports.status import read_line
 
 _SILENT = 3.0  # seconds without a line; a receiver sends a status every second
 _PAUSE = 0.1  # seconds between two looks at a file

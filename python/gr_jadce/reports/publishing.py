@@ -1,46 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reports and statuses as lines of text, one a ZeroMQ message, from one publisher to any subscribers."""
+"""Lines of reports and statuses, one a ZeroMQ message, from one publisher to its subscribers."""
 
-import json
+import contextlib
 import re
-from math import isfinite
+import resource
+import socket
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from .json_lines import from_json
+from ..checks import check_integer, check_number
+from .status import STATUS_START, status_to_json
 
-# The first key of a status's line; that of a report's is "frame_id". Subscribers can filter by it.
-STATUS_KEY = "receiver_status"
-_STATUS_START = f'{{"{STATUS_KEY}"'
 _PUBLISHED = re.compile(r'"lines_published": ([0-9]{1,19})')
-_RECONNECT_MAX = 1000  # milliseconds
-_MOST_BYTES = 2**30  # of a message
+_MAX_RECONNECT_INTERVAL_MS = 1000
+_MAX_MESSAGE_BYTES = 2**30
 
 
-def status_to_json(status) -> str:
-    """A receiver's status as one line of JSON, ``{"receiver_status": {...}}``; no NaN or infinity."""
-    plain = {name: _finite_or_none(value) for name, value in status.items()}
-    return json.dumps({STATUS_KEY: plain})
-
-
-def read_line(line):
-    """The `Report`, or the status dictionary, in a line of text.
-
-    Raises
-    ------
-    ValueError
-        If it is neither.
-    """
-    if not line.startswith(_STATUS_START):
-        return from_json(line)
-    try:
-        status = json.loads(line)[STATUS_KEY]
-    except RecursionError as error:
-        raise ValueError(f"{STATUS_KEY}: expected an object, got one nested too deeply") from error
-    if not isinstance(status, dict):
-        raise ValueError(f"{STATUS_KEY}: expected an object, got {str(status)[:80]}")
-    return status
-
-
-def full_address(address) -> str:
+def full_address(address: str | int) -> str:
     """A ZeroMQ address; a bare port is one of this machine alone.
 
     Raises
@@ -50,8 +27,8 @@ def full_address(address) -> str:
     """
     text = str(address)
     text = f"tcp://127.0.0.1:{text}" if re.fullmatch(r"[0-9]+", text) else text
-    found = re.fullmatch(r"tcp://[^\s/]+:([0-9]{1,5}|\*)|ipc://\S+", text)
-    if not found or ((found[1] or "*") != "*" and int(found[1]) >= 2**16):
+    match = re.fullmatch(r"tcp://[^\s/]+:([0-9]{1,5}|\*)|ipc://\S+", text)
+    if not match or ((match[1] or "*") != "*" and int(match[1]) >= 2**16):
         raise ValueError(f"address: expected a port, tcp://HOST:PORT or ipc://PATH, got {address!r}")
     return text
 
@@ -72,6 +49,9 @@ class Publisher:
         Lines that may wait for each subscriber.
     linger : float
         Seconds that closing waits for lines to leave.
+    max_subscribers : int
+        Connections at once, and at most a quarter of the files that this process may open. With so many,
+        nobody else is let in.
 
     Attributes
     ----------
@@ -91,13 +71,14 @@ class Publisher:
         If the address is in use or not of this machine.
     """
 
-    def __init__(self, address, queue=1000, linger=0.5):
+    def __init__(
+        self, address: str | int, *, queue: int = 1000, linger: float = 0.5, max_subscribers: int = 256
+    ) -> None:
         import zmq
 
-        if not 1 <= queue < 2**31:
-            raise ValueError(f"queue: expected 1 to 2**31 - 1 lines, got {queue!r}")
-        if not 0 <= linger <= 60:
-            raise ValueError(f"linger: expected 0 to 60 seconds, got {linger!r}")
+        check_integer("queue", queue, 1, 2**31 - 1)
+        check_number("linger", linger, 0, 60)
+        check_integer("max_subscribers", max_subscribers, 1)
         address = full_address(address)
         self.sent = self.overflows = 0
         # A context of its own: only ending a context waits for its messages to leave.
@@ -105,24 +86,31 @@ class Publisher:
         self._socket = self._context.socket(zmq.PUB)
         self._socket.setsockopt(zmq.SNDHWM, queue)
         self._socket.setsockopt(zmq.LINGER, round(1000 * linger))
+        self._limit = _ConnectionLimit(self._socket, max_subscribers)
         try:
             self._socket.bind(address)
         except zmq.ZMQError as error:
+            self._limit.stop()
             self._context.destroy(linger=0)
             raise OSError(error.errno, zmq.strerror(error.errno), address) from error
         self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
     @property
+    def refusals(self) -> int:
+        """Connections that were not let in, since there were too many."""
+        return self._limit.refusals
+
+    @property
     def closed(self) -> bool:
         """Whether it has been closed."""
-        return self._socket.closed
+        return bool(self._socket.closed)
 
-    def send_status(self, status):
+    def send_status(self, status: Mapping[str, Any]) -> None:
         """Send a status, and with it the lines sent before it, for subscribers to compare."""
-        told = {"lines_published": self.sent, "publisher_overflows": self.overflows}
-        self.send(status_to_json(status | told))
+        counts = {"lines_published": self.sent, "publisher_overflows": self.overflows}
+        self.send(status_to_json({**status, **counts}))
 
-    def send(self, line):
+    def send(self, line: str) -> None:
         """Send a line to all that listen; those with a full queue miss it."""
         import zmq
 
@@ -136,11 +124,63 @@ class Publisher:
             self._socket.send(data, zmq.NOBLOCK)
         self.sent += 1
 
-    def close(self):
+    def close(self) -> None:
         """Let waiting lines leave, for at most `linger` seconds, and free the address."""
         if not self.closed:
+            self._limit.stop()
             self._socket.close()
             self._context.term()
+
+
+class _ConnectionLimit:
+    """Shuts down the connections of a socket that are too many, in a thread.
+
+    Connections need not be subscribers: anybody may open them, and each takes a file of this process.
+    """
+
+    def __init__(self, publisher: Any, max_connections: int) -> None:
+        import zmq
+
+        self.refusals = 0
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._max_connections = max(min(max_connections, files // 4), 1)
+        self._socket = publisher
+        events = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_MONITOR_STOPPED
+        self._thread = threading.Thread(
+            target=self._watch,
+            args=[publisher.get_monitor_socket(events)],
+            name="gr_jadce subscribers",
+            daemon=True,
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._socket.disable_monitor()  # ends the thread
+        self._thread.join()
+
+    def _watch(self, monitor: Any) -> None:
+        import zmq
+        from zmq.utils.monitor import recv_monitor_message
+
+        count = 0
+        while (event := recv_monitor_message(monitor))["event"] != zmq.EVENT_MONITOR_STOPPED:
+            count += 1 if event["event"] == zmq.EVENT_ACCEPTED else -1
+            if event["event"] == zmq.EVENT_ACCEPTED and count > self._max_connections:
+                self.refusals += 1
+                _shut_down(event["value"], event["endpoint"].decode())
+        monitor.close()
+
+
+def _shut_down(descriptor: int, endpoint: str) -> None:
+    """End a connection that was accepted at an endpoint, unless its descriptor is another file's by now."""
+    with contextlib.suppress(OSError):
+        connection = socket.socket(fileno=descriptor)
+        try:
+            name = connection.getsockname()
+            if endpoint.endswith(f":{name[1]}" if isinstance(name, tuple) else name):
+                connection.shutdown(socket.SHUT_RDWR)
+        finally:
+            connection.detach()
 
 
 class Subscriber:
@@ -170,17 +210,17 @@ class Subscriber:
         If an address is none.
     """
 
-    def __init__(self, addresses, queue=10_000):
+    def __init__(self, addresses: Sequence[str | int], *, queue: int = 10_000) -> None:
         import zmq
 
         self.addresses = [full_address(address) for address in addresses]
         self.connected = [False] * len(self.addresses)
         self.missed = [0] * len(self.addresses)
         self._received = [0] * len(self.addresses)
-        self._told = [None] * len(self.addresses)
+        self._last_counts: list[tuple[int, int] | None] = [None] * len(self.addresses)
         self._context = zmq.Context()
         self._poller = zmq.Poller()
-        self._places = {}
+        self._places: dict[Any, tuple[int, bool]] = {}
         for place, address in enumerate(self.addresses):
             try:
                 self._connect(place, address, queue)
@@ -188,50 +228,50 @@ class Subscriber:
                 self.close()
                 raise ValueError(f"address: expected one of ZeroMQ, got {address!r}: {error}") from error
 
-    def lines(self, timeout=0.1) -> list[tuple[int, str]]:
+    def lines(self, timeout: float = 0.1) -> list[tuple[int, str]]:
         """Pairs (which publisher, line) that are there, after up to `timeout` seconds of waiting."""
-        found = []
-        for socket, _ in self._poller.poll(round(1000 * timeout)):
-            place, is_monitor = self._places[socket]
+        lines: list[tuple[int, str]] = []
+        for ready, _ in self._poller.poll(round(1000 * timeout)):
+            place, is_monitor = self._places[ready]
             if is_monitor:
-                self._note(place, socket)
+                self._note(place, ready)
             else:
-                found += [(place, self._counted(place, line)) for line in _all_of(socket)]
-        return found
+                lines += [(place, self._counted(place, line)) for line in _all_of(ready)]
+        return lines
 
-    def close(self):
+    def close(self) -> None:
         """Close the connections."""
         self._context.destroy(linger=0)
 
-    def _connect(self, place, address, queue):
+    def _connect(self, place: int, address: str, queue: int) -> None:
         import zmq
 
-        socket = self._context.socket(zmq.SUB)
-        socket.setsockopt(zmq.RCVHWM, queue)
-        socket.setsockopt(zmq.MAXMSGSIZE, _MOST_BYTES)
-        socket.setsockopt(zmq.RECONNECT_IVL_MAX, _RECONNECT_MAX)
+        subscriber = self._context.socket(zmq.SUB)
+        subscriber.setsockopt(zmq.RCVHWM, queue)
+        subscriber.setsockopt(zmq.MAXMSGSIZE, _MAX_MESSAGE_BYTES)
+        subscriber.setsockopt(zmq.RECONNECT_IVL_MAX, _MAX_RECONNECT_INTERVAL_MS)
         # A host that is gone is noticed by TCP's own means: ZeroMQ 4.3.4 with its heartbeats aborts the
         # process when a publisher leaves while the queue here is full.
         for option, value in (("", 1), ("_IDLE", 3), ("_INTVL", 1), ("_CNT", 3)):
-            socket.setsockopt(getattr(zmq, "TCP_KEEPALIVE" + option), value)
-        socket.setsockopt(zmq.SUBSCRIBE, b"")
-        monitor = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
-        socket.connect(address)
-        for entry, is_monitor in ((socket, False), (monitor, True)):
+            subscriber.setsockopt(getattr(zmq, "TCP_KEEPALIVE" + option), value)
+        subscriber.setsockopt(zmq.SUBSCRIBE, b"")
+        monitor = subscriber.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+        subscriber.connect(address)
+        for entry, is_monitor in ((subscriber, False), (monitor, True)):
             self._places[entry] = place, is_monitor
             self._poller.register(entry, zmq.POLLIN)
 
-    def _counted(self, place, line):
-        published = _PUBLISHED.search(line) if line.startswith(_STATUS_START) else None
+    def _counted(self, place: int, line: str) -> str:
+        published = _PUBLISHED.search(line) if line.startswith(STATUS_START) else None
         if published:
-            now, before = (int(published[1]), self._received[place]), self._told[place]
+            now, before = (int(published[1]), self._received[place]), self._last_counts[place]
             if before and now[0] >= before[0]:  # else another publisher has taken its place
                 self.missed[place] += max(now[0] - before[0] - (now[1] - before[1]), 0)
-            self._told[place] = now
+            self._last_counts[place] = now
         self._received[place] += 1
         return line
 
-    def _note(self, place, monitor):
+    def _note(self, place: int, monitor: Any) -> None:
         import zmq
         from zmq.utils.monitor import recv_monitor_message
 
@@ -239,15 +279,11 @@ class Subscriber:
         self.connected[place] = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
 
 
-def _all_of(socket, most=1000):
+def _all_of(subscriber: Any, limit: int = 1000) -> Iterator[str]:
     import zmq
 
     try:
-        for _ in range(most):
-            yield socket.recv(zmq.NOBLOCK).decode(errors="replace")
+        for _ in range(limit):
+            yield subscriber.recv(zmq.NOBLOCK).decode(errors="replace")
     except zmq.Again:
         return
-
-
-def _finite_or_none(value):
-    return None if isinstance(value, float) and not isfinite(value) else value
