@@ -1,58 +1,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the `jadce-…` programs have in common: errors, progress, the simulated uplink's options."""
+"""What the command lines of the `jadce-…` programs have in common: types, options, settings, progress."""
 
 import argparse
 import ast
 import os
-import stat
 import sys
+from argparse import ArgumentParser, Namespace, _ArgumentGroup
+from collections.abc import Mapping
 from decimal import Decimal
 from itertools import product
-from pathlib import Path
 from time import monotonic
+from typing import Any, Literal
 
+from ..pilots.book import PilotBook
+from ..radio.usrp import UsrpSettings
 from ..uplink.simulation import Scenario
 from ..waveform import Waveform
+from .process import reserve_stdout as reserve_stdout
+from .process import run as run
+
+_Options = ArgumentParser | _ArgumentGroup
 
 
-def run(main):
-    """Run a program and exit with the code that `main` returns (None is 0).
-
-    What its user can mend (a missing file, a wrong value) becomes one line on stderr and exit
-    code 1.
-    """
-    try:
-        code = main()
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
-    except KeyboardInterrupt:
-        code = _fail("interrupted", 130)
-    except MemoryError as error:
-        code = _fail(f"not enough memory: {error}")
-    except ArithmeticError as error:
-        code = _fail(f"a number is too large or too small: {error}")
-    except OSError as error:
-        code = _fail(f"{error.filename}: {error.strerror}" if error.filename else error)
-    except ValueError as error:
-        code = _fail(error)
-    sys.exit(code)
-
-
-def reserve_stdout() -> int:
-    """A descriptor of standard output for data; whatever else is printed goes to stderr."""
-    descriptor = os.dup(sys.stdout.fileno())
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    return descriptor
-
-
-def is_pipe(descriptor) -> bool:
-    """Whether another program reads what is written to a descriptor."""
-    return stat.S_ISFIFO(os.fstat(descriptor).st_mode)
-
-
-def refuse_overwriting(outputs, inputs):
+def refuse_overwriting(outputs: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
     """ValueError if a file that is written, one of {option: path}, is one of those that are read."""
     for (option, output), (other, source) in product(outputs.items(), inputs.items()):
         try:
@@ -63,28 +33,28 @@ def refuse_overwriting(outputs, inputs):
             raise ValueError(f"{option}: expected another file than {other}, got {output}")
 
 
-def parser(description, examples):
+def parser(description: str, examples: str) -> ArgumentParser:
     """An argument parser whose help shows the examples as they stand, and every default."""
     return argparse.ArgumentParser(
         description=description, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter
     )
 
 
-def count(text) -> int:
+def count(text: str) -> int:
     """Argument type: an integer of at least 1."""
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected an integer of at least 1, got {text!r}")
     return int(text)
 
 
-def whole(text) -> int:
+def whole(text: str) -> int:
     """Argument type: an integer of at least 0."""
     if not text.isascii() or not text.isdigit():
         raise argparse.ArgumentTypeError(f"expected an integer of at least 0, got {text!r}")
     return int(text)
 
 
-def positive(text) -> float:
+def positive(text: str) -> float:
     """Argument type: a finite number above 0."""
     try:
         value = float(text)
@@ -95,12 +65,12 @@ def positive(text) -> float:
     return value
 
 
-def numbers(text) -> list[float]:
+def numbers(text: str) -> list[float]:
     """Argument type: numbers separated by commas."""
     return [float(part) for part in text.split(",")]
 
 
-def add_usrp_options(group):
+def add_usrp_options(group: _Options) -> None:
     """Add the options of a USRP, but for its address, to a parser or a group of one."""
     add = group.add_argument
     add(
@@ -122,16 +92,31 @@ def add_usrp_options(group):
     )  # fmt: skip
 
 
-def slot_origin(text):
+def usrp_settings(args: Namespace) -> UsrpSettings:
+    """What the options of `add_usrp_options`, ``--usrp`` and ``--antennas`` describe."""
+    return UsrpSettings(
+        args.usrp,
+        args.rate,
+        args.freq,
+        args.gain,
+        n_antennas=getattr(args, "antennas", None) or 1,
+        antenna_port=args.antenna_port,
+        subdev=args.subdev,
+        clock_source=args.clock_source,
+        time_source=args.time_source,
+    )
+
+
+def slot_origin(text: str) -> Literal["first"] | tuple[int, float]:
     """Argument type: "first" or a device time as (whole seconds, fraction)."""
     if text == "first":
-        return text
+        return "first"
     if not abs(float(text)) < 2**63:
         raise ValueError
     return int(Decimal(text)), float(Decimal(text) % 1)
 
 
-def add_waveform_options(group, samples_per_symbol):
+def add_waveform_options(group: _Options, samples_per_symbol: int) -> None:
     """Add the options of a shaped waveform to a parser or a group of one."""
     add = group.add_argument
     add(
@@ -148,14 +133,14 @@ def add_waveform_options(group, samples_per_symbol):
     )  # fmt: skip
 
 
-def waveform(args) -> Waveform | None:
+def waveform(args: Namespace) -> Waveform | None:
     """That which the options of `add_waveform_options` describe; None if pilots come as symbols."""
     if args.samples_per_symbol == 1:
         return None
     return Waveform(args.samples_per_symbol, args.roll_off, cyclic_prefix=args.cyclic_prefix)
 
 
-def add_uplink_options(group):
+def add_uplink_options(group: _Options) -> None:
     """Add the options of a simulated uplink to a parser or a group of one."""
     group.add_argument(
         "--activity-rate", type=float, default=0.1, metavar="P",
@@ -181,7 +166,7 @@ def add_uplink_options(group):
     )
 
 
-def uplink_scenario(args, book) -> Scenario:
+def uplink_scenario(args: Namespace, book: PilotBook) -> Scenario:
     """The scenario that the options of `add_uplink_options` and ``--antennas`` describe."""
     n_antennas = args.antennas or 1
     return Scenario(
@@ -190,7 +175,7 @@ def uplink_scenario(args, book) -> Scenario:
     )  # fmt: skip
 
 
-def slot_period(args, book) -> int:
+def slot_period(args: Namespace, book: PilotBook) -> int:
     """The slot period T in samples: that of the options, else L + 16."""
     period = args.slot_period or book.pilot_length + 16
     if period < book.pilot_length:
@@ -200,7 +185,7 @@ def slot_period(args, book) -> int:
     return period
 
 
-def score_lines(summary) -> list[str]:
+def score_lines(summary: Mapping[str, Any]) -> list[str]:
     """The figures of `reports.scoring.Score.summary` as lines of text."""
     lines = [f"frames scored              {summary['frames']} (and {summary['frames_bad']} with bad input)"]
     names = ["miss_probability", "false_alarm_probability", "activity_error_rate", "nmse_db"]
@@ -228,12 +213,12 @@ class Progress:
         Show nothing: another program, at the end of a pipe, has the terminal.
     """
 
-    def __init__(self, total=None, interval=0.2, quiet=False):
+    def __init__(self, total: int | None = None, *, interval: float = 0.2, quiet: bool = False) -> None:
         self._total, self._interval = total, interval
         self._shown, self._due = False, 0.0
         self._terminal = sys.stderr.isatty() and not quiet
 
-    def show(self, done, text):
+    def show(self, done: int, text: str) -> None:
         """Show ``done`` of the total, and the text."""
         if not self._terminal or monotonic() < self._due:
             return
@@ -242,7 +227,7 @@ class Progress:
         sys.stderr.flush()
         self._shown, self._due = True, monotonic() + self._interval
 
-    def clear(self):
+    def clear(self) -> None:
         """Remove the line."""
         if self._shown:
             sys.stderr.write("\r\x1b[K")
@@ -250,15 +235,10 @@ class Progress:
         self._shown = False
 
 
-def _fail(message, code=1):
-    sys.stderr.write(f"{Path(sys.argv[0]).name}: error: {message}\n")
-    return code
-
-
-def named_estimator(text):
+def named_estimator(text: str) -> tuple[str, dict[str, Any]]:
     """Name and options of an estimator given as ``NAME`` or ``NAME:option=value,option=value``."""
     name, _, rest = text.partition(":")
-    options = {}
+    options: dict[str, Any] = {}
     for pair in filter(None, rest.split(",")):
         key, equals, value = pair.partition("=")
         if not equals:
@@ -267,7 +247,7 @@ def named_estimator(text):
     return name, options
 
 
-def _literal(text):
+def _literal(text: str) -> Any:
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
