@@ -329,7 +329,7 @@ def test_an_absent_radio_is_one_line(app, fails, book):
         "jadce-receive", "--pilots", "book.npz", "--slot-period", 40, "--rate", 1e6, "--freq", 1e9,
         "--usrp", "type=b200,serial=0",
     )  # fmt: skip
-    fails(process, "--usrp", "No devices found")
+    fails(process, "usrp", "type=b200,serial=0", "No devices found")
 
 
 def test_it_shows_progress_on_a_terminal_only(environment, book, tmp_path):

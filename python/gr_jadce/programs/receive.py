@@ -1,29 +1,49 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The run of `jadce-receive`: a flowgraph from a source to the reports, and an account of every frame."""
 
-import signal
-import sys
-import threading
 import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
-from gnuradio import blocks, filter, gr
+from gnuradio import filter, gr
 
 from ..blocks.json_sink import json_sink
-from ..blocks.pilot_framer import pilot_framer
-from ..blocks.receiver import receiver
 from ..blocks.recording_sink import recording_sink
 from ..blocks.scorer import scorer
-from ..blocks.support.watchdog import dead_blocks, dead_threads
+from ..blocks.support.watchdog import dead_threads
 from ..blocks.zmq_sink import zmq_sink
-from ..detection.asynchrony import Asynchrony
-from ..radio.source import ENDLESS
-from ..radio.usrp import START_DELAY
-from . import command_line
+from ..pilots.book import PilotBook
+from ..radio.source import ENDLESS, Source
+from ..radio.usrp import START_DELAY_S
+from .command_line import Progress, score_lines
+from .process import StopSignals, is_pipe, say
+from .receiver_chain import framer_of, heads_of, receiver_of
+from .settings import ReceptionSettings
+from .sources import SimulationInput, open_source
+from .supervisor import MAX_MESSAGES_WAITING, POLL_INTERVAL_S, Supervisor
 
-_DRAIN = 2.0  # seconds that a signalled flowgraph may take to answer the frames it has
-_SILENCE = 5.0  # seconds without a sample after which a radio is taken to have ended
+_DRAIN_TIMEOUT_S = 2.0  # that a stopped flowgraph may take to answer the frames it has
+_SILENCE_S = 5.0  # without a sample, after which a radio is taken to have ended
+_SETTLED_POLLS = 10  # at which nothing is left to answer before a silent source is stopped
 _THREADS = ("gr_jadce status", "gr_jadce backlog")  # of a receiver; the second if it drops
-_INTAKE = ("slots_lost", "gaps", "partial_frames", "samples")
+_FRAMER_COUNTS = ("slots_lost", "gaps", "partial_frames", "samples")
+_PORTS = ("activity", "channel", "status")
+
+
+def receive(book: PilotBook, settings: ReceptionSettings) -> int:
+    """Run a reception to its end or to a signal; print its counts; the exit code."""
+    reception = Reception(book, settings)
+    signals = StopSignals()
+    progress = Progress(quiet=isinstance(settings.json, int) and is_pipe(settings.json))
+    try:
+        reception.run(lambda: signals.received, progress=progress)
+    finally:
+        progress.clear()
+        complaints = list(reception.complaints())
+        _say_counts(reception)
+        for complaint in complaints:
+            say(f"jadce-receive: error: {complaint}")
+    return 1 if complaints else 0
 
 
 class Reception:
@@ -31,215 +51,223 @@ class Reception:
 
     Parameters
     ----------
-    args : argparse.Namespace
-        The options of `jadce-receive`.
     book : PilotBook
-    slot_period : int
-    source : sources.Source
-    json_path : path, int or None
-        File or descriptor for JSON lines.
+    settings : ReceptionSettings
+
+    Attributes
+    ----------
+    is_stopped : bool
+        Whether it was ended before its source was.
+
+    Raises
+    ------
+    ValueError, OSError
+        If a setting is wrong, or the source is not there; the message says which.
     """
 
-    def __init__(self, args, book, slot_period, source, json_path):
-        self.source = source
-        self.limit = _limit(args, slot_period, source)
-        self.idle = _idle(args, source, self.limit)
-        n_antennas, frames = source.n_antennas, source.gives_frames
-        waveform = command_line.waveform(args)
-        lag = waveform.offset if waveform else 0
-        n_streams = 1 if frames else n_antennas
-        size = gr.sizeof_gr_complex * (book.pilot_length * n_antennas if frames else 1)
-        # Heads end live streams after what is wanted, and any stream at a signal.
-        self.heads = [blocks.head(size, self.limit) for _ in range(n_streams)]
-        self.framer = None if frames else pilot_framer(
-            book.pilot_length, n_antennas, slot_period, slot_origin=args.slot_origin,
-            offset=args.offset + lag, rate=source.rate, samples_per_symbol=args.samples_per_symbol,
-            guard_start=args.guard_start, guard_length=args.guard_length, delay=lag,
-        )  # fmt: skip
-        estimator, options = command_line.named_estimator(args.estimator)
-        self.receiver = receiver(
-            book, n_antennas, estimator, options, false_alarm=args.false_alarm, noise_var=args.noise_var,
-            on_overload="drop" if source.live else "block", max_batch=256 if source.live else 64,
-            noise_memory=args.noise_memory, asynchrony=_asynchrony(args, source.rate),
-        )  # fmt: skip
-        self.filters = [filter.fir_filter_ccf(1, waveform.taps.tolist()) for _ in self.heads if waveform]
-        self.json_sink = json_sink(json_path) if json_path is not None else None
-        self.piped = isinstance(json_path, int) and command_line.is_pipe(json_path)
-        self.zmq_sink = zmq_sink(args.zmq) if args.zmq is not None else None
-        self.recording = recording_sink(args.record, n_antennas, source.rate) if args.record else None
-        self.scorer = scorer() if args.simulate else None
-        self.signalled = threading.Event()
-        self.dead = []
-        self.flowgraph = self._connect()
+    def __init__(self, book: PilotBook, settings: ReceptionSettings) -> None:
+        self.is_stopped = False
+        self._seconds = 0.0
+        self._source = source = open_source(settings.input, book)
+        self._limit = _limit(settings, source)
+        self._idle = _idle(settings, source, self._limit)
+        self._framer = None if source.gives_frames else framer_of(settings, book, source)
+        self._receiver = receiver_of(settings, book, source)
+        self._heads = heads_of(book, source, self._limit)
+        taps = settings.waveform.taps.tolist() if settings.waveform else None
+        self._filters = [filter.fir_filter_ccf(1, taps) for _ in self._heads if taps]
+        self._make_sinks(settings)
+        self._waits_for_readers = True
+        self._receiver.hold_while(self._is_behind)
+        self._flowgraph = self._connect()
+        self._supervisor = Supervisor(self._flowgraph, self._blocks())
 
-    def run(self) -> int:
-        """Run to the end or to a signal; print the counts; the exit code."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._handle_signal)
+    def run(
+        self, is_stopped: Callable[[], bool] = lambda: False, *, progress: Progress | None = None
+    ) -> dict[str, float]:
+        """Run to the end of the source, or until `is_stopped` says so; the counts."""
         began = time.monotonic()
-        self.flowgraph.start()
-        waiter = threading.Thread(target=self.flowgraph.wait, daemon=True)
-        waiter.start()
-        self._watch(waiter, began)
-        waiter.join()
-        return self._report(time.monotonic() - began)
+        try:
+            self._supervisor.start(is_stopped)
+            self._watch(is_stopped, progress or Progress(quiet=True), began)
+            self._drain(is_stopped)
+        finally:
+            if self._supervisor.is_running():
+                self._stop_waiting_for_readers()
+            self._supervisor.close()
+            self._seconds = time.monotonic() - began
+        return self.counts()
 
-    def _connect(self):
-        flowgraph = gr.top_block("jadce-receive")
-        intake = self.framer or self.receiver
-        for stream, head in enumerate(self.heads):
-            chain = [head, *self.filters[stream : stream + 1]]
-            flowgraph.connect((self.source.block, stream), *chain, (intake, stream))
-            if self.recording:
-                flowgraph.connect(head, (self.recording, stream))
-        if self.framer:
-            flowgraph.connect(self.framer, self.receiver)
-        sinks = [sink for sink in (self.json_sink, self.zmq_sink, self.scorer) if sink]
-        for sink in sinks:
-            for port in ("activity", "channel", "status"):
-                flowgraph.msg_connect((self.receiver, port), (sink, "in"))
-        if self.scorer:
-            for port in ("activity", "channel"):
-                flowgraph.msg_connect((self.source.block, port), (self.scorer, "in"))
-        stream_blocks = [self.source.block, *self.heads, self.framer, self.recording, self.receiver]
-        self.blocks = [block for block in stream_blocks if block] + sinks
-        return flowgraph
-
-    def _watch(self, waiter, began):
-        """Wait for the end of the stream; end it at a signal, when all is silent, or a block has died."""
-        progress, taken, heard = command_line.Progress(quiet=self.piped), 0, began + START_DELAY
-        while waiter.is_alive() and not self.signalled.wait(0.05):
-            if taken != self._taken():
-                taken, heard = self._taken(), time.monotonic()
-            self.dead = self._find_dead()
-            if self.json_sink and self.json_sink.broken():  # as with `| head`: nobody reads on
-                self.signalled.set()
-            # A head is asked again, and ends, only when something more comes.
-            if self.dead or taken >= self.limit or time.monotonic() > heard + self.idle:
-                break
-            progress.show(0, self._progress_text(time.monotonic() - began))
-        progress.clear()
-        for head in self.heads:
-            head.set_length(0)
-        self._drain(waiter)
-
-    def _find_dead(self):
-        """Blocks of the running flowgraph that have died, and threads of the receiver."""
-        threads = _THREADS[: 1 + self.source.live]
-        return dead_blocks(self.blocks) + dead_threads(self.receiver, threads)
-
-    def _drain(self, waiter):
-        """Let all frames be answered; then stop what has not ended by itself, such as a silent radio."""
-        hurry = self.signalled.is_set() or self.dead
-        give_up = time.monotonic() + _DRAIN if hurry else float("inf")
-        settled = 0
-        while waiter.is_alive() and settled < 10 and time.monotonic() < give_up:
-            waiter.join(0.05)
-            settled = settled + 1 if self._is_settled() else 0
-            if not self.dead and (dead := self._find_dead()):
-                self.dead, give_up = dead, time.monotonic() + _DRAIN
-        if waiter.is_alive():
-            self.flowgraph.stop()
-
-    def _is_settled(self):
-        status = self.receiver.status_dict()
-        answered = sum(status[f"frames_{name}"] for name in ("solved", "dropped", "bad"))
-        waiting = sum(sink.waiting() for sink in (self.json_sink, self.zmq_sink) if sink)
-        return self._frames() == status["frames_in"] == answered and not waiting
-
-    def _handle_signal(self, number, _frame):
-        """End cleanly; a second signal ends the process at once."""
-        signal.signal(number, signal.SIG_DFL)
-        self.signalled.set()
-
-    def _progress_text(self, seconds):
-        done, dropped = self.receiver.frames_in(), self.receiver.frames_dropped()
-        return f"{done} frames, {done / max(seconds, 1e-3):.0f} a second, {dropped} dropped"
-
-    def _frames(self):
-        return self.framer.frames() if self.framer else self.receiver.frames_in()
-
-    def _taken(self):
-        return self.framer.samples() if self.framer else self.receiver.frames_in()
-
-    def _report(self, seconds):
-        counts = self._counts(seconds)
-        _say(" ".join(f"{name}={value}" for name, value in counts.items()))
-        if counts["samples"] and not counts["frames"]:
-            _say("jadce-receive: no slot had its pilot in these samples: see --slot-origin and --slot-period")
-        if self.scorer:
-            _say("\n".join(command_line.score_lines(self.scorer.summary())))
-        complaints = list(self._complaints(counts))
-        for complaint in complaints:
-            _say(f"jadce-receive: error: {complaint}")
-        return 1 if complaints else 0
-
-    def _counts(self, seconds):
-        status = self.receiver.status_dict()  # of frames from elsewhere, what their framer said last
+    def counts(self) -> dict[str, float]:
+        """What became of all frames and samples so far."""
+        solver, status = self._receiver, self._receiver.status_dict()
+        framer = self._framer
         counts = {
             "frames": self._frames(),
-            "solved": self.receiver.frames_solved(),
-            "dropped": self.receiver.frames_dropped(),
-            "bad": self.receiver.frames_bad(),
-            "unread": self._frames() - self.receiver.frames_in(),
-            **{name: getattr(self.framer, name)() if self.framer else status[name] for name in _INTAKE},
-            "seconds": round(seconds, 3),
+            "solved": solver.frames_solved(),
+            "dropped": solver.frames_dropped(),
+            "bad": solver.frames_bad(),
+            "unread": self._frames() - solver.frames_in(),
+            # Of frames from elsewhere, what their framer said last.
+            **{name: getattr(framer, name)() if framer else status[name] for name in _FRAMER_COUNTS},
+            "seconds": round(self._seconds, 3),
         }
-        if self.json_sink:
-            counts["lines"] = self.json_sink.written()
-        if self.recording:
-            counts["recorded"], counts["unrecorded"] = self.recording.written(), self.recording.dropped()
-        if self.zmq_sink:
-            counts["published"] = self.zmq_sink.published()
-            counts["overflows"] = self.zmq_sink.overflows()
+        if self._json_sink:
+            counts["lines"] = self._json_sink.written()
+        if self._recording:
+            counts["recorded"], counts["unrecorded"] = self._recording.written(), self._recording.dropped()
+        if self._zmq_sink:
+            counts["published"] = self._zmq_sink.published()
+            counts["overflows"] = self._zmq_sink.overflows()
         return counts
 
-    def _complaints(self, counts):
-        """What is not accounted for."""
-        for name in self.dead:
+    def score(self) -> dict[str, Any] | None:
+        """The figures against the truth, of a simulation."""
+        return self._scorer.summary() if self._scorer else None
+
+    def complaints(self) -> Iterator[str]:
+        """What is not accounted for, in words."""
+        counts = self.counts()
+        for name in self._supervisor.dead:
             yield f"{name!r} has died, and what it had to do is not done; its error is above"
         answered = counts["solved"] + counts["bad"]
         if counts["frames"] != answered + counts["dropped"] + counts["unread"]:
             yield "the counts of frames do not add up"
         if counts.get("lines", answered) != answered:
             yield f"{answered - counts['lines']} of {answered} reports were not written"
-        if counts.get("unrecorded"):
-            yield f"{counts['unrecorded']} samples were not recorded: {self.recording.error() or 'slow disk'}"
-        if not self.signalled.is_set():
+        if self._recording and counts["unrecorded"]:
+            cause = self._recording.error() or "slow disk"
+            yield f"{counts['unrecorded']} samples were not recorded: {cause}"
+        if self._scorer and self._scorer.dropped():
+            yield f"{self._scorer.dropped()} messages were not scored"
+        if not self.is_stopped:
             yield from self._shortfalls(counts)
 
-    def _shortfalls(self, counts):
-        """What is lacking unless it was ended by a signal."""
+    def _make_sinks(self, settings: ReceptionSettings) -> None:
+        self._json_sink = json_sink(settings.json) if settings.json is not None else None
+        if self._json_sink and not self._source.live:  # nothing is lost by waiting for a slow reader
+            self._json_sink.set_close_timeout(float("inf"))
+        self._zmq_sink = zmq_sink(settings.zmq) if settings.zmq is not None else None
+        self._recording = None
+        if settings.record is not None:
+            self._recording = recording_sink(
+                settings.record, n_antennas=self._source.n_antennas, rate=self._source.rate
+            )
+        self._scorer = scorer() if isinstance(settings.input, SimulationInput) else None
+        self._sinks = [sink for sink in (self._json_sink, self._zmq_sink, self._scorer) if sink]
+
+    def _connect(self) -> Any:
+        flowgraph = gr.top_block("jadce-receive")
+        intake = self._framer or self._receiver
+        for stream, head in enumerate(self._heads):
+            chain = [head, *self._filters[stream : stream + 1]]
+            flowgraph.connect((self._source.block, stream), *chain, (intake, stream))
+            if self._recording:
+                flowgraph.connect(head, (self._recording, stream))
+        if self._framer:
+            flowgraph.connect(self._framer, self._receiver)
+        for sink in self._sinks:
+            for port in _PORTS:
+                flowgraph.msg_connect((self._receiver, port), (sink, "in"))
+        if self._scorer:
+            for port in _PORTS[:2]:
+                flowgraph.msg_connect((self._source.block, port), (self._scorer, "in"))
+        return flowgraph
+
+    def _blocks(self) -> list[Any]:
+        chain = [self._source.block, *self._heads, self._framer, self._recording, self._receiver]
+        return [block for block in chain if block] + self._sinks
+
+    def _watch(self, is_stopped: Callable[[], bool], progress: Progress, began: float) -> None:
+        """Wait for the end of the stream; end it when told, when all is silent, or a block has died."""
+        taken, heard = 0, began + START_DELAY_S
+        while self._supervisor.is_running() and not (is_stopped() or self._is_unread()):
+            self._supervisor.join(POLL_INTERVAL_S)
+            if taken != self._taken():
+                taken, heard = self._taken(), time.monotonic()
+            # A head is asked again, and ends, only when something more comes.
+            if self._find_dead() or taken >= self._limit or time.monotonic() > heard + self._idle:
+                break
+            progress.show(0, self._progress_text(time.monotonic() - began))
+        self.is_stopped = self._is_unread() or is_stopped()
+        for head in self._heads:
+            head.set_length(0)
+
+    def _is_unread(self) -> bool:
+        """Whether nobody reads the reports on, as with `| head`."""
+        return self._json_sink is not None and self._json_sink.broken()
+
+    def _find_dead(self) -> bool:
+        threads = _THREADS[: 1 + self._source.live]
+        return self._supervisor.find_dead(lambda: dead_threads(self._receiver, threads))
+
+    def _drain(self, is_stopped: Callable[[], bool]) -> None:
+        """Let all frames be answered, before what has not ended by itself is stopped, as a silent radio."""
+        deadline, settled = float("inf"), 0
+        while self._supervisor.is_running() and settled < _SETTLED_POLLS and time.monotonic() < deadline:
+            if is_stopped() or self.is_stopped or self._find_dead():
+                self.is_stopped = self.is_stopped or is_stopped()
+                self._stop_waiting_for_readers()
+                deadline = min(deadline, time.monotonic() + _DRAIN_TIMEOUT_S)
+            self._supervisor.join(POLL_INTERVAL_S)
+            settled = settled + 1 if self._is_settled() else 0
+
+    def _is_behind(self) -> bool:
+        """Whether a sink is so far behind that the frames of a file or a simulation are to wait."""
+        behind = (sink.waiting() > MAX_MESSAGES_WAITING for sink in self._sinks)
+        return self._waits_for_readers and any(behind)
+
+    def _stop_waiting_for_readers(self) -> None:
+        self._waits_for_readers = False
+        if self._json_sink:
+            self._json_sink.set_close_timeout(_DRAIN_TIMEOUT_S)
+
+    def _is_settled(self) -> bool:
+        status = self._receiver.status_dict()
+        answered = sum(status[f"frames_{name}"] for name in ("solved", "dropped", "bad"))
+        waiting = sum(sink.waiting() for sink in self._sinks)
+        return self._frames() == status["frames_in"] == answered and not waiting
+
+    def _progress_text(self, seconds: float) -> str:
+        done, dropped = self._receiver.frames_in(), self._receiver.frames_dropped()
+        return f"{done} frames, {done / max(seconds, 1e-3):.0f} a second, {dropped} dropped"
+
+    def _frames(self) -> int:
+        return self._framer.frames() if self._framer else self._receiver.frames_in()
+
+    def _taken(self) -> int:
+        return self._framer.samples() if self._framer else self._receiver.frames_in()
+
+    def _shortfalls(self, counts: dict[str, float]) -> Iterator[str]:
+        """What is lacking unless it was stopped."""
         if counts["unread"]:
             yield f"{counts['unread']} frames were left unread"
-        if not self.source.gives_frames and counts["samples"] != self.limit:
-            what = "came from the radio" if self.source.live else "were processed"
-            yield f"only {counts['samples']} of {self.limit} samples {what}"
+        if not self._source.gives_frames and counts["samples"] != self._limit:
+            what = "came from the radio" if self._source.live else "were processed"
+            yield f"only {counts['samples']} of {self._limit} samples {what}"
 
 
-def _asynchrony(args, rate):
-    """How far devices may be out of step; None if they are not."""
-    if args.max_delay is None and args.max_offset is None:
-        return None
-    max_offset = (args.max_offset or 0.0) * args.samples_per_symbol / rate
-    return Asynchrony(args.max_delay or 0, max_offset, args.cyclic_prefix > 0, args.roll_off)
-
-
-def _limit(args, slot_period, source):
+def _limit(settings: ReceptionSettings, source: Source) -> int:
     """Samples, or frames, after which to end."""
-    if source.gives_frames:
-        return args.slots or ENDLESS
-    limits = [args.slots * slot_period] if args.slots else []
-    limits += [max(round(min(args.duration * source.rate, ENDLESS)), 1)] if args.duration else []
+    if settings.grid is None:
+        return settings.n_slots or ENDLESS
+    limits = [settings.n_slots * settings.grid.slot_period] if settings.n_slots else []
+    if settings.duration:
+        limits.append(max(round(min(settings.duration * source.rate, ENDLESS)), 1))
     return min([*limits, ENDLESS, source.n_samples])
 
 
-def _idle(args, source, limit):
+def _idle(settings: ReceptionSettings, source: Source, limit: int) -> float:
     """Seconds of silence after which to end."""
     if source.gives_frames:
-        return args.idle or float("inf")
-    return _SILENCE if source.live and limit < ENDLESS else float("inf")
+        return settings.idle or float("inf")
+    return _SILENCE_S if source.live and limit < ENDLESS else float("inf")
 
 
-def _say(text):
-    print(text, file=sys.stderr)
+def _say_counts(reception: Reception) -> None:
+    counts = reception.counts()
+    say(" ".join(f"{name}={value}" for name, value in counts.items()))
+    if counts["samples"] and not counts["frames"]:
+        say("jadce-receive: no slot had its pilot in these samples: see --slot-origin and --slot-period")
+    if score := reception.score():
+        say("\n".join(score_lines(score)))

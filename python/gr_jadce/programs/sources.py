@@ -1,63 +1,103 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where `jadce-receive` takes its samples from, or its frames."""
+"""Where a reception takes its samples from, or its frames."""
+
+import os
+from dataclasses import dataclass
 
 from gnuradio import gr
 
 from ..blocks.recording_source import recording_source
 from ..blocks.uplink_source import uplink_source
+from ..checks import check_integer, check_positive
+from ..pilots.book import PilotBook
 from ..radio.source import Source
-from ..radio.usrp import open_receivers
+from ..radio.usrp import UsrpSettings, open_receivers
 from ..reports.publishing import full_address
-from . import command_line
+from ..uplink.simulation import Scenario
 
-_FRAMES_TIMEOUT = 100  # milliseconds between two looks at whether to stop
+_FRAMES_TIMEOUT_MS = 100  # between two looks at whether to stop
 _FRAMES_QUEUE = 2  # messages of frames that wait here; more would be lost with this receiver
 
 
-def open_source(args, book, slot_period) -> Source:
-    """The source that the options of `jadce-receive` name.
+@dataclass(frozen=True)
+class RecordingInput:
+    """The samples of a SigMF recording; M as recorded, or checked if `n_antennas` is given."""
+
+    path: str | os.PathLike
+    n_antennas: int | None = None
+
+
+@dataclass(frozen=True)
+class SimulationInput:
+    """A simulated uplink of a scenario, which is scored against its truth."""
+
+    scenario: Scenario
+    slot_period: int
+    n_slots: int = 1000
+    rate: float = 1e6
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_integer("n_slots", self.n_slots, 1)
+        check_positive("rate", self.rate)
+
+
+@dataclass(frozen=True)
+class FramesInput:
+    """The frames of a pilot_framer elsewhere, from its ZMQ PUSH Sink at an address."""
+
+    address: str | int
+    n_antennas: int = 1
+
+
+Input = RecordingInput | SimulationInput | FramesInput | UsrpSettings
+
+
+def open_source(input: Input, book: PilotBook) -> Source:
+    """The source that settings name.
 
     Raises
     ------
     ValueError, OSError
         If it is not there or not what was asked for; the message says which.
     """
-    if args.recording is not None:
-        block = recording_source(args.recording, args.antennas or 0)
+    if isinstance(input, RecordingInput):
+        block = recording_source(input.path, input.n_antennas or 0)
         return Source(block, block.n_antennas(), block.sample_rate(), block.n_samples())
-    if args.simulate:
-        return _simulated(args, book, slot_period)
-    return _opened("--frames", _frames, args, book) if args.frames is not None else open_usrp(args)
+    if isinstance(input, SimulationInput):
+        return _simulation(input)
+    return _frames(input, book) if isinstance(input, FramesInput) else open_receivers(input)
 
 
-def open_usrp(args) -> Source:
-    """The USRPs that the options of `command_line.add_usrp_options` and ``--antennas`` describe."""
-    return _opened("--usrp", open_receivers, args)
-
-
-def _opened(name, opened, *args):
-    try:
-        return opened(*args)
-    except (RuntimeError, ImportError) as error:
-        raise ValueError(f"{name}: {' '.join(str(error).split())}") from error
-
-
-def _simulated(args, book, slot_period):
-    scenario = command_line.uplink_scenario(args, book)
-    n_slots, rate = args.slots or 1000, args.rate or 1e6
+def _simulation(input: SimulationInput) -> Source:
+    scenario = input.scenario
     block = uplink_source(
-        scenario.pilots, scenario.n_antennas, scenario.activity_rate,
-        n_active=scenario.n_active, snr_db=scenario.snr_db, power_spread_db=scenario.power_spread_db,
-        slot_period=slot_period, n_slots=n_slots, rate=rate, seed=args.seed,
-    )  # fmt: skip
-    return Source(block, scenario.n_antennas, rate, n_slots * slot_period)
+        scenario.pilots,
+        scenario.n_antennas,
+        scenario.activity_rate,
+        n_active=scenario.n_active,
+        snr_db=scenario.snr_db,
+        power_spread_db=scenario.power_spread_db,
+        slot_period=input.slot_period,
+        n_slots=input.n_slots,
+        rate=input.rate,
+        seed=input.seed,
+    )
+    return Source(block, scenario.n_antennas, input.rate, input.n_slots * input.slot_period)
 
 
-def _frames(args, book):
-    from gnuradio import zeromq
-
-    n_antennas = args.antennas or 1
-    length = book.pilot_length * n_antennas
-    address = full_address(args.frames)
-    block = zeromq.pull_source(gr.sizeof_gr_complex, length, address, _FRAMES_TIMEOUT, True, _FRAMES_QUEUE)
-    return Source(block, n_antennas, gives_frames=True)
+def _frames(input: FramesInput, book: PilotBook) -> Source:
+    try:
+        from gnuradio import zeromq
+    except ImportError as error:
+        raise ValueError(f"frames: {error}") from error
+    length = book.pilot_length * input.n_antennas
+    block = zeromq.pull_source(
+        gr.sizeof_gr_complex,
+        length,
+        full_address(input.address),
+        _FRAMES_TIMEOUT_MS,
+        True,
+        _FRAMES_QUEUE,
+    )
+    return Source(block, input.n_antennas, gives_frames=True)

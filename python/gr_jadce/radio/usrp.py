@@ -1,48 +1,120 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""USRPs set up by the options of the programs."""
+"""USRPs, set up to receive or to transmit."""
 
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
+from ..checks import check_integer, check_positive
 from .source import Source
 
-START_DELAY = 1.0  # seconds from the end of the set-up to a radio's first sample
+START_DELAY_S = 1.0  # from the end of the set-up to a radio's first sample
 
 
-def open_receivers(args) -> Source:
-    """The USRPs that receive, as the options of `command_line.add_usrp_options` and ``--antennas`` say."""
-    from gnuradio import uhd
+@dataclass(frozen=True)
+class UsrpSettings:
+    """What a USRP is set to.
 
-    n_antennas = args.antennas or 1
-    stream = uhd.stream_args(cpu_format="fc32", channels=list(range(n_antennas)))
-    usrp = uhd.usrp_source(args.usrp, stream)
+    Parameters
+    ----------
+    address : str
+        UHD device address, ``"addr0=…,addr1=…"``; empty for the first that is found.
+    rate : float
+        Samples a second.
+    frequencies, gains : sequence of float
+        Hz and dB, one value for all antennas or one for each.
+    n_antennas : int
+        M, the channels of a receiver; a transmitter has one.
+    antenna_port, subdev, clock_source, time_source : str, optional
+        UHD's names of the antenna port, of the channels of each board, of the 10 MHz reference and of
+        the pulse per second; the device's own choice where not given.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range; the message names it.
+    """
+
+    address: str
+    rate: float
+    frequencies: Sequence[float]
+    gains: Sequence[float] = (0.0,)
+    n_antennas: int = 1
+    antenna_port: str | None = None
+    subdev: str | None = None
+    clock_source: str | None = None
+    time_source: str | None = None
+
+    def __post_init__(self) -> None:
+        check_positive("rate", self.rate)
+        check_integer("n_antennas", self.n_antennas, 1)
+        for name in ("frequencies", "gains"):
+            if len(getattr(self, name)) not in (1, self.n_antennas):
+                wanted = f"one value or {self.n_antennas}" if self.n_antennas > 1 else "one value"
+                raise ValueError(f"{name}: expected {wanted}, got {len(getattr(self, name))}")
+
+
+def open_receivers(settings: UsrpSettings) -> Source:
+    """The USRPs that receive; ValueError where they are not there."""
+    with _named_errors(settings.address):
+        from gnuradio import uhd
+
+        channels = list(range(settings.n_antennas))
+        usrp = uhd.usrp_source(settings.address, uhd.stream_args(cpu_format="fc32", channels=channels))
+        _set_up(usrp, settings, channels)
+        _set_time(usrp, uhd.time_spec, settings.time_source)
+        usrp.set_start_time(usrp.get_time_now() + uhd.time_spec(START_DELAY_S))
+    return Source(usrp, settings.n_antennas, usrp.get_samp_rate(), live=True)
+
+
+def open_transmitter(settings: UsrpSettings) -> Any:
+    """The USRP that transmits; ValueError where it is not there."""
+    with _named_errors(settings.address):
+        from gnuradio import uhd
+
+        usrp = uhd.usrp_sink(settings.address, uhd.stream_args(cpu_format="fc32", channels=[0]), "")
+        _set_up(usrp, settings, [0])
+        _set_time(usrp, uhd.time_spec, settings.time_source)
+    return usrp
+
+
+def device_time(usrp: Any) -> float:
+    """Device time now, seconds."""
+    return usrp.get_time_now().get_real_secs()
+
+
+@contextmanager
+def _named_errors(address: str) -> Iterator[None]:
+    """What UHD raises becomes a ValueError of one line."""
+    try:
+        yield
+    except (RuntimeError, ImportError) as error:
+        raise ValueError(f"usrp {address!r}: {' '.join(str(error).split())}") from error
+
+
+def _set_up(usrp: Any, settings: UsrpSettings, channels: Sequence[int]) -> None:
     for board in range(usrp.get_num_mboards()):
-        set_up_board(usrp, board, args)
-    usrp.set_samp_rate(args.rate)
-    frequencies, gains = (
-        _per_channel(args.freq, n_antennas, "--freq"),
-        _per_channel(args.gain, n_antennas, "--gain"),
-    )
-    for channel in range(n_antennas):
-        if args.antenna_port:
-            usrp.set_antenna(args.antenna_port, channel)
-        usrp.set_center_freq(frequencies[channel], channel)
-        usrp.set_gain(gains[channel], channel)
-    set_time(usrp, uhd.time_spec, args.time_source)
-    usrp.set_start_time(usrp.get_time_now() + uhd.time_spec(START_DELAY))
-    return Source(usrp, n_antennas, usrp.get_samp_rate(), live=True)
+        _set_up_board(usrp, board, settings)
+    usrp.set_samp_rate(settings.rate)
+    for channel in channels:
+        if settings.antenna_port:
+            usrp.set_antenna(settings.antenna_port, channel)
+        usrp.set_center_freq(_of_channel(settings.frequencies, channel), channel)
+        usrp.set_gain(_of_channel(settings.gains, channel), channel)
 
 
-def set_up_board(usrp, board, args):
-    """Set what the options say of a board's clock, time source and channels."""
-    if args.clock_source:
-        usrp.set_clock_source(args.clock_source, board)
-    if args.time_source:
-        usrp.set_time_source(args.time_source, board)
-    if args.subdev:
-        usrp.set_subdev_spec(args.subdev, board)
+def _set_up_board(usrp: Any, board: int, settings: UsrpSettings) -> None:
+    if settings.clock_source:
+        usrp.set_clock_source(settings.clock_source, board)
+    if settings.time_source:
+        usrp.set_time_source(settings.time_source, board)
+    if settings.subdev:
+        usrp.set_subdev_spec(settings.subdev, board)
 
 
-def set_time(usrp, time_spec, time_source):
+def _set_time(usrp: Any, time_spec: Callable, time_source: str | None) -> None:
     """Set the device time to this host's, on all boards at the same pulse if there are several."""
     if usrp.get_num_mboards() == 1 and time_source in (None, "internal"):
         usrp.set_time_now(time_spec(time.time()))
@@ -50,31 +122,5 @@ def set_time(usrp, time_spec, time_source):
         usrp.set_time_unknown_pps(time_spec(int(time.time()) + 2))
 
 
-def _per_channel(values, n_antennas, name):
-    if len(values) not in (1, n_antennas):
-        raise ValueError(f"{name}: expected one value or {n_antennas}, got {len(values)}")
-    return values * n_antennas if len(values) == 1 else values
-
-
-def open_transmitter(args):
-    """The USRP that transmits; ValueError where it is not there."""
-    try:
-        from gnuradio import uhd
-
-        usrp = uhd.usrp_sink(args.usrp, uhd.stream_args(cpu_format="fc32", channels=[0]), "")
-        for board in range(usrp.get_num_mboards()):
-            set_up_board(usrp, board, args)
-        usrp.set_samp_rate(args.rate)
-        usrp.set_center_freq(args.freq[0])
-        usrp.set_gain(args.gain[0])
-        if args.antenna_port:
-            usrp.set_antenna(args.antenna_port)
-        set_time(usrp, uhd.time_spec, args.time_source)
-    except (RuntimeError, ImportError) as error:
-        raise ValueError(f"--usrp: {' '.join(str(error).split())}") from error
-    return usrp
-
-
-def device_time(usrp) -> float:
-    """Device time now, seconds."""
-    return usrp.get_time_now().get_real_secs()
+def _of_channel(values: Sequence[float], channel: int) -> float:
+    return values[channel] if len(values) > 1 else values[0]

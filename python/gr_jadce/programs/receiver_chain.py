@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The blocks of a reception, from the head of its source to the receiver, made from its settings."""
+
+from typing import Any
+
+from gnuradio import blocks, gr
+
+from ..blocks.pilot_framer import pilot_framer
+from ..blocks.receiver import receiver
+from ..detection.asynchrony import Asynchrony
+from ..pilots.book import PilotBook
+from ..radio.source import Source
+from .settings import ReceptionSettings
+
+
+def framer_of(settings: ReceptionSettings, book: PilotBook, source: Source) -> pilot_framer:
+    """The block that cuts frames out of the samples of a source."""
+    grid, waveform = settings.grid, settings.waveform
+    if grid is None:
+        raise ValueError("grid: expected a SlotGrid, got none")
+    delay = waveform.offset if waveform else 0
+    return pilot_framer(
+        book.pilot_length,
+        source.n_antennas,
+        grid.slot_period,
+        slot_origin=grid.slot_origin,
+        offset=grid.offset + delay,
+        rate=source.rate,
+        samples_per_symbol=waveform.samples_per_symbol if waveform else 1,
+        guard_start=grid.guard_start,
+        guard_length=grid.guard_length,
+        delay=delay,
+    )
+
+
+def receiver_of(settings: ReceptionSettings, book: PilotBook, source: Source) -> receiver:
+    """The receiver; behind a live source it drops what it cannot keep up with."""
+    return receiver(
+        book,
+        source.n_antennas,
+        estimator=settings.estimator,
+        estimator_options=dict(settings.estimator_options),
+        false_alarm=settings.false_alarm,
+        noise_var=settings.noise_var,
+        on_overload="drop" if source.live else "block",
+        max_batch=256 if source.live else 64,
+        noise_memory=settings.noise_memory,
+        asynchrony=_asynchrony(settings, source.rate),
+    )
+
+
+def heads_of(book: PilotBook, source: Source, limit: int) -> list[Any]:
+    """Blocks that end live streams after what is wanted, and any stream when it is stopped."""
+    n_streams = 1 if source.gives_frames else source.n_antennas
+    length = book.pilot_length * source.n_antennas if source.gives_frames else 1
+    return [blocks.head(gr.sizeof_gr_complex * length, limit) for _ in range(n_streams)]
+
+
+def _asynchrony(settings: ReceptionSettings, rate: float) -> Asynchrony | None:
+    """How far devices may be out of step; None if they are not."""
+    waveform = settings.waveform
+    if waveform is None or (settings.max_delay is None and settings.max_offset is None):
+        return None
+    max_offset = (settings.max_offset or 0.0) * waveform.samples_per_symbol / rate
+    return Asynchrony(settings.max_delay or 0, max_offset, waveform.cyclic_prefix > 0, waveform.roll_off)

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a reception and a transmission are set to."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ..radio.usrp import UsrpSettings
+from ..waveform import Waveform
+from .sources import FramesInput, RecordingInput, SimulationInput
+
+Path = str | os.PathLike
+SlotOrigin = Literal["first"] | tuple[int, float]
+
+
+@dataclass(frozen=True)
+class SlotGrid:
+    """Where in the samples the slots are: arguments of `blocks.pilot_framer`, in samples."""
+
+    slot_period: int
+    slot_origin: SlotOrigin = "first"
+    offset: int = 0
+    guard_start: int = 0
+    guard_length: int = 0
+
+
+@dataclass(frozen=True)
+class ReceptionSettings:
+    """A reception: from an input to its reports.
+
+    Parameters
+    ----------
+    input : RecordingInput, SimulationInput, FramesInput or UsrpSettings
+        Where samples or frames come from.
+    grid : SlotGrid, optional
+        The slots; needed unless frames come in.
+    estimator : str
+        A name in `gr_jadce.estimators.ESTIMATORS`, or the path of a network's weights.
+    estimator_options : mapping
+        Its options.
+    false_alarm : float
+        Wanted probability that an inactive device is reported active.
+    noise_var : float
+        Noise variance of a received sample; 0 if unknown.
+    noise_memory : int
+        Slots whose median noise variance is told to the estimator; 0 for none.
+    waveform : Waveform, optional
+        Shaped pulses; None where the input has one sample a symbol.
+    max_delay : int, optional
+        Symbols by which devices may be late; None if all are in step.
+    max_offset : float, optional
+        Hz by which their carriers may be off; None if none is.
+    n_slots : int, optional
+        End after so many slots or frames.
+    duration : float, optional
+        End after the samples of so many seconds.
+    idle : float, optional
+        With frames from elsewhere, end when none has come for so many seconds.
+    json : path or int, optional
+        File, or descriptor, that reports are written to as JSON lines.
+    record : path, optional
+        SigMF recording of the samples.
+    zmq : str or int, optional
+        Address that reports and statuses are published at.
+    """
+
+    input: RecordingInput | SimulationInput | FramesInput | UsrpSettings
+    grid: SlotGrid | None = None
+    estimator: str = "unrolled"
+    estimator_options: Mapping[str, Any] = field(default_factory=dict)
+    false_alarm: float = 1e-3
+    noise_var: float = 0.0
+    noise_memory: int = 0
+    waveform: Waveform | None = None
+    max_delay: int | None = None
+    max_offset: float | None = None
+    n_slots: int | None = None
+    duration: float | None = None
+    idle: float | None = None
+    json: Path | int | None = None
+    record: Path | None = None
+    zmq: str | int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.grid is None) != isinstance(self.input, FramesInput):
+            raise ValueError("grid: expected with samples, and not with frames from elsewhere")
+        if self.waveform is None and (self.max_delay, self.max_offset) != (None, None):
+            raise ValueError("waveform: expected with max_delay and max_offset, got none")
+
+
+@dataclass(frozen=True)
+class TransmissionSettings:
+    """A transmission: from the bursts of some devices to a USRP or a recording.
+
+    Parameters
+    ----------
+    devices : sequence of int
+        Those to transmit for.
+    slot_period : int
+        Samples from slot to slot.
+    usrp : UsrpSettings, optional
+        The radio to transmit by.
+    recording : path, optional
+        The SigMF recording to write, if there is no radio.
+    slot_origin : "first" or (int, float)
+        Start of slot 0: a whole second soon, in a recording 0; or a device time.
+    n_slots : int, optional
+        End after so many slots.
+    activity : float, int or path
+        Probability that a device is active in a slot; or each once in so many slots; or a script.
+    backoff_db : float
+        Mean power of a burst below full scale.
+    waveform : Waveform
+        The pulses.
+    rate, frequency : float
+        Of a recording.
+    seed : int
+        Of the random activity.
+    truth : path, optional
+        File of who was active in which slot, as JSON lines.
+    """
+
+    devices: Sequence[int]
+    slot_period: int
+    usrp: UsrpSettings | None = None
+    recording: Path | None = None
+    slot_origin: SlotOrigin = "first"
+    n_slots: int | None = None
+    activity: float | str | os.PathLike = 0.1
+    backoff_db: float = 12.0
+    waveform: Waveform = field(default_factory=Waveform)
+    rate: float = 1e6
+    frequency: float = 0.0
+    seed: int = 0
+    truth: Path | None = None
+
+    def __post_init__(self) -> None:
+        if (self.usrp is None) == (self.recording is None):
+            raise ValueError("recording: expected either this or usrp, and not both")
