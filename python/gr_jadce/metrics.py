@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass, fields
 from math import inf, nan, sqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,11 +16,10 @@ _Z95 = 1.96  # standard deviations either side of a Gaussian's mean that hold 95
 class _Sums:
     """What a dataclass of sums over frames has in common: sums of different frames add up."""
 
-    def merge(self, other):
+    def merge(self, other: Any) -> None:
         """Add the sums over other frames."""
-        for field in fields(self):
-            name = field.name
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for field in fields(other):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
 
 
 @dataclass

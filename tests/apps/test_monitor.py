@@ -41,6 +41,14 @@ def test_standard_input_ends_it(app, reports):
     assert process.stdout.splitlines()[-1].endswith("source: ended")
 
 
+@pytest.mark.parametrize("name", ["\ud800", "\x1b[2J", "a\nb"], ids=["surrogate", "escape", "newline"])
+def test_names_from_the_network_neither_end_it_nor_reach_the_terminal(app, tmp_path, name):
+    (tmp_path / "out.jsonl").write_text(to_json(make_report(frame_id=1, estimator=name)) + "\n")
+    process = app("jadce-monitor", "--json", "out.jsonl", "--once")
+    assert (process.returncode, process.stderr, process.stdout.count("\n")) == (0, "", 1)
+    assert f"Estimator: {repr(name)[1:-1]}" in process.stdout
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_without_a_terminal_it_prints_a_line_a_second_until_a_signal(start_app, reports, number):
     process = start_app("jadce-monitor", "--json", "out.jsonl")
@@ -96,7 +104,7 @@ def test_in_a_terminal_it_draws_follows_the_size_and_leaves_all_as_it_was(enviro
     [
         (["--json", "absent.jsonl"], ["absent.jsonl", "No such file"]),
         (["--json", "out.jsonl", "--once", "--truth", "absent"], ["absent", "No such file"]),
-        (["--json", "out.jsonl", "--once", "--truth", "broken"], ["broken, line 1", "report"]),
+        (["--json", "out.jsonl", "--once", "--truth", "broken"], ["broken", "no frame_id"]),
         (["--zmq", "here"], ["address", "'here'"]),
     ],
 )

@@ -118,11 +118,25 @@ def test_a_first_frame_without_devices_is_drawn(application, change):
     assert monitor.counts().frames == 1
 
 
+def test_numpy_scalars_are_numbers():
+    monitor = activity_monitor(frames=np.int64(5), update_time=np.float32(0.5))
+    publish(frames(3), monitor)
+    assert monitor.counts().frames == 3
+
+
 def test_arguments_are_checked():
     with pytest.raises(ValueError, match="frames"):
         activity_monitor(frames=1)
     with pytest.raises(ValueError, match="update_time"):
         activity_monitor(update_time=0.0)
+
+
+def test_names_from_the_network_are_no_markup(application):
+    monitor = activity_monitor(name="<i>")
+    publish(to_pmts(make_report(estimator="<img src=x>\x1b")), monitor)
+    window, _ = shown(monitor, application)
+    texts = " ".join(label.text() for label in window.findChildren(WIDGETS.QLabel))
+    assert "&lt;img src=x&gt;\\x1b" in texts and "<b>&lt;i&gt;</b>" in texts
 
 
 def test_a_slow_window_is_drawn_less_often(application, monkeypatch):

@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+from compiled import compiled_kernel
 
 from gr_jadce import Scenario, decide, make_pilots, pc_admm, simulate
 from gr_jadce.detection.decide import decide_rows
@@ -14,7 +15,7 @@ BOOK = make_pilots("gaussian", 100, 40, seed=1)
 @pytest.mark.parametrize("posterior_mean", [False, True])
 def test_rows_are_those_of_the_active_devices(backend, posterior_mean):
     if backend == "kernel":
-        pytest.importorskip("gr_jadce._kernel")
+        compiled_kernel()
     uplink = simulate(Scenario(BOOK, 4, snr_db=15.0), 12, seed=5)
     estimate = pc_admm(BOOK)(uplink.received)._replace(posterior_mean=posterior_mean)
     decision = decide(estimate, uplink.received, BOOK, backend=backend)
@@ -34,7 +35,7 @@ def test_rows_are_those_of_the_active_devices(backend, posterior_mean):
 @pytest.mark.parametrize("backend", ["numpy", "kernel"])
 def test_no_frame_has_no_rows(backend):
     if backend == "kernel":
-        pytest.importorskip("gr_jadce._kernel")
+        compiled_kernel()
     estimate = pc_admm(BOOK)(np.zeros((0, BOOK.pilot_length, 2), np.complex64))
     rows = decide_rows(
         estimate, np.zeros((0, BOOK.pilot_length, 2), np.complex64), BOOK, 1e-3, backend=backend

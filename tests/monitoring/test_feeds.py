@@ -20,6 +20,10 @@ def lines_of(*frames):
     return b"".join(to_json(make_report(frame_id=k)).encode() + b"\n" for k in frames)
 
 
+def truth_lines(frames):
+    return [to_json(make_report(frame_id=k, estimator="truth")) + "\n" for k in frames]
+
+
 def wait_until(condition):
     give_up = time.monotonic() + 20
     while not condition():
@@ -33,7 +37,7 @@ def monitor():
 
 
 def read(monitor, data, truth=()):
-    feed = FileFeed(monitor, io.BytesIO(data), False, truth)
+    feed = FileFeed(monitor, io.BytesIO(data), follow=False, truth=truth)
     feed.start()
     wait_until(lambda: feed.ended)
     feed.close()
@@ -52,9 +56,23 @@ def test_lines_that_are_no_reports_are_counted(monitor):
 
 
 def test_truth_comes_before_its_report(monitor):
-    truth = [make_report(frame_id=k, estimator="truth") for k in range(10)]
-    read(monitor, lines_of(2, 3, 7), truth)
+    read(monitor, lines_of(2, 3, 7), truth_lines(range(10)))
     assert (monitor.counts().frames_scored, monitor.counts().missed) == (3, 0)
+
+
+def test_torn_lines_of_the_truth_are_skipped_and_counted(monitor):
+    truth = truth_lines(range(5))
+    truth[2] = truth[2][:60] + truth[3]
+    feed = read(monitor, lines_of(*range(5)), truth)
+    assert (feed.bad_truth_lines, feed.error, monitor.counts().frames) == (1, None, 5)
+    assert (monitor.counts().frames_scored, monitor.counts().missed) == (4, 0)
+
+
+@pytest.mark.parametrize("value", ["null", '"x"', "1e400", "-5", "2.5", "true", "[]", str(2**64)])
+def test_totals_of_a_status_that_are_no_counts_are_refused(monitor, value):
+    status = f'{{"receiver_status": {{"gaps": 3, "frames_dropped": {value}}}}}\n'
+    feed = read(monitor, lines_of(1) + status.encode())
+    assert (feed.bad_lines, feed.error, monitor.figures().gaps) == (1, None, 0)
 
 
 def test_a_truth_that_cannot_be_read_is_an_error(monitor):
@@ -71,7 +89,7 @@ def test_a_growing_file_is_followed_and_one_begun_anew_too(monitor, tmp_path):
     path = tmp_path / "out.jsonl"
     path.write_bytes(lines_of(0)[:50])
     with open(path, "rb") as file:
-        feed = FileFeed(monitor, file, True)
+        feed = FileFeed(monitor, file, follow=True)
         feed.start()
         with open(path, "ab") as writer:
             writer.write(lines_of(0)[50:] + lines_of(1, 2))
@@ -88,7 +106,7 @@ def test_a_named_pipe_ends_with_its_writer(monitor, tmp_path):
     writer = threading.Thread(target=path.write_bytes, args=(lines_of(1, 2),))
     writer.start()
     with open(path, "rb") as file:
-        feed = FileFeed(monitor, file, True)
+        feed = FileFeed(monitor, file, follow=True)
         feed.start()
         wait_until(lambda: feed.ended)
         feed.close()

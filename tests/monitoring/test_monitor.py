@@ -8,17 +8,15 @@ import numpy as np
 import pytest
 from reports import make_report
 
-from gr_jadce.monitoring.monitor import (
+from gr_jadce.monitoring.monitor import Monitor
+from gr_jadce.monitoring.raster import (
     BAD_INPUT,
     FALSE_ALARM,
     MISS,
-    NO_ANSWER,
     NOTHING,
     QUIET,
     STRONGEST,
     WEAKEST,
-    Monitor,
-    Raster,
 )
 from gr_jadce.reports.scoring import Score
 
@@ -42,45 +40,8 @@ def found(k, device=(), truth=False, **changes):
 def monitored(*reports, n_frames=4):
     monitor = Monitor(n_frames)
     for report in reports:
-        monitor.add(report)
+        monitor.push(report)
     return monitor
-
-
-def put(raster, *slots):
-    for k in slots:
-        raster.put(k)
-        raster.mark(np.array([0]), WEAKEST + k % 100)
-    return raster.cells()[:, 0].tolist()
-
-
-def test_raster_scrolls():
-    assert put(Raster(3, 2), 10) == [NOTHING, NOTHING, WEAKEST + 10]
-    assert put(Raster(3, 2), 10, 11, 12, 13) == [WEAKEST + 11, WEAKEST + 12, WEAKEST + 13]
-
-
-def test_slots_without_answer_show():
-    assert put(Raster(4, 2), 10, 13) == [WEAKEST + 10, NO_ANSWER, NO_ANSWER, WEAKEST + 13]
-
-
-def test_a_late_frame_takes_its_place():
-    assert put(Raster(4, 2), 10, 13, 11) == [WEAKEST + 10, WEAKEST + 11, NO_ANSWER, WEAKEST + 13]
-
-
-@pytest.mark.parametrize("k", [4, 16, 2**63 + 1])
-def test_a_frame_far_away_starts_the_raster_anew(k):
-    cells = put(Raster(4, 2), 8, 9, 10, k)
-    assert cells == [NOTHING, NOTHING, NOTHING, WEAKEST + k % 100]
-    assert put(Raster(4, 2), 10, k, k + 1) == [NOTHING, NOTHING, WEAKEST + k % 100, WEAKEST + (k + 1) % 100]
-
-
-def test_the_raster_of_many_devices_is_bounded():
-    raster = Raster(5, 10**6)
-    raster.put(0)
-    raster.mark(np.array([0, 1, 999_999]), np.array([9, 7, 8], np.uint8))
-    cells = raster.cells()[-1]
-    assert len(cells) <= 4096
-    assert (cells[0], cells[-1], np.count_nonzero(cells != QUIET)) == (9, 8, 2)
-    assert len(cells) * raster.devices_per_cell >= 10**6
 
 
 def test_hits_misses_and_false_alarms_are_told_apart():
@@ -110,8 +71,8 @@ def test_counts_agree_with_the_score():
     for k in range(200):
         truth, report = (found(k, np.flatnonzero(rng.random(200) < p), p == 0.1) for p in (0.1, 0.12))
         score.add(truth, report)
-        monitor.add(truth)
-        monitor.add(report)
+        monitor.push(truth)
+        monitor.push(report)
     counts = monitor.counts()
     assert counts.frames == counts.frames_scored == 200
     assert counts.missed / counts.active == score.miss_probability()
@@ -138,7 +99,7 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(change):
     for name, value in change.items():
         object.__setattr__(report, name, value)
     with pytest.raises(ValueError, match=next(iter(change))):
-        monitor.add(report)
+        monitor.push(report)
     assert (monitor.raster()[0].tobytes(), monitor.counts(), repr(monitor.figures())) == before
 
 
@@ -146,7 +107,7 @@ def test_figures():
     assert Monitor().figures() is None
     reports = [found(k, snr_db=snr, solve_time=2e-3) for k, snr in enumerate((5.0, nan, 8.0, 9.0))]
     monitor = monitored(*reports)
-    monitor.add_status({"slots_lost": 5, "gaps": 2, "frames_dropped": 3, "backlog": 1})
+    monitor.push_status({"slots_lost": 5, "gaps": 2, "frames_dropped": 3, "backlog": 1})
     figures = monitor.figures()
     assert (figures.frame_id, figures.n_devices, figures.estimator) == (3, 200, "pc_admm")
     assert (figures.snr_db, figures.solve_time) == (8.0, 2e-3)
@@ -165,7 +126,7 @@ def test_changes_tell_whether_there_is_something_new():
     before = monitor.changes()
     monitor.raster(), monitor.figures()
     assert monitor.changes() == before
-    monitor.add(replace(found(1), frame_id=2))
+    monitor.push(replace(found(1), frame_id=2))
     assert monitor.changes() != before
 
 

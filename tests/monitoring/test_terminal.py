@@ -24,7 +24,7 @@ def found(k, device, truth=False):
 def monitor():
     monitor = Monitor(50)
     for report in (found(1, [0, 3], truth=True), found(1, [0, 11]), found(2, [5])):
-        monitor.add(report)
+        monitor.push(report)
     return monitor
 
 
@@ -36,13 +36,13 @@ def plain(lines):
 @pytest.mark.parametrize("size", [(80, 24), (200, 60), (40, 12), (20, 5), (10, 2), (2, 1)])
 def test_it_fits_any_terminal(monitor, size, colour):
     width, height = size
-    lines = plain(screen(monitor, "jadce-monitor 5555", STATE, width, height, colour))
+    lines = plain(screen(monitor, "jadce-monitor 5555", STATE, width=width, height=height, colour=colour))
     assert len(lines) <= height
     assert all(len(line) <= width for line in lines), lines
 
 
 def test_letters_show_what_became_of_each_device(monitor):
-    lines = screen(monitor, "title", STATE, 80, 40, colour=False)
+    lines = screen(monitor, "title", STATE, width=80, height=40, colour=False)
     rows = [line for line in lines if line.endswith((".", "o", "O", "F", "M"))]
     newest = [line[-2:] for line in rows]  # the slots 1 and 2
     assert len(newest) == 12
@@ -51,7 +51,7 @@ def test_letters_show_what_became_of_each_device(monitor):
 
 
 def test_colour_shows_two_devices_a_line(monitor):
-    lines = screen(monitor, "title", STATE, 80, 40)
+    lines = screen(monitor, "title", STATE, width=80, height=40)
     rows = [line for line in lines if "▀" in line]
     assert len(rows) == 6
     assert "38;5;234;48;5;227m▀" in rows[1]  # device 2 quiet, device 3 missed
@@ -59,7 +59,7 @@ def test_colour_shows_two_devices_a_line(monitor):
 
 
 def test_figures_and_source_are_told(monitor):
-    text = "\n".join(plain(screen(monitor, "title", ("not connected to x", True), 100, 30)))
+    text = "\n".join(plain(screen(monitor, "title", ("not connected to x", True), width=100, height=30)))
     for words in (
         "title  not connected to x",
         "Frames 2",
@@ -74,13 +74,25 @@ def test_figures_and_source_are_told(monitor):
 
 
 def test_before_the_first_report():
-    assert "waiting for the first report" in plain(screen(Monitor(), "t", STATE, 80, 24))
+    assert "waiting for the first report" in plain(screen(Monitor(), "t", STATE, width=80, height=24))
     assert summary(Monitor(), STATE) == "no report yet, receiving"
 
 
 def test_many_devices_are_pooled():
     monitor = Monitor(50)
-    monitor.add(make_report(n_devices=10_000))
-    lines = plain(screen(monitor, "t", STATE, 80, 24))
+    monitor.push(make_report(n_devices=10_000))
+    lines = plain(screen(monitor, "t", STATE, width=80, height=24))
     assert len(lines) <= 24
     assert any(re.search(r"\d+ devices a row", line) for line in lines)
+
+
+@pytest.mark.parametrize("name", ["\ud800", "\x1b[2J\x07", "a\nb", "\u202eabc", "x" * 10**6])
+def test_text_from_the_network_is_shown_as_printable_text(name):
+    monitor = Monitor(50)
+    monitor.push(make_report(estimator=name))
+    lines = screen(monitor, name, (name, True), width=10**4, height=30, colour=False)
+    for line in (*lines, summary(monitor, ("receiving", False))):
+        assert line.isprintable()
+        line.encode()
+    assert len(summary(monitor, STATE)) < 1000
+    assert len(name) > 80 or repr(name)[1:-1] in lines[0]

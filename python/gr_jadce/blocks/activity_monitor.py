@@ -3,16 +3,20 @@
 
 from time import sleep
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pmt
+from numpy.typing import NDArray
 
+from ..checks import check_integer, check_positive
+from ..monitoring.figures import Counts, Figures
 from ..monitoring.monitor import Monitor
 from ..reports.pdus import activity_from_pmt, channel_from_pmt
 from .support.report_sink import report_sink
 
 _PORT, _FRAME_ID = pmt.intern("in"), pmt.intern("frame_id")
-_GATHER = 0.01  # seconds
+_GATHERING_TIME_S = 0.01
 
 
 class activity_monitor(report_sink):
@@ -38,33 +42,33 @@ class activity_monitor(report_sink):
         If a number is out of range.
     """
 
-    def __init__(self, name="", frames=400, update_time=0.1):
-        if frames < 2:
-            raise ValueError(f"frames: expected at least 2, got {frames!r}")
-        if not update_time > 0:
-            raise ValueError(f"update_time: expected seconds above 0, got {update_time!r}")
-        self._title, self._update_time = name, update_time
-        self._monitor = Monitor(frames)
-        self._newest = self._channel_pdu = self._window = None
+    def __init__(self, name: str = "", *, frames: int = 400, update_time: float = 0.1) -> None:
+        self._title, self._update_time = name, check_positive("update_time", update_time)
+        self._monitor = Monitor(check_integer("frames", frames, 2))
+        self._newest: int | None = None
+        self._channel_pdu: Any = None
+        self._window: Any = None  # an ActivityWindow, made when it is wanted
         report_sink.__init__(self, "JADCE activity monitor")
 
-    def qwidget(self):
+    def qwidget(self) -> Any:
         """The widget, made at the first call, in the thread of the `QApplication`, which must exist."""
         if self._window is None:
             from .support.activity_window import ActivityWindow
 
-            self._window = ActivityWindow(self._monitor, self.channel_gains, self._title, self._update_time)
+            self._window = ActivityWindow(
+                self._monitor, self.channel_gains, title=self._title, update_time=self._update_time
+            )
         return self._window
 
-    def counts(self):
-        """The counts so far, a `monitoring.monitor.Counts`."""
+    def counts(self) -> Counts:
+        """The counts so far, a `monitoring.figures.Counts`."""
         return self._monitor.counts()
 
-    def figures(self):
-        """The newest figures, a `monitoring.monitor.Figures`; None before the first frame."""
+    def figures(self) -> Figures | None:
+        """The newest figures, a `monitoring.figures.Figures`; None before the first frame."""
         return self._monitor.figures()
 
-    def channel_gains(self):
+    def channel_gains(self) -> tuple[NDArray, NDArray] | None:
         """Devices (K,) and magnitudes (K, M) of the channels of the newest frame; None before the first."""
         if self._channel_pdu is None:
             return None
@@ -74,26 +78,26 @@ class activity_monitor(report_sink):
             return None
         return fields["device"], np.abs(fields["channel"])
 
-    def handle_message(self, message):
+    def handle_message(self, message: Any) -> None:
         """Take all messages that wait, then let more gather: waking up for each would cost as much."""
         report_sink.handle_message(self, message)
         while not self._ended and (message := self.delete_head_nowait(_PORT)) is not None:
             report_sink.handle_message(self, message)
-        sleep(_GATHER)
+        sleep(_GATHERING_TIME_S)
 
-    def take_pdu(self, pdu):
+    def take_pdu(self, pdu: Any) -> None:
         """Count and keep an activity; keep a channel unread, since only the last one drawn is needed."""
         if pmt.is_pair(pdu) and pmt.is_c32vector(pmt.cdr(pdu)):
             self._take_channel(pdu)
             return
         activity = SimpleNamespace(**activity_from_pmt(pdu))
-        self._monitor.add(activity)
+        self._monitor.push(activity)
         if activity.estimator != "truth":
             self._newest = activity.frame_id
 
-    def take_status(self, status):
+    def take_status(self, status: dict[str, Any]) -> None:
         """Keep the totals."""
-        self._monitor.add_status(status)
+        self._monitor.push_status(status)
 
     def _take_channel(self, pdu):
         # The channels of a frame's truth come before its report.

@@ -3,14 +3,20 @@
 
 import os
 import threading
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from time import monotonic, sleep
+from typing import BinaryIO
 
+from ..reports.json_lines import from_json
 from ..reports.publishing import Subscriber
+from ..reports.report import Report
 from ..reports.status import read_line
+from .monitor import Monitor
 
-_SILENT = 3.0  # seconds without a line; a receiver sends a status every second
-_PAUSE = 0.1  # seconds between two looks at a file
+_SILENCE_LIMIT_S = 3.0  # without a line; a receiver sends a status every second
+_POLL_INTERVAL_S = 0.1  # from one look at a file to the next
+_CLOSE_TIMEOUT_S = 1.0  # for a thread that reads; one that waits for a pipe ends with the process
 
 
 class Feed:
@@ -21,67 +27,80 @@ class Feed:
     Parameters
     ----------
     monitor : monitoring.Monitor
-    truth : iterable of Report, optional
-        The truth, ascending in frames; each is given to the monitor before the report of its frame.
+    truth : iterable of str, optional
+        Lines of the truth, ascending in frames; each is given to the monitor before the report of its frame.
 
     Attributes
     ----------
-    bad_lines : int
-        Lines that were neither reports nor statuses, and were left out.
+    bad_lines, bad_truth_lines : int
+        Lines left out because they were neither reports nor statuses, and lines of the truth that were
+        no reports.
     ended : bool
         Whether there is nothing more to come.
     error : Exception or None
         What ended it, if it was no end.
     """
 
-    def __init__(self, monitor, truth=()):
-        self.bad_lines, self.ended, self.error = 0, False, None
+    def __init__(self, monitor: Monitor, truth: Iterable[str] = ()) -> None:
+        self.bad_lines, self.bad_truth_lines, self.ended = 0, 0, False
+        self.error: Exception | None = None
         self._monitor = monitor
-        self._truth, self._next_truth = iter(truth), None
+        self._truth = self._reports(truth)
+        self._next_truth: Report | None = None
         self._heard = monotonic()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gr_jadce feed", daemon=True)
 
-    def start(self):
+    def start(self) -> None:
         """Start reading."""
         self._thread.start()
 
-    def close(self):
+    def close(self) -> None:
         """Stop reading."""
         self._stop.set()
-        self._thread.join(1.0)  # one that waits for a pipe ends with the process
+        self._thread.join(_CLOSE_TIMEOUT_S)
 
     def state(self) -> tuple[str, bool]:
-        """What to tell of the source now, and whether it is bad."""
+        """How the source is now, and whether that is bad."""
         if self.ended:
             return ("ended" if self.error is None else f"ended: {self.error}"), self.error is not None
         silence = monotonic() - self._heard
-        return (f"nothing for {silence:.0f} s", True) if silence > _SILENT else ("receiving", False)
+        return (f"nothing for {silence:.0f} s", True) if silence > _SILENCE_LIMIT_S else ("receiving", False)
 
-    def take(self, line):
-        """Give what is in a line to the monitor."""
+    def push(self, line: str) -> None:
+        """Give the report or status in a line to the monitor."""
         try:
             entry = read_line(line)
             if isinstance(entry, dict):
-                self._monitor.add_status(entry)
+                self._monitor.push_status(entry)
             else:
-                self._add_truth(entry)
-                self._monitor.add(entry)
+                self._push_truth(entry)
+                self._monitor.push(entry)
         except (ValueError, TypeError, OverflowError):
             self.bad_lines += 1
 
-    def _add_truth(self, report):
+    def _reports(self, lines):
+        for line in lines:
+            try:
+                yield from_json(line)
+            except ValueError:
+                self.bad_truth_lines += 1
+
+    def _push_truth(self, report):
         self._next_truth = self._next_truth or next(self._truth, None)
         while self._next_truth is not None and self._next_truth.frame_id <= report.frame_id:
-            self._monitor.add(self._next_truth)
+            self._monitor.push(self._next_truth)
             self._next_truth = next(self._truth, None)
+
+    def _lines(self) -> Iterator[str | None]:
+        raise NotImplementedError
 
     def _run(self):
         try:
             for line in takewhile(lambda _: not self._stop.is_set(), self._lines()):
                 if line is not None:
                     self._heard = monotonic()
-                    self.take(line)
+                    self.push(line)
         except Exception as error:
             self.error = error
         self.ended = True
@@ -98,29 +117,29 @@ class ZmqFeed(Feed):
         See `publishing.Subscriber`.
     """
 
-    def __init__(self, monitor, addresses, truth=()):
+    def __init__(self, monitor: Monitor, addresses: Sequence[str | int], truth: Iterable[str] = ()) -> None:
         super().__init__(monitor, truth)
         self._subscriber = Subscriber(addresses)
 
-    def state(self):
-        """What to tell of the connections now, and whether it is bad."""
+    def state(self) -> tuple[str, bool]:
+        """How the connections are now, and whether that is bad."""
         connected, addresses = self._subscriber.connected, self._subscriber.addresses
-        away = [name for name, there in zip(addresses, connected, strict=True) if not there]
-        if away and not self.ended:
-            return f"not connected to {', '.join(away)}", True
+        lost = [name for name, is_connected in zip(addresses, connected, strict=True) if not is_connected]
+        if lost and not self.ended:
+            return f"not connected to {', '.join(lost)}", True
         text, bad = super().state()
         missed = sum(self._subscriber.missed)
         return (f"{text}, {missed:,} lines missed", True) if missed else (text, bad)
 
-    def close(self):
+    def close(self) -> None:
         """Stop reading, and disconnect."""
         super().close()
         self._subscriber.close()
 
-    def _lines(self):
+    def _lines(self) -> Iterator[str | None]:
         while True:
             yield None
-            yield from (line for _, line in self._subscriber.lines(_PAUSE))
+            yield from (line for _, line in self._subscriber.lines(_POLL_INTERVAL_S))
 
 
 class FileFeed(Feed):
@@ -137,11 +156,11 @@ class FileFeed(Feed):
         A pipe has ended when its writers have.
     """
 
-    def __init__(self, monitor, file, follow, truth=()):
+    def __init__(self, monitor: Monitor, file: BinaryIO, *, follow: bool, truth: Iterable[str] = ()) -> None:
         super().__init__(monitor, truth)
         self._file, self._follow = file, follow and file.seekable()
 
-    def _lines(self):
+    def _lines(self) -> Iterator[str | None]:
         line = b""
         while not self._stop.is_set():
             part = self._file.readline()
@@ -155,5 +174,5 @@ class FileFeed(Feed):
                 if os.fstat(self._file.fileno()).st_size < self._file.tell():
                     self._file.seek(0)
                     line = b""
-                sleep(_PAUSE)
+                sleep(_POLL_INTERVAL_S)
                 yield None

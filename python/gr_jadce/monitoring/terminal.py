@@ -6,12 +6,15 @@ import select
 import sys
 import termios
 import tty
+from collections.abc import Sequence
 from math import ceil
 from shutil import get_terminal_size
 
 import numpy as np
 
-from .monitor import (
+from .figures import figure_texts, printable
+from .monitor import Monitor
+from .raster import (
     BAD_INPUT,
     FALSE_ALARM,
     MISS,
@@ -20,7 +23,6 @@ from .monitor import (
     QUIET,
     STRONGEST,
     WEAKEST,
-    figure_texts,
     pooled,
 )
 
@@ -35,11 +37,13 @@ _LEGEND = {
     "bad input": BAD_INPUT,
 }
 _LEGEND |= {"no answer": NO_ANSWER}
-_COLUMN = 31  # characters of a figure
+_FIGURE_WIDTH = 31  # characters
 _BOLD, _DIM, _BAD, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[1;38;5;202m", "\x1b[0m"
 
 
-def screen(monitor, title, state, width, height, colour=True) -> list[str]:
+def screen(
+    monitor: Monitor, title: str, state: tuple[str, bool], *, width: int, height: int, colour: bool = True
+) -> list[str]:
     """The lines to show, `height` at most, each of `width` characters at most.
 
     Parameters
@@ -47,14 +51,14 @@ def screen(monitor, title, state, width, height, colour=True) -> list[str]:
     monitor : monitoring.Monitor
     title : str
     state : (str, bool)
-        What to tell of the source, and whether it is bad.
+        How the source is, and whether that is bad.
     width, height : int
     colour : bool
         Half blocks in colour, two devices a character; else letters.
     """
-    text, bad = state
+    text, bad = printable(state[0]), state[1]
     ink = _Ink(colour)
-    head = f"{title}  "[:width]
+    head = f"{printable(title)}  "[:width]
     lines = [ink(_BOLD, head) + ink(_BAD if bad else _DIM, text[: max(width - len(head), 0)])]
     figures = monitor.figures()
     if figures is None:
@@ -67,30 +71,31 @@ def screen(monitor, title, state, width, height, colour=True) -> list[str]:
     return [*lines[: height - 1], _keys(ink, width)]
 
 
-def summary(monitor, state) -> str:
+def summary(monitor: Monitor, state: tuple[str, bool]) -> str:
     """One line of text."""
     figures = monitor.figures()
+    source = printable(state[0])
     if figures is None:
-        return f"no report yet, {state[0]}"
+        return f"no report yet, {source}"
     texts = figure_texts(figures, monitor.counts())
-    return "  ".join([f"{name}: {text}" for name, (text, _) in texts.items()] + [f"source: {state[0]}"])
+    return "  ".join([f"{name}: {text}" for name, (text, _) in texts.items()] + [f"source: {source}"])
 
 
 class Terminal:
     """The screen of a terminal while it is used, and its keys; as it was before, afterwards."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._keys = os.open("/dev/tty", os.O_RDONLY)
         self._before = termios.tcgetattr(self._keys)
         dumb = os.environ.get("TERM") == "dumb" or "NO_COLOR" in os.environ
         self.colour = not dumb and "utf" in (sys.stdout.encoding or "").lower()
 
-    def __enter__(self):
+    def __enter__(self) -> "Terminal":
         tty.setcbreak(self._keys)
         sys.stdout.write("\x1b[?1049h\x1b[?25l")
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         sys.stdout.write("\x1b[?25h\x1b[?1049l")
         sys.stdout.flush()
         termios.tcsetattr(self._keys, termios.TCSADRAIN, self._before)
@@ -98,14 +103,15 @@ class Terminal:
 
     def size(self) -> tuple[int, int]:
         """Columns and lines, now."""
-        return tuple(get_terminal_size())
+        columns, lines = get_terminal_size()
+        return columns, lines
 
-    def show(self, lines):
+    def show(self, lines: Sequence[str]) -> None:
         """Show lines from the top, and nothing below."""
         sys.stdout.write("\x1b[H" + "\r\n".join(line + "\x1b[K" for line in lines) + "\x1b[J")
         sys.stdout.flush()
 
-    def key(self, seconds) -> str:
+    def key(self, seconds: float) -> str:
         """The key pressed within so many seconds, or nothing."""
         ready, _, _ = select.select([self._keys], [], [], seconds)
         return os.read(self._keys, 1).decode(errors="replace") if ready else ""
@@ -121,10 +127,10 @@ class _Ink:
 
 def _figure_lines(texts, width, ink):
     """The figures in as many columns as fit."""
-    columns = max(1, width // _COLUMN)
+    columns = max(1, width // _FIGURE_WIDTH)
     entries = []
     for caption, (text, bad) in texts.items():
-        room = max(min(width, _COLUMN) - len(caption) - 2, 1)
+        room = max(min(width, _FIGURE_WIDTH) - len(caption) - 2, 1)
         entries.append(ink(_DIM, caption) + " " + ink(_BAD if bad else _BOLD, f"{text[:room]:{room}}") + " ")
     return ["".join(entries[k : k + columns]) for k in range(0, len(entries), columns)]
 

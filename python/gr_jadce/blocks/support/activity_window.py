@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The Qt widget of the activity monitor: it reads a `monitoring.monitor.Monitor` at its own pace."""
 
+from collections.abc import Callable, Mapping
+from html import escape
 from math import ceil, floor, log10
 from time import monotonic, thread_time
 
@@ -9,8 +11,11 @@ import PyQt5.QtCore as QtCore  # before pyqtgraph, which takes the Qt that is lo
 import PyQt5.QtGui as QtGui
 import PyQt5.QtWidgets as QtWidgets
 import pyqtgraph as pg
+from numpy.typing import NDArray
 
-from ...monitoring.monitor import (
+from ...monitoring.figures import Figures, figure_texts
+from ...monitoring.monitor import Monitor
+from ...monitoring.raster import (
     BAD_INPUT,
     FALSE_ALARM,
     MISS,
@@ -19,10 +24,10 @@ from ...monitoring.monitor import (
     QUIET,
     STRONGEST,
     WEAKEST,
-    figure_texts,
     pooled,
 )
 
+ChannelGains = tuple[NDArray, NDArray]  # devices (K,), magnitudes (K, M)
 # Apart in lightness as well as in hue, for colour-blind eyes too (hues of Okabe and Ito).
 _COLOURS = {
     NOTHING: "#000000",
@@ -33,11 +38,11 @@ _COLOURS = {
     MISS: "#f0e442",
 }
 _WEAK, _STRONG = "#1d4f73", "#8fd3f8"
-_FIGURES_INTERVAL = 0.25  # seconds; faster ones cannot be read
-_MOST_DRAWING = 0.1  # of a core; on a slow or busy machine the window is drawn less often
+_FIGURES_INTERVAL_S = 0.25  # faster ones cannot be read
+_MAX_DRAWING_SHARE = 0.1  # of a core; on a slow or busy machine the window is drawn less often
 # Windows stay until the process ends: a collection of garbage may run in any of GNU Radio's threads,
 # and Qt crashes when a widget is deleted in another thread than its own.
-_windows = []
+_windows: list[QtWidgets.QWidget] = []
 
 
 class ActivityWindow(QtWidgets.QWidget):
@@ -53,7 +58,14 @@ class ActivityWindow(QtWidgets.QWidget):
         Seconds from one drawing to the next, longer if drawing would take a tenth of a core.
     """
 
-    def __init__(self, monitor, channel_gains, title="", update_time=0.1):
+    def __init__(
+        self,
+        monitor: Monitor,
+        channel_gains: Callable[[], ChannelGains | None],
+        *,
+        title: str = "",
+        update_time: float = 0.1,
+    ) -> None:
         super().__init__()
         _windows.append(self)
         self._monitor = monitor
@@ -65,20 +77,20 @@ class ActivityWindow(QtWidgets.QWidget):
         timer.timeout.connect(self._tick)
         timer.start(max(1, round(1000 * update_time)))
 
-    def sizeHint(self):
+    def sizeHint(self) -> QtCore.QSize:
         return QtCore.QSize(860, 520)
 
-    def draw(self):
-        """Draw what the monitor has now."""
+    def draw(self) -> None:
+        """Draw the figures, the raster and the channels that the monitor has now."""
         figures = self._monitor.figures()
         if figures is not None:
             self._plots.show_raster(*self._monitor.raster(), figures)
             self._plots.show_channel(self._channel_gains(), figures)
-            self._panel.tell(figure_texts(figures, self._monitor.counts()))
+            self._panel.show_figures(figure_texts(figures, self._monitor.counts()))
 
     def _tick(self):
         changes, now = self._monitor.changes(), monotonic()
-        rested = now - self._drawn_at >= self._plots.painting_time / _MOST_DRAWING
+        rested = now - self._drawn_at >= self._plots.painting_time / _MAX_DRAWING_SHARE
         if changes != self._drawn and rested and self.isVisible():
             self._drawn, self._drawn_at = changes, now
             self._plots.painting_time = 0.0
@@ -88,7 +100,7 @@ class ActivityWindow(QtWidgets.QWidget):
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         if title:
-            layout.addWidget(QtWidgets.QLabel(f"<b>{title}</b>"), alignment=QtCore.Qt.AlignHCenter)
+            layout.addWidget(QtWidgets.QLabel(f"<b>{escape(title)}</b>"), alignment=QtCore.Qt.AlignHCenter)
         layout.addWidget(self._panel)
         layout.addWidget(self._plots, stretch=1)
         layout.addWidget(_legend())
@@ -99,19 +111,20 @@ class _FigurePanel(QtWidgets.QWidget):
 
     _COLUMNS = 6
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self._grid = QtWidgets.QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
-        self._values = {}
-        self._shown = QtCore.QElapsedTimer()
+        self._values: dict[str, QtWidgets.QLabel] = {}
+        self._since_shown = QtCore.QElapsedTimer()
 
-    def tell(self, texts):
+    def show_figures(self, texts: Mapping[str, tuple[str, bool]]) -> None:
         """Show {caption: (text, whether it is bad)}, if the last ones have been there for a while."""
-        if self._shown.isValid() and self._shown.elapsed() < 1000 * _FIGURES_INTERVAL:
+        if self._since_shown.isValid() and self._since_shown.elapsed() < 1000 * _FIGURES_INTERVAL_S:
             return
-        self._shown.start()
-        for caption, (text, bad) in texts.items():
+        self._since_shown.start()
+        for caption, (plain_text, bad) in texts.items():
+            text = escape(plain_text)
             value = self._values.get(caption) or self._add(caption)
             value.setText(
                 f'<b style="color: {_COLOURS[FALSE_ALARM]}">{text}</b>' if bad else f"<b>{text}</b>"
@@ -132,7 +145,7 @@ class _Plots(pg.GraphicsLayoutWidget):
     `painting_time` adds up the processor time of its painting, in seconds.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.painting_time = 0.0
         self._ink = self.palette().color(QtGui.QPalette.WindowText)
@@ -146,12 +159,12 @@ class _Plots(pg.GraphicsLayoutWidget):
         self._decorate()
         self._fitted = self._scale = None
 
-    def paintEvent(self, event):
+    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
         began = thread_time()
         super().paintEvent(event)
         self.painting_time += thread_time() - began
 
-    def show_raster(self, cells, devices_per_cell, figures):
+    def show_raster(self, cells: NDArray, devices_per_cell: int, figures: Figures) -> None:
         """Draw the cells, no finer than there are pixels, so that none is left out."""
         period = float(f"{figures.slot_period:.4g}") if figures.slot_period > 0 else 1.0
         self._fit(period * len(cells), figures.n_devices, figures.n_antennas)
@@ -163,7 +176,7 @@ class _Plots(pg.GraphicsLayoutWidget):
         _place(self._raster, -len(cells) * frames * period, 0.0, cells.shape[1] * rows * devices_per_cell)
         self._devices_per_row = rows * devices_per_cell
 
-    def show_channel(self, gains, figures):
+    def show_channel(self, gains: ChannelGains | None, figures: Figures) -> None:
         """Draw the magnitudes of the newest frame, in the rows of the raster."""
         rows = -(-figures.n_devices // self._devices_per_row)
         image = np.zeros((figures.n_antennas, rows), np.float32)
@@ -207,7 +220,7 @@ class _Plots(pg.GraphicsLayoutWidget):
         self.getItem(0, 1).getAxis("bottom").setTicks([[(tick, str(tick)) for tick in ticks]])
 
     def _rescale(self, peak):
-        """Let the scale end at a round number above the peak; follow it down reluctantly."""
+        """Let the scale end at a round number above the peak; follow a peak down that is five times lower."""
         if peak > 0 and (self._scale is None or not self._scale / 5 < peak <= self._scale):
             power = 10.0 ** floor(log10(peak))
             self._scale = next(power * step for step in (1, 2, 5, 10) if peak <= power * step * (1 + 1e-9))
