@@ -18,7 +18,6 @@ MAY_IMPORT = {
     "checks": set(),
     "numeric": set(),
     "files": set(),
-    "line_writer": set(),
     "estimate": {"checks", "numeric"},
     "backend": {"checks", "numeric"},
     "waveform": {"checks", "numeric"},
@@ -43,7 +42,8 @@ MAY_IMPORT = {
     },
     "estimators": {"checks", "numeric", "solvers", "unrolled.inference"},
     "receiving": {"checks", "numeric", "detection", "estimate", "pilots", "reports"},
-    "monitoring": {"checks", "numeric", "metrics", "reports"},
+    "delivery": {"checks", "reports"},
+    "monitoring": {"checks", "numeric", "delivery", "metrics", "reports"},
     "evaluation": {
         "checks",
         "numeric",
@@ -60,14 +60,15 @@ MAY_IMPORT = {
 MAY_IMPORT["blocks"] = set(MAY_IMPORT) - {"", "solvers", "unrolled", "evaluation"}
 MAY_IMPORT["radio"] = {"checks", "numeric", "blocks", "recordings", "slots"}
 MAY_IMPORT["programs"] = {
-    "checks", "numeric", "blocks", "detection", "pilots", "radio", "reports", "slots", "uplink", "waveform",
+    "checks", "numeric", "blocks", "delivery", "detection", "pilots", "radio", "reports", "slots", "uplink",
+    "waveform",
 }  # fmt: skip
 # Packages outside NumPy and the standard library → the parts, or single modules, that may import them.
 OUTSIDE = {
     "PyQt5": {"blocks.support.activity_window"},
     "pyqtgraph": {"blocks.support.activity_window"},
     "gnuradio": {"blocks", "programs", "radio"},
-    "zmq": {"reports.publishing"},
+    "zmq": {"delivery.publishing"},
     "pmt": {"blocks", "programs", "reports.pdus"},
     "matplotlib": {"evaluation.plots"},
     "distributed": {"evaluation.workers"},
@@ -175,7 +176,7 @@ def test_the_check_sees_an_import_upward(tmp_path, monkeypatch):
         ],
         *[
             (f"gr_jadce.{face}", ["torch", "gnuradio", "pmt", "zmq", "PyQt5", "pyqtgraph", "matplotlib"])
-            for face in ("monitoring", "evaluation", "solvers", "unrolled", "radio", "programs")
+            for face in ("delivery", "monitoring", "evaluation", "solvers", "unrolled", "radio", "programs")
         ],
         ("gr_jadce.blocks", ["torch", "PyQt5", "pyqtgraph", "matplotlib"]),
     ],

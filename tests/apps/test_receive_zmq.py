@@ -16,7 +16,7 @@ from gnuradio import gr, zeromq
 
 from gr_jadce import Scenario
 from gr_jadce.blocks import pilot_framer, uplink_source
-from gr_jadce.reports.publishing import Publisher, Subscriber
+from gr_jadce.delivery.publishing import Publisher, Subscriber
 from gr_jadce.reports.status import read_line
 
 CLIENT = Path(__file__).resolve().parents[2] / "examples" / "zmq_client.py"

@@ -12,9 +12,9 @@ from publisher import publish, publisher
 from reports import make_report
 
 from gr_jadce.blocks import zmq_sink
+from gr_jadce.delivery.publishing import Subscriber
 from gr_jadce.reports.json_lines import to_json
 from gr_jadce.reports.pdus import status_to_pmt, to_pmts
-from gr_jadce.reports.publishing import Subscriber
 from gr_jadce.reports.status import read_line
 
 

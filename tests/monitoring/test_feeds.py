@@ -9,10 +9,10 @@ import time
 import pytest
 from reports import make_report
 
+from gr_jadce.delivery.publishing import Publisher
 from gr_jadce.monitoring.feeds import FileFeed, ZmqFeed
 from gr_jadce.monitoring.monitor import Monitor
 from gr_jadce.reports.json_lines import to_json
-from gr_jadce.reports.publishing import Publisher
 from gr_jadce.reports.status import status_to_json
 
 

@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Any
 
 from ..checks import check_number
-from ..line_writer import LineWriter
+from ..delivery.line_writer import LineWriter
 from ..reports.json_lines import to_json
 from ..reports.report import Report
 from .support.report_sink import report_sink

@@ -4,8 +4,8 @@
 import weakref
 from typing import Any
 
+from ..delivery.publishing import Publisher
 from ..reports.json_lines import to_json
-from ..reports.publishing import Publisher
 from ..reports.report import Report
 from .support.report_sink import report_sink
 

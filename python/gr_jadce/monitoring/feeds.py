@@ -8,8 +8,8 @@ from itertools import takewhile
 from time import monotonic, sleep
 from typing import BinaryIO
 
+from ..delivery.publishing import Subscriber
 from ..reports.json_lines import from_json
-from ..reports.publishing import Subscriber
 from ..reports.report import Report
 from ..reports.status import read_line
 from .monitor import Monitor

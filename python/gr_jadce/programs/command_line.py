@@ -16,8 +16,6 @@ from ..pilots.book import PilotBook
 from ..radio.usrp import UsrpSettings
 from ..uplink.simulation import Scenario
 from ..waveform import Waveform
-from .process import reserve_stdout as reserve_stdout
-from .process import run as run
 
 _Options = ArgumentParser | _ArgumentGroup
 

@@ -9,10 +9,10 @@ from gnuradio import gr
 from ..blocks.recording_source import recording_source
 from ..blocks.uplink_source import uplink_source
 from ..checks import check_integer, check_positive
+from ..delivery.publishing import full_address
 from ..pilots.book import PilotBook
 from ..radio.source import Source
 from ..radio.usrp import UsrpSettings, open_receivers
-from ..reports.publishing import full_address
 from ..uplink.simulation import Scenario
 
 _FRAMES_TIMEOUT_MS = 100  # between two looks at whether to stop

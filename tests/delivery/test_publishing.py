@@ -10,8 +10,8 @@ from math import nan
 import pytest
 from reports import assert_same, make_report
 
+from gr_jadce.delivery.publishing import Publisher, Subscriber, full_address
 from gr_jadce.reports.json_lines import to_json
-from gr_jadce.reports.publishing import Publisher, Subscriber, full_address
 from gr_jadce.reports.status import read_line, single_line, status_to_json
 
 

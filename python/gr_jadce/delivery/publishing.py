@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..checks import check_integer, check_number
-from .status import STATUS_START, status_to_json
+from ..reports.status import STATUS_START, status_to_json
 
 _PUBLISHED = re.compile(r'"lines_published": ([0-9]{1,19})')
 _MAX_RECONNECT_INTERVAL_MS = 1000

@@ -3,7 +3,7 @@
 
 import pytest
 
-from gr_jadce.reports.ordering import FrameJoiner
+from gr_jadce.delivery.ordering import FrameJoiner
 
 
 def joined(*events, patience=1.0):
