@@ -182,7 +182,7 @@ def test_inputs_are_only_read():
         ("pilot_length", 4.0),
         ("n_antennas", 0),
         ("slot_period", 7),
-        ("offset", -1),
+        ("offset", -16),
         ("offset", 16),
         ("rate", 0.0),
         ("rate", float("nan")),

@@ -183,3 +183,14 @@ def test_a_rate_told_that_is_not_the_given_one_is_counted(rate, conflicts):
     framer = Framer(4, 1, 10, rate=RATE)
     framer.set_time(rate=rate)
     assert framer.rate_conflicts == conflicts
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1000])
+def test_with_a_negative_offset_pilots_come_before_their_slots(chunk):
+    cutter = Cutter(Framer(4, 1, 10, slot_origin=(5, 0.0), offset=-3, delay=-3, rate=RATE), chunk)
+    cutter.framer.set_time((5, 0.0))
+    cutter.feed(streams_at(range(0, 40)))
+    assert cutter.order == [1, 2, 3]
+    assert np.array_equal(cutter.frames[2], frame_at(17, 4, 1))
+    assert cutter.times[2] == (5, 20 / RATE)
+    assert cutter.framer.slots_lost == 0

@@ -52,7 +52,8 @@ class pilot_framer(gr.basic_block):
     slot_origin : "first" or (int, float)
         Where slot 0 starts: at the first sample, or at a device time (whole seconds, fraction).
     offset : int
-        Samples from the start of a slot to that of its pilot.
+        Samples from the start of a slot to that of its pilot. Negative where a block in front has left
+        the tags of samples that it dropped to later ones: −3 behind `channels.channel_model`.
     rate : float
         Samples a second, until an ``rx_rate`` tag tells another: then this is said, and counted.
     hold_rate : bool
@@ -71,7 +72,7 @@ class pilot_framer(gr.basic_block):
         power goes along as a tag ``noise_var``, of all such parts since the last tag. Length 0 for none.
     delay : int
         Samples by which a filter in front makes the pilots late, part of `offset`: ``rx_time`` is the
-        time at the antenna, so much earlier.
+        time at the antenna, so much earlier (later, if negative).
 
     Raises
     ------

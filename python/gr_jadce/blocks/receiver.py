@@ -20,6 +20,7 @@ from ..receiving.backlog import Backlog
 from ..receiving.frame_receiver import FrameSolver
 from ..receiving.levels import LevelTracker
 from ..reports.pdus import status_to_pmt, to_pmts
+from ..slots.misalignment import ShiftCheck
 from ..slots.timeline import FrameTimeline
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog
@@ -120,6 +121,7 @@ class receiver(gr.sync_block):
             book, solve, name, false_alarm, noise_var, clip_level, delayed, self._threads
         )
         self._solver_lock = threading.Lock()
+        self._shift_check = ShiftCheck(book, n_antennas, in_step=delayed is None)
         self._timeline = FrameTimeline()
         self._tracks_noise = check_integer("noise_memory", noise_memory, 0, 2**20) > 0
         self._levels = LevelTracker(noise_memory or _STATUS_MEMORY)
@@ -169,6 +171,10 @@ class receiver(gr.sync_block):
     def frames_bad(self) -> int:
         """Frames so far that could not be solved."""
         return self._bad
+
+    def pilot_shift(self) -> int:
+        """Symbols by which pilots came later than frames were cut (earlier, if negative), when last seen."""
+        return self._shift_check.shift
 
     def status_dict(self) -> dict:
         """What the ``status`` messages tell, now."""
@@ -256,6 +262,7 @@ class receiver(gr.sync_block):
         self._solve(np.stack(frames), stamps)
 
     def _solve(self, frames, stamps):
+        self._shift_check.push(frames)
         usual = self._levels.noise_var if self._tracks_noise else 0.0
         reports, error = self._solver.solve(frames, stamps, self._backlog.dropped, usual)
         for report in reports:
@@ -288,6 +295,8 @@ class receiver(gr.sync_block):
             self._publish_status()
 
     def _publish_status(self):
+        if warning := self._shift_check.warning(at_once=self._ended is not None):
+            self.logger.warn(warning)
         self.message_port_pub(_STATUS, status_to_pmt(self.status_dict()))
 
 

@@ -55,7 +55,8 @@ class Framer:
     slot_origin : "first" or (int, float)
         Where slot 0 starts: at the first sample, or at a device time (whole seconds, fraction).
     offset : int
-        Samples from the start of a slot to that of its pilot, less than `slot_period`.
+        Samples from the start of a slot to that of its pilot, less than `slot_period`; negative where
+        a block in front has left the tags of samples that it dropped to later ones.
     rate : float
         Samples a second, until `set_time` tells another.
     hold_rate : bool
@@ -68,7 +69,7 @@ class Framer:
         Is given all samples, by their place from the start of slot 0.
     delay : int
         Samples by which filters in front make the pilots late, part of `offset`: stamps tell the time
-        at the antenna, so much earlier.
+        at the antenna, so much earlier (later, if negative).
 
     Attributes
     ----------
@@ -106,8 +107,8 @@ class Framer:
         self.samples_per_symbol = check_integer("samples_per_symbol", samples_per_symbol, 1, 2**16)
         self._span = (self.pilot_length - 1) * self.samples_per_symbol + 1
         self.slot_period = check_integer("slot_period", slot_period, self._span, LONGEST_SLOT)
-        self.offset = check_integer("offset", offset, 0, self.slot_period - 1)
-        self._delay = check_integer("delay", delay, 0, self.offset)
+        self.offset = check_integer("offset", offset, 1 - self.slot_period, self.slot_period - 1)
+        self._delay = check_integer("delay", delay, min(self.offset, 0), max(self.offset, 0))
         self._rate_given, self._hold_rate = SampleClock(rate), bool(hold_rate)
         self._grid = SlotGrid(self.slot_period, self.offset, slot_origin, self._rate_given)
         self.frames = self.partial_frames = self.samples = self.waiting_samples = self.rate_conflicts = 0

@@ -149,9 +149,9 @@ class SlotGrid:
     def _origin_position(self, first):
         return first if self._given_origin is None else self.clock.position(*self._given_origin)
 
-    def _place(self, told, origin):
+    def _place(self, told: int | Fraction, origin: int | Fraction) -> None:
         """The next sample is at device position `told`, slot 0 starts at `origin`."""
-        self._origin = origin
+        self._origin: int | Fraction = origin
         self.now: int = round(told - origin)
         self._base = told - self.now
 
