@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from gr_jadce.programs import command_line
+from gr_jadce.programs.process import run
 from gr_jadce.recordings.reader import read_recording
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -54,4 +54,4 @@ def lost_packets(text):
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    run(main)

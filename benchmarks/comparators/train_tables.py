@@ -20,6 +20,7 @@ from fitting import TRIED, draw, fit
 
 from gr_jadce import __version__, as_pilot_book
 from gr_jadce.programs import command_line
+from gr_jadce.programs.process import run
 from gr_jadce.unrolled import load_weights, save_weights
 from gr_jadce.unrolled.network import Network
 from gr_jadce.unrolled.training import Case
@@ -88,4 +89,4 @@ def parse():
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    run(main)

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gr_jadce import make_pilots
-from gr_jadce.programs import command_line
+from gr_jadce.programs import command_line, process
 from gr_jadce.recordings.writer import RecordingWriter
 
 APPS = Path(__file__).resolve().parents[2] / "apps"
@@ -69,7 +69,7 @@ def run(name, arguments):
         patch.setattr(sys, "argv", [name, *arguments])
         patch.setattr(signal, "signal", lambda *_: None)
         with pytest.raises(SystemExit) as ended:
-            command_line.run(PROGRAMS[name].main)
+            process.run(PROGRAMS[name].main)
     return ended.value.code, errors.getvalue()
 
 
