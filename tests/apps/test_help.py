@@ -25,6 +25,17 @@ def test_help_has_a_purpose_and_an_example(app, name):
 
 
 @pytest.mark.parametrize(
+    "name", [*PROGRAMS, "jadce-monitor", "jadce-join", "jadce-check-radio", "jadce-evaluate", "jadce-train"]
+)
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii:strict"])
+def test_help_is_printed_where_letters_are_lacking(app, environment, name, encoding):
+    environment["PYTHONIOENCODING"] = encoding
+    process = app(name, "--help")
+    assert process.returncode == 0, process.stderr
+    assert f"usage: {name}" in process.stdout
+
+
+@pytest.mark.parametrize(
     "command",
     [
         ["jadce-pilots", "make"],
