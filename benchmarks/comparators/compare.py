@@ -28,8 +28,7 @@ from networks import NETWORKS
 
 from gr_jadce import Scenario, __version__, make_pilots, pc_admm, simulate
 from gr_jadce.evaluation.tally import Tally
-from gr_jadce.programs import command_line
-from gr_jadce.programs.process import run
+from gr_jadce.programs import command_line, process
 from gr_jadce.solvers import vamp
 from gr_jadce.unrolled import load_weights, unrolled
 from gr_jadce.unrolled.network import Network
@@ -208,4 +207,4 @@ def parse():
 
 
 if __name__ == "__main__":
-    run(main)
+    process.run(main)
