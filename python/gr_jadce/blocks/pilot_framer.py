@@ -186,15 +186,11 @@ class pilot_framer(gr.basic_block):
         counts = [len(stream) for stream in input_items]
         tags = [gather_tags(self, count, port) for port, count in enumerate(counts)]
         used, made = [0] * len(counts), 0
+        if self._aligner.is_level and not any(tags):  # mostly
+            made = self._push(input_items, used, min(counts), frames, made)
         while made < len(frames) and all(map(lt, used, counts)):
-            self._apply([of_port.pop(index, {}) for of_port, index in zip(tags, used, strict=True)])
-            room = [next(iter(of_port), n) - u for of_port, n, u in zip(tags, counts, used, strict=True)]
-            if self._aligner.is_level:
-                made += self._push(input_items, used, min(room), frames, made)
-            else:
-                self._align(used, room)
-        for port, count in enumerate(used):
-            self.consume(port, count)
+            made += self._step(input_items, used, tags, counts, frames, made)
+        self._consume(used)
         if made and self._guard is not None:
             self._tag_noise(self._guard.pop())
         return made
@@ -215,6 +211,22 @@ class pilot_framer(gr.basic_block):
         self.set_log_level("warn")  # GNU Radio tells of every such buffer
         self.set_min_output_buffer(frames)
         self.set_log_level(level)
+
+    def _step(self, input_items, used, tags, counts, frames, made):
+        """Apply the tags here and go on to the next ones; how many frames that makes."""
+        self._apply([of_port.pop(index, {}) for of_port, index in zip(tags, used, strict=True)])
+        room = [next(iter(of_port), n) - u for of_port, n, u in zip(tags, counts, used, strict=True)]
+        if self._aligner.is_level:
+            return self._push(input_items, used, min(room), frames, made)
+        self._align(used, room)
+        return 0
+
+    def _consume(self, used):
+        if min(used) == max(used):
+            self.consume_each(used[0])
+            return
+        for port, count in enumerate(used):
+            self.consume(port, count)
 
     def _push(self, input_items, used, count, frames, made):
         """Cut `count` samples of every input, from those used on; how many frames that makes."""

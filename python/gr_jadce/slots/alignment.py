@@ -28,6 +28,7 @@ class StreamAligner:
     """
 
     def __init__(self, n_streams: int, clock: SampleClock) -> None:
+        self._passed = 0  # samples, since _positions are from
         self._positions: list[int | Fraction] = [0] * n_streams  # device position of each next sample
         self._timed = [False] * n_streams
         self._clock = clock
@@ -53,6 +54,7 @@ class StreamAligner:
             If a time is none; nothing has changed then.
         """
         positions = {stream: clock.position(*time) for stream, time in times.items()}
+        self._positions, self._passed = [position + self._passed for position in self._positions], 0
         if clock.rate != self._clock.rate:
             self._positions = [self._rescaled(position, clock) for position in self._positions]
         self._clock = clock
@@ -63,7 +65,7 @@ class StreamAligner:
 
     def advance(self, count: int) -> None:
         """`count` samples of every stream have passed."""
-        self._positions = [position + count for position in self._positions]
+        self._passed += count
 
     def drop(self, available: Sequence[int]) -> list[int]:
         """How many of the next samples of each stream to drop now, of those available; they have passed.
@@ -83,7 +85,7 @@ class StreamAligner:
 
     def time(self) -> tuple[int, float]:
         """The device time of the next sample of the reference."""
-        return self._clock.time(self._positions[self.reference])
+        return self._clock.time(self._positions[self.reference] + self._passed)
 
     def __str__(self) -> str:
         late = [f"input {stream} is {n:+d} samples" for stream, n in enumerate(self._offsets()) if n]

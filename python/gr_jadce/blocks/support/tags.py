@@ -17,9 +17,12 @@ def gather_tags(block: gr.basic_block, count: int, port: int = 0) -> dict[int, d
     whichever was added first. So whoever reads tags reads them here, and applies those of an item at
     once. Of two tags of one name the later counts; a tag whose key is no name is left out.
     """
-    first = block.nitems_read(port)
     gathered: dict[int, dict[str, Any]] = {}
-    for tag in block.get_tags_in_window(port, 0, count):
+    tags = block.get_tags_in_window(port, 0, count)
+    if not tags:  # mostly
+        return gathered
+    first = block.nitems_read(port)
+    for tag in tags:
         name = tag_name(tag)
         if name is not None:
             gathered.setdefault(tag.offset - first, {})[name] = tag.value
