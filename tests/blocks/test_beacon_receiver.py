@@ -8,6 +8,8 @@ import pmt
 import pytest
 from beacon_air import BEACON, Air
 from gnuradio import blocks, gr
+from stream_tags import tag
+from stream_tags import time_tag as rx_time
 
 from gr_jadce.blocks import beacon_receiver, uplink_transmitter
 from gr_jadce.pilots import make_pilots
@@ -29,16 +31,6 @@ class Grids(gr.basic_block):
 
     def take(self, message):
         self.told.append(pmt.to_python(message))
-
-
-def tag(offset, key, value):
-    result = gr.tag_t()
-    result.offset, result.key, result.value = offset, pmt.intern(key), value
-    return result
-
-
-def rx_time(offset, seconds, fraction):
-    return tag(offset, "rx_time", pmt.make_tuple(pmt.from_uint64(seconds), pmt.from_double(fraction)))
 
 
 def wait_for(condition):

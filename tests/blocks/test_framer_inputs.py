@@ -5,21 +5,17 @@ import numpy as np
 import pmt
 import pytest
 from gnuradio import blocks, gr
+from stream_tags import tag
+from stream_tags import time_tag as any_time_tag
 
 from gr_jadce.blocks import pilot_framer
 
 RATE = 1_000_000
 
 
-def tag(offset, key, value):
-    result = gr.tag_t()
-    result.offset, result.key, result.value = offset, pmt.intern(key), value
-    return result
-
-
 def time_tag(offset, sample, seconds=5):
-    time = pmt.make_tuple(pmt.from_uint64(seconds), pmt.from_double(sample / RATE))
-    return tag(offset, "rx_time", time)
+    """A tag that tells that a sample is so many samples after a whole second."""
+    return any_time_tag(offset, seconds, sample / RATE)
 
 
 def run(framer, streams, max_items=None):
@@ -146,3 +142,13 @@ def test_numpy_scalars_are_taken_for_every_number():
     )  # fmt: skip
     streams = [(range(400), [time_tag(0, RATE // 2)])] * 2
     assert len(run(framer, streams)) == 10
+
+
+def test_a_rate_at_which_the_time_would_be_beyond_all_times_is_left_out():
+    tags = [
+        time_tag(0, 0, 2**62), tag(0, "rx_rate", pmt.from_double(1.0)),
+        tag(30, "rx_rate", pmt.from_double(1e12)),
+    ]  # fmt: skip
+    framer = pilot_framer(8, 1, 20)
+    run(framer, [(range(100), tags)])
+    assert framer.frames() == 5

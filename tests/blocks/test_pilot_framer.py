@@ -8,6 +8,7 @@ import numpy as np
 import pmt
 import pytest
 from gnuradio import blocks, gr
+from stream_tags import tag, time_tag
 
 from gr_jadce.blocks import pilot_framer
 
@@ -15,16 +16,6 @@ RATE = 1_000_000
 TOTALS = dict.fromkeys(
     ["gaps", "slots_lost", "partial_frames", "waiting_samples", "rate_conflicts", "misalignments"], 0
 )
-
-
-def tag(offset, key, value):
-    result = gr.tag_t()
-    result.offset, result.key, result.value = offset, pmt.intern(key), value
-    return result
-
-
-def time_tag(offset, seconds, fraction, key="rx_time"):
-    return tag(offset, key, pmt.make_tuple(pmt.from_uint64(seconds), pmt.from_double(fraction)))
 
 
 def numbered(positions, n_antennas):

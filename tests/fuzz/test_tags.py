@@ -69,3 +69,18 @@ def test_framer_takes_samples_of_any_tags(found, origin):
     run(source, framer, block)
     assert framer.samples() == FRAMES * T
     assert framer.frames() == block.frames_in() == block.frames_solved()
+
+
+@settings(max_examples=60)
+@given(found=st.lists(tags(FRAMES * T), min_size=3, max_size=3), origin=st.sampled_from(["first", (3, 0.5)]))
+def test_framer_accounts_for_samples_of_any_tags_on_any_input(found, origin):
+    framer, flowgraph = pilot_framer(L, 3, T, slot_origin=origin, resync_tag="corr_start"), gr.top_block()
+    for port, of_port in enumerate(found):
+        source = blocks.vector_source_c(np.ones(FRAMES * T), False, 1, of_port)
+        flowgraph.connect(source, (framer, port))
+    flowgraph.connect(framer, blocks.null_sink(8 * 3 * L))
+    flowgraph.run()
+    dropped = framer.dropped_samples()
+    assert (
+        framer.samples() + dropped >= FRAMES * T if framer.misalignments() else framer.samples() == FRAMES * T
+    )

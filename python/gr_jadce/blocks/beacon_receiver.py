@@ -92,8 +92,12 @@ class beacon_receiver(gr.sync_block):
         rate = read_rate([tags], self._log.warn)
         clock = self._clock if rate is None else SampleClock(rate)
         expected = self._base + self._pushed
-        if clock.rate != self._clock.rate:
-            expected = clock.position(*self._clock.time(max(expected, 0)))
+        try:
+            if clock.rate != self._clock.rate:
+                expected = clock.position(*self._clock.time(max(expected, 0)))
+        except ValueError as error:  # beyond all times at that rate
+            self._log.warn(f"ignoring an rx_rate tag: {error}")
+            return
         self._base, self._clock = expected - self._pushed, clock
         for time in read_times([tags], clock, self._log.warn).values():
             self._set_time(clock.position(*time))

@@ -253,9 +253,12 @@ class pilot_framer(gr.basic_block):
         rate = read_rate(tags, self._log.warn)
         clock = self._framer.clock_at(rate)
         times = read_times(tags, clock, self._log.warn)
-        if times or rate is not None:
-            self._aligner.set_times(times, clock)
-            self._set_time(times.get(self._aligner.reference), rate)
+        try:
+            if times or rate is not None:
+                self._aligner.set_times(times, clock)
+                self._set_time(times.get(self._aligner.reference), rate)
+        except ValueError as error:  # a rate at which the time now is beyond all times
+            self._log.warn(f"ignoring rx_rate and rx_time tags: {error}")
         if self._resync_tag and self._resync_tag in tags[0]:
             self._framer.resync(self._resync_offset)
 

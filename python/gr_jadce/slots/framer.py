@@ -109,8 +109,8 @@ class Framer:
         self.slot_period = check_integer("slot_period", slot_period, self._span, LONGEST_SLOT)
         self.offset = check_integer("offset", offset, 1 - self.slot_period, self.slot_period - 1)
         self._delay = check_integer("delay", delay, min(self.offset, 0), max(self.offset, 0))
-        self._rate_given, self._hold_rate = SampleClock(rate), bool(hold_rate)
-        self._grid = SlotGrid(self.slot_period, self.offset, slot_origin, self._rate_given)
+        self._nominal_rate, self._hold_rate = SampleClock(rate), bool(hold_rate)
+        self._grid = SlotGrid(self.slot_period, self.offset, slot_origin, self._nominal_rate)
         self.frames = self.partial_frames = self.samples = self.waiting_samples = self.rate_conflicts = 0
         self._stamp_every_frame = bool(stamp_every_frame)
         self._partial = np.empty((self._span, self.n_antennas), np.complex64)
@@ -146,8 +146,8 @@ class Framer:
 
     def differs_from_rate(self, rate: float) -> bool:
         """Is a rate told another one than that given at first?"""
-        given = float(self._rate_given.rate)
-        return abs(rate - given) > _RATE_TOLERANCE * given
+        nominal = float(self._nominal_rate.rate)
+        return abs(rate - nominal) > _RATE_TOLERANCE * nominal
 
     def set_time(self, rx_time: tuple[int, float] | None = None, rate: float | None = None) -> None:
         """Tell the device time of the next sample, the sample rate, or both.

@@ -36,7 +36,7 @@ class SlotGrid:
 
     def __init__(self, slot_period: int, offset: int, slot_origin: Origin, clock: SampleClock) -> None:
         self.slot_period, self.offset, self.clock = slot_period, offset, clock
-        self._given_origin = None if slot_origin == "first" else check_origin(slot_origin)
+        self._fixed_origin = None if slot_origin == "first" else check_origin(slot_origin)
         self.gaps = self.slots_lost = 0
         self._losses: deque[tuple[int, int]] = deque(maxlen=_MAX_LOSSES_KEPT)  # (first slot, end)
         self._has_time = False  # has there been any device time?
@@ -49,7 +49,7 @@ class SlotGrid:
     @property
     def samples_to_origin(self) -> int:
         """Samples until slot 0 starts; 0 if it has, or starts with the first sample."""
-        return 0 if self._given_origin is None else max(0, -self.now)
+        return 0 if self._fixed_origin is None else max(0, -self.now)
 
     def pilot_position(self) -> int | Fraction:
         """Device position of the pilot that is next or under way."""
@@ -79,7 +79,7 @@ class SlotGrid:
 
     def start_at(self, rx_time: tuple[int, float] | None, clock: SampleClock) -> None:
         """Set time and rate before the first sample."""
-        first = self._told(rx_time, clock)
+        first = self._position_of(rx_time, clock)
         self.clock = clock
         self._has_time |= rx_time is not None
         self._place(first, self._origin_position(first))
@@ -88,16 +88,16 @@ class SlotGrid:
     def set_time(self, rx_time: tuple[int, float] | None, clock: SampleClock) -> bool:
         """Set time, rate, or both, of the next sample; True if it does not follow from those before."""
         rate_changed = clock.rate != self.clock.rate
-        expected, told = self._told(None, clock), self._told(rx_time, clock)
-        dates_all = rx_time is not None and not self._has_time and self._given_origin is None
+        predicted, position = self._position_of(None, clock), self._position_of(rx_time, clock)
+        dates_all = rx_time is not None and not self._has_time and self._fixed_origin is None
         self._has_time |= rx_time is not None
         self.clock = clock
-        if rate_changed or (abs(told - expected) > Fraction(1, 2) and not dates_all):
-            self._jump(told, rate_changed)
+        if rate_changed or (abs(position - predicted) > Fraction(1, 2) and not dates_all):
+            self._jump(position, rate_changed)
             return True
         if dates_all:
-            self._base += told - expected
-            self._origin += told - expected
+            self._base += position - predicted
+            self._origin += position - predicted
         return False
 
     def resync(self, ahead: int, under_way: bool) -> None:
@@ -110,25 +110,27 @@ class SlotGrid:
         if not under_way:
             self.seek()
 
-    def _told(self, rx_time, clock):
-        """Device position of the next sample, in samples of a clock: as told, or as it follows."""
+    def _position_of(self, rx_time, clock):
+        """Device position of the next sample, in samples of a clock: as a time tells, or as it follows."""
         if rx_time is not None:
             return clock.position(*rx_time)
         expected = self._base + self.now
-        return expected if clock.rate == self.clock.rate else clock.position(*self.clock.time(expected))
+        return (
+            expected if clock.rate == self.clock.rate else clock.position(*self.clock.time(max(expected, 0)))
+        )
 
-    def _jump(self, told, rate_changed):
+    def _jump(self, position, rate_changed):
         self.gaps += 1
         self._last_cut = -1
         if rate_changed:
             self._losses.clear()
-        if self._given_origin is None and (rate_changed or told < self._origin):
-            self._place(told, told - self.slot * self.slot_period)
+        if self._fixed_origin is None and (rate_changed or position < self._origin):
+            self._place(position, position - self.slot * self.slot_period)
         elif rate_changed:
-            self._place(told, self._origin_position(told))
+            self._place(position, self._origin_position(position))
             self._seek()  # the numbers of two rates say nothing about slots lost
         else:
-            self._place(told, self._origin)
+            self._place(position, self._origin)
         self.seek()
         self._restore_losses()
 
@@ -147,13 +149,13 @@ class SlotGrid:
         self.pilot = self.slot * self.slot_period + self.offset
 
     def _origin_position(self, first):
-        return first if self._given_origin is None else self.clock.position(*self._given_origin)
+        return first if self._fixed_origin is None else self.clock.position(*self._fixed_origin)
 
-    def _place(self, told: int | Fraction, origin: int | Fraction) -> None:
-        """The next sample is at device position `told`, slot 0 starts at `origin`."""
+    def _place(self, position: int | Fraction, origin: int | Fraction) -> None:
+        """The next sample is at device position `position`, slot 0 starts at `origin`."""
         self._origin: int | Fraction = origin
-        self.now: int = round(told - origin)
-        self._base = told - self.now
+        self.now: int = round(position - origin)
+        self._base = position - self.now
 
     def _shift(self, samples):
         """Move the grid without moving the samples and the pilot under way."""
