@@ -42,3 +42,16 @@ def test_of_shaped_pulses_the_whole_burst_is_annotated(app, book, tmp_path):
     for entry in entries:
         assert entry["core:sample_start"] == 300 * entry["jadce:frame_id"]
         assert entry["core:sample_count"] == Waveform(4).n_samples(book.pilot_length)
+
+
+def test_a_recording_of_another_program_stays_valid(app, book, tmp_path):
+    app("jadce-simulate", "--pilots", "book.npz", "--slots", 3, "--n-active", 1, "-o", "up")
+    meta = json.loads((tmp_path / "up.sigmf-meta").read_text())
+    fields = {key: value for key, value in meta["global"].items() if key.startswith("core:")}
+    fields["core:extensions"] = []
+    captures = [{"core:sample_start": 0, "core:datetime": "1970-01-01T00:00:00Z"}]
+    (tmp_path / "up.sigmf-meta").write_text(json.dumps({"global": fields, "captures": captures}))
+    process = app("jadce-annotate", "up.sigmf-meta", "up.truth.jsonl", "--pilots", "book.npz")
+    assert process.returncode == 0, process.stderr
+    meta = json.loads((tmp_path / "up.sigmf-meta").read_text())
+    assert [entry["name"] for entry in meta["global"]["core:extensions"]] == ["jadce"]

@@ -2,6 +2,8 @@
 """jadce-pilots: makes the books that the package makes, and shows what it knows of them."""
 
 import re
+import resource
+import signal
 
 import numpy as np
 import pytest
@@ -69,3 +71,18 @@ def test_mistakes_are_explained(app, fails, tmp_path, arguments, words):
 )
 def test_wrong_usage_is_code_2(app, fails, arguments):
     fails(app("jadce-pilots", *arguments), code=2)
+
+
+def test_a_full_disk_leaves_no_broken_book(app, fails, tmp_path):
+    make_pilots("qpsk", 8, 4).save(tmp_path / "b.npz")
+    process = app(
+        "jadce-pilots", "make", "--devices", 200, "--length", 60, "-o", "b.npz", preexec_fn=_small_files
+    )
+    fails(process, "File too large")
+    assert load_pilots(tmp_path / "b.npz").n_devices == 8
+    assert [path.name for path in tmp_path.iterdir()] == ["b.npz"]
+
+
+def _small_files():
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))

@@ -3,6 +3,7 @@
 """Recordings: whatever is in the two files, the samples are read, or refused with the file's name."""
 
 import json
+import tarfile
 
 import numpy as np
 import pytest
@@ -63,6 +64,56 @@ def test_damaged_metadata(data, folder):
 def test_metadata_with_a_value_replaced(data, folder):
     meta = json.loads((folder / "good.sigmf-meta").read_text())
     read(folder, json.dumps(data.draw(replaced(meta))).encode())
+
+
+DATES = st.builds(
+    "2024-02-29T12:00:{:02d}{}{}".format,
+    st.integers(0, 61),
+    st.sampled_from(["", ".0", ".010", ".000025", "." + 30 * "9", "."]),
+    st.sampled_from(["Z", "", "+00:00", "-23:59", "+99:00", "z"]),
+)
+CAPTURES = st.lists(
+    st.fixed_dictionaries(
+        {"core:sample_start": st.integers(0, 41)},
+        optional={"core:datetime": DATES, "core:global_index": st.integers(-1, 2**62)},
+    ),
+    max_size=5,
+)
+
+
+@given(captures=CAPTURES.map(lambda entries: sorted(entries, key=lambda entry: entry["core:sample_start"])))
+def test_captures_of_other_programs(captures, folder):
+    meta = json.loads((folder / "good.sigmf-meta").read_text())
+    read(folder, json.dumps(meta | {"captures": captures}).encode())
+
+
+@given(data=st.data())
+def test_damaged_archives(data, folder):
+    with tarfile.open(folder / "good.sigmf", "w") as file:
+        for suffix in ("sigmf-meta", "sigmf-data"):
+            file.add(folder / f"good.{suffix}", f"good.{suffix}")
+    (folder / "bad.sigmf").write_bytes(data.draw(mutated((folder / "good.sigmf").read_bytes())))
+    try:
+        recording = read_recording(folder / "bad.sigmf")
+    except ValueError as error:
+        assert "bad.sigmf: cannot use this recording: " in str(error)
+    else:
+        assert recording.read().shape == (recording.n_samples, recording.n_antennas)
+
+
+@given(data=st.data())
+def test_damaged_journals(data, folder):
+    writer = RecordingWriter(folder / "cut", 2, 1e6)
+    for k in range(4):
+        writer.write(SAMPLES[:10], (k, 0.0))
+    journal = folder / "cut.sigmf-journal"
+    journal.write_bytes(data.draw(mutated(journal.read_bytes())))
+    try:
+        assert read_recording(folder / "cut").n_samples == 40
+    except ValueError as error:
+        assert "cut.sigmf-meta: cannot use this recording: " in str(error)
+    finally:
+        writer.close()
 
 
 @given(data=st.binary(max_size=200), n_antennas=st.sampled_from([1, 2, 3, 2**16, 2**16 + 1, 2**40, 10**30]))

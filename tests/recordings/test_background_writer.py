@@ -190,6 +190,16 @@ def test_closing_leaves_out_what_a_slow_disk_does_not_take_in_time(disk, tmp_pat
     assert read_recording(tmp_path / "r").segments[-1].rx_time == (5, 0.1)  # the time went on
 
 
+def test_what_samples_are_dropped_for_is_named(disk, tmp_path):
+    writer = BackgroundWriter(disk, 1e9, unexpected)
+    stall(writer, disk)
+    assert writer.bottleneck == "the disk is too slow"  # which has not answered yet
+    disk.answers.set()
+    writer.close()
+    disk.disk_time_s, writer._busy_s = 0.1, 10.0
+    assert writer.bottleneck == "writing 1 segments takes longer than their samples on the disk"
+
+
 def test_a_second_run_goes_on_with_the_recording(disk, tmp_path):
     disk.answers.set()
     writer = BackgroundWriter(disk, 1e9, unexpected)

@@ -41,6 +41,16 @@ def test_what_is_no_archive_of_one_recording_is_refused(name):
         read_recording(path)
 
 
+def test_a_missing_archive_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"gone\.sigmf'$"):
+        read_recording(tmp_path / "gone.sigmf")
+
+
+def test_two_files_may_be_named_like_an_archive(tmp_path):
+    write_recording(tmp_path / "r.sigmf", some_samples(10, 1))
+    assert read_recording(tmp_path / "r.sigmf").n_samples == 10
+
+
 def test_a_truncated_archive_is_refused(name):
     path = archive(name, *write_recording(name, some_samples(10_000, 1)))
     os.truncate(path, 50_000)

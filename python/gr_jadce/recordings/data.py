@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..files import PathLike, open_regular
-from .fields import ARCHIVE_SUFFIX
+from .fields import ARCHIVE_SUFFIX, recording_paths
 
 _CHUNK_BYTES = 1 << 20  # read at once where all is read
 
@@ -69,8 +69,9 @@ class DataFile:
 
 
 def is_archive(path: PathLike) -> bool:
-    """Whether a path is that of an archive, ``NAME.sigmf``."""
-    return Path(path).suffix == ARCHIVE_SUFFIX and os.path.exists(path)
+    """Whether a path is that of an archive, ``NAME.sigmf``, not of two files named after one."""
+    meta_path = recording_paths(path)[0]
+    return Path(path).suffix == ARCHIVE_SUFFIX and (os.path.exists(path) or not meta_path.exists())
 
 
 def open_archive(path: PathLike) -> tuple[bytes, DataFile]:
