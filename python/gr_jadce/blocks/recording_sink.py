@@ -46,9 +46,9 @@ class recording_sink(gr.sync_block):
     n_antennas : int
         M, the number of inputs.
     rate : float
-        Samples a second, if no ``rx_rate`` tag tells another before the first sample.
+        Samples a second, if no ``rx_rate`` tag gives another before the first sample.
     frequency : float
-        Centre frequency in Hz, until an ``rx_freq`` tag tells another; 0 if unknown.
+        Centre frequency in Hz, until an ``rx_freq`` tag gives another; 0 if unknown.
     datatype : "cf32_le" or "ci16_le"
         Floats as they are, or half the size: integers of 32768 times the sample, clipped to
         full scale (see `clipped`).

@@ -136,7 +136,7 @@ class Reception:
         if counts.get("lines", answered) != answered:
             yield f"{answered - counts['lines']} of {answered} reports were not written"
         if self._recording and counts["unrecorded"]:
-            cause = self._recording.error() or "slow disk"
+            cause = self._recording.drop_cause()
             yield f"{counts['unrecorded']} samples were not recorded: {cause}"
         if self._scorer and self._scorer.dropped():
             yield f"{self._scorer.dropped()} messages were not scored"

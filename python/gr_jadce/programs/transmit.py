@@ -110,7 +110,7 @@ class Transmission:
         if counts.get("late"):
             yield f"{counts['late']} bursts came too late for the radio, and were not sent"
         if self._recording and counts["unrecorded"]:
-            cause = self._recording.error() or "slow disk"
+            cause = self._recording.drop_cause()
             yield f"{counts['unrecorded']} samples were not recorded: {cause}"
         if counts.get("lines", counts["slots"]) != counts["slots"]:
             yield f"{counts['slots'] - counts['lines']} of {counts['slots']} lines of truth were not written"

@@ -40,7 +40,7 @@ def capture(source: Source, path: str | os.PathLike, seconds: float) -> None:
     if sink.taken() < wanted:
         raise ValueError(f"usrp: only {sink.taken()} of {wanted} samples came from the radio")
     if sink.dropped():
-        raise ValueError(f"{path}: {sink.dropped()} samples not recorded: {sink.error() or 'slow disk'}")
+        raise ValueError(f"{path}: {sink.dropped()} samples not recorded: {sink.drop_cause()}")
 
 
 def _wait(flowgraph: Any, sink: recording_sink, wanted: int) -> None:

@@ -48,10 +48,10 @@ def spurs(samples: np.ndarray, rate: float, *, antennas: Sequence[int] | None = 
 def alignment(samples: np.ndarray, rate: float, *, antennas: Sequence[int] | None = None) -> list[Finding]:
     """Delays and drifts of phase of antennas (n, M) against the first, if they have something in common."""
     name, crossed = antenna_names(samples, antennas), _cross_spectra(samples)
-    seen = [_delay(crossed[..., i]) for i in range(crossed.shape[-1])]
-    deaf = [name[i + 1] for i, (delay, _) in enumerate(seen) if delay is None]
-    delays = np.array([0.0 if delay is None else delay for delay, _ in seen])
-    return [_alignment(delays, deaf, name), _coherence([p for _, p in seen], rate / _BLOCK, name)]
+    paths = [_delay(crossed[..., i]) for i in range(crossed.shape[-1])]
+    deaf = [name[i + 1] for i, (delay, _) in enumerate(paths) if delay is None]
+    delays = np.array([0.0 if delay is None else delay for delay, _ in paths])
+    return [_alignment(delays, deaf, name), _coherence([p for _, p in paths], rate / _BLOCK, name)]
 
 
 def _alignment(delays, deaf, name):
@@ -74,14 +74,14 @@ def _alignment(delays, deaf, name):
 
 def _coherence(phasors, rate, name):
     finding = partial(make_finding, "coherence")
-    seen = [_turning(p, rate) for p in phasors if p is not None]
-    if len(seen) < len(phasors) or min(steady for _, steady in seen) < _STEADY:
+    turns = [_turning(p, rate) for p in phasors if p is not None]
+    if len(turns) < len(phasors) or min(steady for _, steady in turns) < _STEADY:
         text = "no steady signal common to all antennas to compare phases by"
         return finding(
             "warn", None, "Hz", text, "feed all antennas from one steady source through a splitter"
         )
-    worst = max(range(len(seen)), key=lambda i: abs(seen[i][0]))
-    value = seen[worst][0]
+    worst = max(range(len(turns)), key=lambda i: abs(turns[i][0]))
+    value = turns[worst][0]
     text = f"the phase between antennas {name[0]} and {name[worst + 1]} turns by {value:+.3f} Hz"
     remedy = "give all radios one 10 MHz reference (--clock-source external) and see that they lock to it"
     return finding(grade(abs(value), DRIFT_HZ), value, "Hz", text, remedy)

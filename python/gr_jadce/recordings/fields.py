@@ -39,8 +39,8 @@ def check_extensions(fields: Mapping[str, Any]) -> None:
     """ValueError if the recording needs an extension of SigMF that is not known here."""
     extensions = fields.get("core:extensions")
     for entry in extensions if isinstance(extensions, list) else []:
-        known = not isinstance(entry, dict) or entry.get("name") == EXTENSION["name"]
-        if not known and entry.get("optional") is False:
+        foreign = isinstance(entry, dict) and entry.get("name") != EXTENSION["name"]
+        if foreign and entry.get("optional") is False:
             raise ValueError(
                 f"core:extensions: expected none with optional: false, got {entry.get('name')!r}; "
                 "set its optional to true to read the samples without it"

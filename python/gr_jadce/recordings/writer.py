@@ -3,6 +3,7 @@
 
 import hashlib
 import os
+from fractions import Fraction
 from time import monotonic
 from typing import Any
 
@@ -77,13 +78,15 @@ class RecordingWriter:
         self._hash = hashlib.sha512() if checksum else None
         self._captures: list[dict[str, Any]] = []
         self._annotations: list[dict[str, Any]] = []
-        self._expected, self._gap = 0, True
+        self._expected: int | Fraction = 0
+        self._gap = True
         self._sample_size = 2 * PART[datatype].itemsize * self.n_antennas
         self._meta_path, self._data_path = recording_paths(path)
         self._open("wb")
 
     @property
     def n_segments(self) -> int:
+        """Capture segments so far."""
         return len(self._captures)
 
     def write(

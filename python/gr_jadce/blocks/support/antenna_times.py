@@ -43,8 +43,8 @@ class AntennaTimes:
         edges = sorted({start, stop, *(start + index for port in tags for index in port)})
         complaint = ""
         for first, last in pairwise(edges):
-            for port, told in enumerate(tags):
-                self._apply(port, first, told.get(first - start, {}))
+            for port, own in enumerate(tags):
+                self._apply(port, first, own.get(first - start, {}))
             complaint = self._disagreement()
             self.misaligned += (last - first) * bool(complaint)
             complaint = complaint or self._difference()
