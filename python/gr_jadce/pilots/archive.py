@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads the arrays of an ``.npz`` file that may be anything: nothing in it is executed."""
+"""Reads the arrays of an ``.npz`` file that may be anything, and writes such files; nothing is executed."""
 
+import io
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ..files import PathLike, open_regular
+from ..files import PathLike, open_regular, replaced_file
 
 _MAX_BYTES = 2**30  # once unpacked: a small file may hold any number of zeros
 
@@ -34,6 +36,20 @@ def read_npz(path: PathLike, kind: str) -> dict[str, np.ndarray]:
             return _arrays(np.load(stream, allow_pickle=False))
         except Exception as error:  # zipfile, its unpackers and np.load raise nearly all there are
             raise ValueError(f"{path}: not a {kind}: {error or type(error).__name__}") from error
+
+
+def write_npz(path: PathLike, arrays: Mapping[str, Any]) -> None:
+    """Replace a file by one of these arrays, whole or not at all.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; a file that was there before is as it was.
+    """
+    content = io.BytesIO()  # a zip file that cannot be finished complains from its destructor
+    np.savez(content, **arrays)
+    with replaced_file(path) as file:
+        file.write(content.getbuffer())
 
 
 def _arrays(file: Any) -> dict[str, np.ndarray]:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..files import PathLike, replaced_file
+from ..files import PathLike
 from ..numeric import decibels, sum_squares
-from .archive import read_npz
+from .archive import read_npz, write_npz
 from .fields import CHECKS, FIELDS, book_fields, check_names, check_size, check_symbols, check_total
 from .structured import DftPilots, HadamardPilots, MatrixPilots, ZadoffChuPilots, eigenvalue_range
 
@@ -195,11 +195,11 @@ class PilotBook:
         OSError
             If it cannot be written; a file that was there before is as it was.
         """
+        sizes = {"kind": self.kind, "pilot_length": self.pilot_length, "n_devices": self.n_devices}
         arrays = {name: getattr(self, name) for name in FIELDS[self.kind]}
         if self.device_id is not None:
             arrays["device_id"] = np.asarray(self.device_id, dtype=str)
-        with replaced_file(path) as file:
-            np.savez(file, kind=self.kind, pilot_length=self.pilot_length, n_devices=self.n_devices, **arrays)
+        write_npz(path, sizes | arrays)
 
 
 def load_pilots(path: PathLike) -> PilotBook:
