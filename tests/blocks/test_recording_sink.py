@@ -195,12 +195,16 @@ def test_an_input_out_of_step_is_counted_and_told(tmp_path, capfd):
     told = "".join(capfd.readouterr())
     assert told.count("input 2 is 17 samples late against input 0, by their rx_time") == 1
     assert "4983 samples of antennas out of step were recorded as they came" in told
+    assert read_recording(tmp_path / "r").notes == (
+        "4983 samples are of antennas that were out of step with each other",
+    )
 
 
 def test_inputs_in_step_are_no_complaint(tmp_path, capfd):
     tags = [[time_tag(0, 5, 0.0), time_tag(1_000, 5, 0.5)]] * 2 + [[time_tag(0, 5, 0.0)]]
     sink = record_tagged(tmp_path / "r", [*tags[:2], []])  # the third has no tags, which tells nothing
     assert (sink.misaligned(), "".join(capfd.readouterr())) == (0, "")
+    assert read_recording(tmp_path / "r").notes == ()
 
 
 def test_a_gap_on_one_input_alone_is_counted(tmp_path):

@@ -29,8 +29,8 @@ class recording_sink(gr.sync_block):
     frequency jumps. Replayed by `recording_source`, a receiver decides as it did live.
 
     The samples are recorded side by side as they come. Where the tags of another input do not agree with
-    those of input 0, so that these samples are not of one instant, it is logged, and counted by
-    `misaligned`.
+    those of input 0, so that these samples are not of one instant, it is logged, counted by `misaligned`,
+    and said again where the recording is replayed.
 
     Samples are taken at once and written in a thread, so that neither a slow nor a full disk holds
     up the flowgraph. With a slow one, stretches are dropped once `buffer_mb` wait: the recording
@@ -129,7 +129,7 @@ class recording_sink(gr.sync_block):
 
     def stop(self) -> bool:
         """Write what waits, for some seconds at most, and finish the recording."""
-        dropped = self._writer.dropped
+        dropped, self._recording.misaligned = self._writer.dropped, self.misaligned()
         self._writer.close()
         if self._writer.dropped > dropped and not self.error():
             lost = self._writer.dropped - dropped

@@ -166,6 +166,11 @@ def _journal_notes(meta, captures, n_torn):
     return (f"{n_torn} torn lines of the journal are left out",) if n_torn else ()
 
 
+def _alignment_notes(fields):
+    count = field(fields, "jadce:misaligned", int, 0)
+    return (f"{count} samples are of antennas that were out of step with each other",) if count else ()
+
+
 def _is_finished(meta):
     return field(meta["global"], "jadce:finished", bool, True)
 
@@ -180,11 +185,12 @@ def _recording(meta, data, size, notes=()):
         captures = [entry for entry in captures if field(entry, "core:sample_start", int) < n_samples]
     _refuse_others(fields, *captures)
     segments, time_notes = find_segments(captures, n_samples, sample_rate)
+    notes = (*notes, *time_notes, *_alignment_notes(fields))
     for entry in meta["annotations"]:
         check_integer("annotation core:sample_start", field(entry, "core:sample_start", int), 0)
     return Recording(
         data.path, sample_rate, n_antennas, n_samples, datatype, segments, tuple(meta["annotations"]),
-        field(fields, "core:sha512", str, None), (*notes, *time_notes), data,
+        field(fields, "core:sha512", str, None), notes, data,
     )  # fmt: skip
 
 

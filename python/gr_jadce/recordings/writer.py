@@ -52,6 +52,8 @@ class RecordingWriter:
         So far.
     clipped : int
         Samples of any antenna that did not fit ci16: stored as full scale, NaN as 0.
+    misaligned : int
+        Samples of antennas out of step with each other, as the caller has counted them; stored for readers.
     disk_time_s : float
         Seconds spent waiting for the disk to take samples.
     """
@@ -72,7 +74,7 @@ class RecordingWriter:
         self.sample_rate = check_positive("sample_rate", sample_rate)
         self._clock = SampleClock(self.sample_rate)
         self.frequency = None if frequency is None else check_number("frequency", frequency)
-        self.n_samples = self.clipped = 0
+        self.n_samples = self.clipped = self.misaligned = 0
         self.disk_time_s = 0.0
         self._description = description
         self._hash = hashlib.sha512() if checksum else None
@@ -286,6 +288,8 @@ class RecordingWriter:
         if not finished:
             return fields | {"jadce:journal": True}
         fields["jadce:sample_count"] = self.n_samples
+        if self.misaligned:
+            fields["jadce:misaligned"] = self.misaligned
         if self._hash:
             fields["core:sha512"] = self._hash.hexdigest()
         return fields
