@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the README, the guide and the examples tell people to type is typed here.
 
-A block ```sh is run, all blocks of a document in one folder. Its first line may be "# as root": run where
-simulated USRPs can; or "# with radios": commands for hardware, of which only the options are checked.
+A block ```sh is run, each in the folder in which the one before it ended, and the first in an empty clone.
+Its first line may be "# as root": run where simulated USRPs can; or "# with radios": commands for hardware,
+of which only the options are checked.
 """
 
 import os
@@ -39,18 +40,27 @@ def scripts(document):
 @pytest.mark.timeout(3600)  # a document has minutes of commands
 @pytest.mark.parametrize("document", with_shell, ids=name)
 def test_shell_commands(document, tmp_path):
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    (tmp_path / "build").mkdir()
+    clone = tmp_path / "clone"
+    (clone / "build").mkdir(parents=True)
+    (clone / "examples").symlink_to(ROOT / "examples")
     plain, root, _ = scripts(document)
-    texts = [text for text in in_order(document) if text in plain or (text in root and not why_not())]
-    for text in texts:
-        run = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", text],
-            cwd=tmp_path, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        )  # fmt: skip
-        assert run.returncode == 0, f"{text}\n{run.stdout}{run.stderr}"
-    for log in tmp_path.glob("*.jsonl"):
+    folder = clone
+    for text in in_order(document):
+        if text in plain or (text in root and not why_not()):
+            folder = run_in(folder, text, tmp_path / "folder")
+    assert {path.name for path in clone.iterdir()} == {"build", "examples"}  # nothing is left in the clone
+    for log in clone.glob("build/**/*.jsonl"):
         assert log.stat().st_size > 0, log
+
+
+def run_in(folder, text, note):
+    """Run a block in a folder; the folder that it ends in."""
+    run = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", f'{text}\npwd >"{note}"'],
+        cwd=folder, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+    )  # fmt: skip
+    assert run.returncode == 0, f"{text}\n{run.stdout}{run.stderr}"
+    return note.read_text().strip()
 
 
 def in_order(document):
