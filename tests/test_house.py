@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The limits that CONTRIBUTING.md sets, measured by tools/measure.py, and the types, checked by mypy."""
 
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -74,3 +75,29 @@ def test_the_table_shows_a_row_for_each_folder():
     )
     assert run.returncode == 0, run.stderr
     assert "Python files in python/gr_jadce/slots " in run.stdout and "longest bodies" in run.stdout
+
+
+@pytest.fixture(scope="module")
+def house():
+    return measure.measure()
+
+
+def test_half_of_all_functions_have_five_lines_at_most(house):
+    assert statistics.median(house["bodies"].values()) <= 5
+
+
+def test_cpp_files_have_400_lines_at_most(house):
+    assert over(house["cpp_lines"], 400) == {}
+
+
+def test_folders_of_the_package_have_ten_python_files_at_most(house):
+    crowded = {Path(folder).name for folder in over(house["folders"], 10)}
+    assert crowded <= {"blocks", "solvers"}  # one file a block, one a solver
+
+
+def test_results_are_a_fifth_of_all_lines_at_most(house):
+    assert house["result_lines"] <= house["text_lines"] / 5
+
+
+def over(numbers, limit):
+    return {name: number for name, number in numbers.items() if number > limit}
