@@ -9,7 +9,7 @@ import numpy as np
 
 from gr_jadce import Scenario, decide, make_pilots, simulate
 from gr_jadce.estimators import make_estimator
-from gr_jadce.receiving.frame_receiver import FrameSolver
+from gr_jadce.receiving.frame_receiver import FrameReceiver
 from gr_jadce.reports.pdus import to_pmts
 
 N, L, M, PERIOD = 200, 64, 4, 64
@@ -58,7 +58,7 @@ def _write(received, directory):
 def _stages(book, received, say):
     """Processor time a frame of each stage of the receiver, in batches of 64."""
     estimator, batch = make_estimator("unrolled", book), received[:64]
-    solver = FrameSolver(book, estimator, "unrolled")
+    solver = FrameReceiver(book, estimator, "unrolled")
     stamps = [(index, (0, 0.0)) for index in range(len(batch))]
     best = {}
 

@@ -11,7 +11,7 @@ import pytest
 
 from gr_jadce import Scenario, simulate
 from gr_jadce.estimators import make_estimator
-from gr_jadce.receiving.frame_receiver import FrameSolver
+from gr_jadce.receiving.frame_receiver import FrameReceiver
 from gr_jadce.recordings.times import time_after
 from gr_jadce.recordings.writer import RecordingWriter
 from gr_jadce.reports.json_lines import from_json
@@ -125,7 +125,7 @@ def test_reports_equal_those_without_gnu_radio(record, receive, tmp_path, book, 
     record()
     receive("--false-alarm", 1e-2)
     frames = simulate(scenario, N_SLOTS, seed=2).received
-    solver = FrameSolver(book, make_estimator("unrolled", book), "unrolled", false_alarm=1e-2)
+    solver = FrameReceiver(book, make_estimator("unrolled", book), "unrolled", false_alarm=1e-2)
     offline, error = solver.solve(frames, [(k, (0, 0.0)) for k in range(N_SLOTS)])
     assert error is None
     for report, expected in zip(reports_of(tmp_path), offline, strict=True):

@@ -10,7 +10,7 @@ from gr_jadce.detection import decide
 from gr_jadce.estimate import Estimate
 from gr_jadce.estimators import make_estimator
 from gr_jadce.pilots import PilotBook, make_pilots
-from gr_jadce.receiving.frame_receiver import FrameSolver
+from gr_jadce.receiving.frame_receiver import FrameReceiver
 from gr_jadce.uplink import Scenario, simulate
 
 BOOK = make_pilots("gaussian", n_devices=60, pilot_length=32, seed=3)
@@ -25,7 +25,7 @@ def stamps(count):
 
 
 def solver(**options):
-    return FrameSolver(BOOK, make_estimator("pc_admm", BOOK), "pc_admm", **options)
+    return FrameReceiver(BOOK, make_estimator("pc_admm", BOOK), "pc_admm", **options)
 
 
 @pytest.mark.parametrize("n_antennas", [1, 4])
@@ -118,7 +118,7 @@ def test_the_estimator_does_not_see_what_is_not_finite():
 
     frames = uplink().received.copy()
     frames[0, 0, 0] = np.nan
-    _, error = FrameSolver(BOOK, checking, "checking").solve(frames, stamps(12))
+    _, error = FrameReceiver(BOOK, checking, "checking").solve(frames, stamps(12))
     assert error is None
 
 
@@ -130,7 +130,7 @@ def test_an_estimator_that_raises_on_some_frames_costs_only_those():
 
     frames = uplink().received.copy()
     frames[[2, 7, 8], 0, 0] = 1e7
-    reports, error = FrameSolver(BOOK, picky, "picky").solve(frames, stamps(12))
+    reports, error = FrameReceiver(BOOK, picky, "picky").solve(frames, stamps(12))
     clean, _ = solver().solve(uplink().received, stamps(12))
     assert str(error) == "too loud"
     for number, (report, expected) in enumerate(zip(reports, clean, strict=True)):
@@ -153,7 +153,7 @@ def wrong_estimates(shape_or_value):
     ids=["another number of devices", "another signature", "no estimate"],
 )
 def test_estimators_that_do_not_keep_the_contract_give_bad_input(estimator):
-    reports, error = FrameSolver(BOOK, estimator, "wrong").solve(uplink().received, stamps(12))
+    reports, error = FrameReceiver(BOOK, estimator, "wrong").solve(uplink().received, stamps(12))
     assert {report.status for report in reports} == {"bad_input"}
     assert isinstance(error, Exception)
 
@@ -192,7 +192,54 @@ def test_wrong_arguments_are_named(name, value):
 
 def test_an_estimator_need_not_take_the_noise_variance():
     frames, named = uplink().received, make_estimator("pc_admm", BOOK)
-    reports, error = FrameSolver(BOOK, lambda received: named(received), "mine").solve(frames, stamps(12))
+    reports, error = FrameReceiver(BOOK, lambda received: named(received), "mine").solve(frames, stamps(12))
     expected, _ = solver().solve(frames, stamps(12))
     assert error is None
     assert [r.device.tolist() for r in reports] == [r.device.tolist() for r in expected]
+
+
+@pytest.mark.parametrize("dead", [[1], [0, 1, 3]])
+@pytest.mark.parametrize("known", [True, False])
+def test_dead_antennas_do_not_raise_false_alarms(dead, known):
+    uplink_ = simulate(Scenario(BOOK, 4, snr_db=15.0), 1500, seed=8)
+    frames = uplink_.received.copy()
+    frames[:, :, dead] = 0
+    noise_var = uplink_.noise_var if known else 0.0
+    reports, error = solver(noise_var=noise_var, false_alarm=1e-2).solve(frames, stamps(1500))
+    assert error is None
+    false_alarms = sum(int((~uplink_.activity[n, report.device]).sum()) for n, report in enumerate(reports))
+    assert 0.007 < false_alarms / (~uplink_.activity).sum() < 0.013
+    for report in reports:
+        assert report.antennas_dead.tolist() == dead
+        assert not report.channel[:, dead].any()
+
+
+def test_a_frame_with_a_dead_antenna_is_solved_as_without_that_antenna():
+    frames = uplink(n_antennas=4).received.copy()
+    frames[[3, 7], :, 2] = 0
+    reports, _ = solver().solve(frames, stamps(12))
+    alone, _ = solver().solve(np.ascontiguousarray(np.delete(frames, 2, axis=2)), stamps(12))
+    for number, (report, expected) in enumerate(zip(reports, alone, strict=True)):
+        assert report.frame_id == expected.frame_id
+        assert report.n_antennas == 4
+        if number in (3, 7):
+            assert report.antennas_dead.tolist() == [2]
+            assert np.array_equal(report.device, expected.device)
+            np.testing.assert_allclose(np.delete(report.channel, 2, axis=1), expected.channel, rtol=1e-6)
+        else:
+            assert report.antennas_dead is None
+
+
+def test_frames_with_a_dead_antenna_may_have_other_faults():
+    frames = uplink(n_antennas=4).received.copy()
+    frames[[3, 4], :, 2] = 0
+    frames[4, 7, 0] = np.nan
+    frames[5] = 0
+    reports, _ = solver(clip_level=1e-9).solve(frames, stamps(12))
+    assert [report.status for report in reports[3:6]] == ["clipped", "bad_input", "ok"]
+    assert [report.antennas_dead is not None for report in reports[3:6]] == [True, False, False]
+
+
+def test_numpy_scalars_are_numbers():
+    receiver = solver(false_alarm=np.float32(0.5), noise_var=np.float32(0.25), threads=np.int64(2))
+    assert (receiver.false_alarm, receiver.noise_var, receiver.threads) == (0.5, 0.25, 2)

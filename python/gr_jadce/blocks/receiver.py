@@ -3,35 +3,38 @@
 
 import os
 import threading
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic, sleep
+from typing import Any
 
 import numpy as np
 import pmt
 from gnuradio import gr
+from numpy.typing import ArrayLike
 
-from ..checks import check_integer
+from ..checks import check_choice, check_integer
 from ..detection.asynchrony import Asynchrony, Delayed
 from ..estimators import make_estimator, takes_threads
-from ..pilots.book import as_pilot_book, load_pilots
+from ..pilots.book import PilotBook, as_pilot_book, load_pilots
+from ..receiving.antennas import warning_of_dead
 from ..receiving.backlog import Backlog
-from ..receiving.frame_receiver import FrameSolver
+from ..receiving.counts import FrameCounts
+from ..receiving.frame_receiver import FrameReceiver, Stamp, name_of
 from ..receiving.levels import LevelTracker
 from ..reports.pdus import status_to_pmt, to_pmts
 from ..slots.misalignment import ShiftCheck
 from ..slots.timeline import FrameTimeline
+from .support.frame_tags import read_frame_tags
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog
-from .support.tags import gather_tags, read_time
+from .support.tags import gather_tags
 from .support.thread_state import ThreadState
 
 _ACTIVITY, _CHANNEL, _STATUS = _PORTS = [pmt.intern(name) for name in ("activity", "channel", "status")]
-_STATUS_INTERVAL = 1.0  # seconds
+_STATUS_INTERVAL_S = 1.0
 _HOLD_INTERVAL_S = 0.005
-_SOLVE_TIMES_KEPT = 4096
-_MOST_DEFAULT_THREADS = 4
+_MAX_DEFAULT_THREADS = 4
 _STATUS_MEMORY = 64  # frames that the noise variance in a status is the median of
 
 
@@ -43,6 +46,7 @@ class receiver(gr.sync_block):
     At the end of the stream it sends a last status and then `pmt.PMT_EOF` on every port.
     No frame stops it: one that has NaN or Inf, or that the estimator refuses, is counted and
     reported with the status "bad_input". In the end, frames in = solved + dropped + bad.
+    An antenna without any signal in a frame is left out of it, reported, counted and warned of.
 
     Parameters
     ----------
@@ -52,8 +56,9 @@ class receiver(gr.sync_block):
         M.
     estimator : str or callable
         A name in `gr_jadce.estimators.ESTIMATORS`, or any estimator: ``estimator(received)`` gives an
-        `Estimate` of frames (B, L, M); it is told the noise variance, too, if it has an argument
-        ``noise_var`` (None if unknown). Default: the network.
+        `Estimate` of frames (B, L, M); it gets the noise variance, too, if it has an argument
+        ``noise_var`` (None if unknown). Reports call it by its ``name`` or ``__name__``. Default: the
+        network.
     estimator_options : dict, optional
         Options of a named estimator.
     false_alarm : float
@@ -75,7 +80,7 @@ class receiver(gr.sync_block):
         then also tell their delays and carrier offsets. A callable estimator has to be one for the
         book of `detection.asynchrony.Delayed`. Default: all devices in step.
     noise_memory : int
-        Where `noise_var` is unknown, tell the estimator the median noise variance of so many frames
+        Where `noise_var` is unknown, give the estimator the median noise variance of so many frames
         (or of a framer's guards, if it measures them); it then does not estimate its own from every
         frame, but a frame's report depends on those before. 0, the default, for every frame by itself.
     threads : int
@@ -92,65 +97,71 @@ class receiver(gr.sync_block):
 
     def __init__(
         self,
-        pilots,
-        n_antennas,
-        estimator="unrolled",
-        estimator_options=None,
-        false_alarm=1e-3,
-        noise_var=0.0,
-        on_overload="block",
-        max_backlog=1024,
-        max_batch=256,
-        clip_level=0.0,
-        asynchrony=None,
-        noise_memory=0,
-        threads=0,
+        pilots: PilotBook | ArrayLike | str | os.PathLike,
+        n_antennas: int,
+        estimator: str | Callable = "unrolled",
+        *,
+        estimator_options: dict[str, Any] | None = None,
+        false_alarm: float = 1e-3,
+        noise_var: float = 0.0,
+        on_overload: str = "block",
+        max_backlog: int = 1024,
+        max_batch: int = 256,
+        clip_level: float = 0.0,
+        asynchrony: Asynchrony | dict[str, Any] | None = None,
+        noise_memory: int = 0,
+        threads: int = 0,
     ):
-        if on_overload not in ("block", "drop"):
-            raise ValueError(f'on_overload: expected "block" or "drop", got {on_overload!r}')
         book = load_pilots(pilots) if isinstance(pilots, (str, os.PathLike)) else as_pilot_book(pilots)
         self._frame_shape = (book.pilot_length, check_integer("n_antennas", n_antennas, 1, 2**16))
         self._max_batch = check_integer("max_batch", max_batch, 1)
         self._backlog = Backlog(self._answer, check_integer("max_backlog", max_backlog, 1), self._max_batch)
-        self._dropping = on_overload == "drop"
+        self._dropping = check_choice("on_overload", on_overload, ("block", "drop")) == "drop"
+        self._threads = check_integer("threads", threads, 0, 1024) or _default_threads()
+        noise_memory = check_integer("noise_memory", noise_memory, 0, 2**20)
+        self._uses_noise_memory = noise_memory > 0
+        self._levels = LevelTracker(noise_memory or _STATUS_MEMORY)
         asynchrony = Asynchrony(**asynchrony) if isinstance(asynchrony, dict) else asynchrony
         delayed = None if asynchrony is None else Delayed(book, asynchrony)
-        self._threads = check_integer("threads", threads, 0, 1024) or _default_threads()
-        name, solve = self._named_estimator(estimator, delayed.book if delayed else book, estimator_options)
-        self._solver = FrameSolver(
-            book, solve, name, false_alarm, noise_var, clip_level, delayed, self._threads
+        solve = self._estimator(estimator, delayed.book if delayed else book, estimator_options)
+        self._receiver = FrameReceiver(
+            book,
+            solve,
+            estimator if isinstance(estimator, str) else name_of(estimator),
+            false_alarm=false_alarm,
+            noise_var=noise_var,
+            clip_level=clip_level,
+            delayed=delayed,
+            threads=self._threads,
         )
-        self._solver_lock = threading.Lock()
+        self._receiver_lock = threading.Lock()
         self._shift_check = ShiftCheck(book, n_antennas, in_step=delayed is None)
-        self._timeline = FrameTimeline()
-        self._tracks_noise = check_integer("noise_memory", noise_memory, 0, 2**20) > 0
-        self._levels = LevelTracker(noise_memory or _STATUS_MEMORY)
-        self._in = self._solved = self._bad = 0
-        self._solve_times = deque(maxlen=_SOLVE_TIMES_KEPT)
-        self._began = self._ended = None
-        self._status_thread = None
+        self._timeline, self._counts = FrameTimeline(), FrameCounts()
+        self._began: float | None = None
+        self._ended: float | None = None
+        self._status_thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._is_held: Callable[[], bool] = lambda: False
         length = self._frame_shape[0] * self._frame_shape[1]
         gr.sync_block.__init__(self, "JADCE receiver", in_sig=[(np.complex64, length)], out_sig=None)
         for port in _PORTS:
             self.message_port_register_out(port)
-        self._log = LimitedLog(self.logger)
+        self._log, self._antenna_log = LimitedLog(self.logger), LimitedLog(self.logger)
         self._thread_state = ThreadState()
         keep_alive(self)
 
-    def set_false_alarm(self, false_alarm):
+    def set_false_alarm(self, false_alarm: float) -> None:
         """Change the wanted false-alarm probability, from the next batch on."""
         self._change(false_alarm=false_alarm)
 
-    def set_noise_var(self, noise_var):
+    def set_noise_var(self, noise_var: float) -> None:
         """Change the noise variance of a received sample (0 if unknown), from the next batch on."""
         self._change(noise_var=noise_var)
 
-    def set_estimator(self, name, options=None):
+    def set_estimator(self, name: str | Callable, options: dict[str, Any] | None = None) -> None:
         """Set up another estimator, in the calling thread, for all frames from the next batch on."""
-        name, estimator = self._named_estimator(name, self._solver.book, options)
-        self._change(name=name, estimator=estimator)
+        estimator = self._estimator(name, self._receiver.book, options)
+        self._change(name=name if isinstance(name, str) else name_of(name), estimator=estimator)
 
     def hold_while(self, condition: Callable[[], bool]) -> None:
         """Unless frames are dropped, hold up their source while a condition is true."""
@@ -158,11 +169,11 @@ class receiver(gr.sync_block):
 
     def frames_in(self) -> int:
         """Frames taken so far."""
-        return self._in
+        return self._counts.frames_in
 
     def frames_solved(self) -> int:
         """Frames solved so far."""
-        return self._solved
+        return self._counts.frames_solved
 
     def frames_dropped(self) -> int:
         """Frames dropped so far because too many waited."""
@@ -170,51 +181,44 @@ class receiver(gr.sync_block):
 
     def frames_bad(self) -> int:
         """Frames so far that could not be solved."""
-        return self._bad
+        return self._counts.frames_bad
 
     def pilot_shift(self) -> int:
         """Symbols by which pilots came later than frames were cut (earlier, if negative), when last seen."""
         return self._shift_check.shift
 
-    def status_dict(self) -> dict:
+    def status_dict(self) -> dict[str, Any]:
         """What the ``status`` messages tell, now."""
-        times = np.array(self._solve_times.copy() or [0.0])
-        totals = self._timeline.totals
-        solver, ended = self._solver, self._ended
-        return {
-            "frames_in": self._in,
-            "frames_solved": self._solved,
+        totals, receiver, ended = self._timeline.totals, self._receiver, self._ended
+        return self._counts.as_dict() | {
             "frames_dropped": self._backlog.dropped,
-            "frames_bad": self._bad,
             "gaps": totals["gaps"],
             "slots_lost": totals["slots_lost"],
             "partial_frames": totals["partial_frames"],
             "backlog": len(self._backlog),
-            "solve_time_p50": float(np.percentile(times, 50)),
-            "solve_time_p99": float(np.percentile(times, 99)),
             "noise_var": self._levels.noise_var,
             "active_per_frame": self._levels.active_per_frame,
             "samples": self._timeline.samples,
             "seconds": 0.0 if self._began is None else (ended or monotonic()) - self._began,
-            "estimator": solver.name,
-            "false_alarm": solver.false_alarm,
+            "estimator": receiver.name,
+            "false_alarm": receiver.false_alarm,
             "final": ended is not None,
         }
 
-    def start(self):
+    def start(self) -> bool:
         """Start the threads."""
         self._thread_state.hold()
-        elapsed = 0.0 if self._began is None else self._ended - self._began
+        elapsed = 0.0 if self._began is None or self._ended is None else self._ended - self._began
         self._began, self._ended = monotonic() - elapsed, None
         self._stopping.clear()
         self._levels.reset()
-        self._status_thread = threading.Thread(target=self._tell_status, name="gr_jadce status", daemon=True)
+        self._status_thread = threading.Thread(target=self._run_status, name="gr_jadce status", daemon=True)
         self._status_thread.start()
         if self._dropping:
             self._backlog.open()
         return True
 
-    def stop(self):
+    def stop(self) -> bool:
         """Solve what is left, at most one batch, and end the message ports."""
         self._backlog.close()
         self._stopping.set()
@@ -227,11 +231,11 @@ class receiver(gr.sync_block):
         self._thread_state.release()
         return True
 
-    def work(self, input_items, output_items):
+    def work(self, input_items: list, output_items: list) -> int:
         """Solve up to `max_batch` frames, or hand them to the thread that does."""
         frames = input_items[0][: self._max_batch].reshape(-1, *self._frame_shape).copy()
         stamps = self._stamps(len(frames))
-        self._in += len(frames)
+        self._counts.frames_in += len(frames)
         if self._dropping:
             self._backlog.put(zip(frames, stamps, strict=True))
         else:
@@ -250,48 +254,50 @@ class receiver(gr.sync_block):
 
     def _tell_timeline(self, tags):
         try:
-            told = {name: read(tags[key]) for key, (name, read) in _FRAME_TAGS.items() if key in tags}
-            self._timeline.tell(**told)
+            self._timeline.tell(**read_frame_tags(tags))
             if "noise_var" in tags:
                 self._levels.add_guard(pmt.to_double(tags["noise_var"]))
         except Exception as error:
             self._log.warn(f"malformed frame tag left out: {error}")
 
-    def _answer(self, waiting):
+    def _answer(self, waiting: list[tuple]) -> None:
         frames, stamps = zip(*waiting, strict=True)
-        self._solve(np.stack(frames), stamps)
+        self._solve(np.stack(frames), list(stamps))
 
-    def _solve(self, frames, stamps):
+    def _solve(self, frames: np.ndarray, stamps: list[Stamp]) -> None:
         self._shift_check.push(frames)
-        usual = self._levels.noise_var if self._tracks_noise else 0.0
-        reports, error = self._solver.solve(frames, stamps, self._backlog.dropped, usual)
+        hint = self._levels.noise_var if self._uses_noise_memory else 0.0
+        reports, error = self._receiver.solve(
+            frames, stamps, frames_dropped=self._backlog.dropped, noise_var_hint=hint
+        )
         for report in reports:
             activity, channel = to_pmts(report)
             self.message_port_pub(_ACTIVITY, activity)
             self.message_port_pub(_CHANNEL, channel)
             if report.status != "bad_input":
                 self._levels.add_frame(report.noise_var, len(report.device))
-        bad = sum(report.status == "bad_input" for report in reports)
-        self._bad += bad
-        self._solved += len(reports) - bad
-        self._solve_times.append(reports[0].solve_time)
+        bad = self._counts.add(reports)
         if error is not None:
             self._log.warn(f"{bad} of {len(reports)} frames not solved: {error!r}")
+        if warning := warning_of_dead(reports):
+            self._antenna_log.warn(warning)
 
-    def _named_estimator(self, estimator, pilots, options):
+    def _estimator(
+        self, estimator: str | Callable, pilots: PilotBook, options: dict[str, Any] | None
+    ) -> Callable:
         if isinstance(estimator, str):
             threads = {"threads": self._threads} if takes_threads(estimator) else {}
-            return estimator, make_estimator(estimator, pilots, **threads | (options or {}))
+            return make_estimator(estimator, pilots, **threads | (options or {}))
         if not callable(estimator):
             raise ValueError(f"estimator: expected a name or a callable, got {estimator!r}")
-        return getattr(estimator, "__name__", type(estimator).__name__), estimator
+        return estimator
 
-    def _change(self, **settings):
-        with self._solver_lock:
-            self._solver = replace(self._solver, **settings)
+    def _change(self, **settings: Any) -> None:
+        with self._receiver_lock:
+            self._receiver = replace(self._receiver, **settings)
 
-    def _tell_status(self):
-        while not self._stopping.wait(_STATUS_INTERVAL):
+    def _run_status(self):
+        while not self._stopping.wait(_STATUS_INTERVAL_S):
             self._publish_status()
 
     def _publish_status(self):
@@ -301,14 +307,4 @@ class receiver(gr.sync_block):
 
 
 def _default_threads():
-    return min(len(os.sched_getaffinity(0)), _MOST_DEFAULT_THREADS)
-
-
-# What a framer's tags are called in `FrameTimeline.tell`, and how they are read.
-_FRAME_TAGS = {
-    "frame_id": ("frame_id", pmt.to_uint64),
-    "rx_time": ("rx_time", read_time),
-    "slot_period": ("slot_period", pmt.to_uint64),
-    "rx_rate": ("rate", pmt.to_double),
-    "framer": ("totals", pmt.to_python),
-}
+    return min(len(os.sched_getaffinity(0)), _MAX_DEFAULT_THREADS)

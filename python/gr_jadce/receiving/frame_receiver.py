@@ -1,45 +1,42 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From frames to reports: estimate, decide and report a batch, whatever is in it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterator
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property, partial
 from itertools import pairwise
 from math import log10
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..checks import check_integer, check_number, check_probability
 from ..detection.asynchrony import Delayed
-from ..detection.decide import decide
-from ..estimate import takes_noise_var
+from ..detection.decide import decide_rows
+from ..detection.rows import Rows
+from ..estimate import Estimate, takes_noise_var
 from ..pilots.book import PilotBook
 from ..reports.report import Report
+from .antennas import alike
 
-
-class _Found(NamedTuple):
-    """What was found in one frame."""
-
-    device: np.ndarray
-    channel: np.ndarray
-    score: np.ndarray
-    noise_var: float
-    snr_db: float
-    n_iter: int
-    delay: np.ndarray | None = None
-    carrier_offset: np.ndarray | None = None
+Stamp = tuple[int, tuple[int, float]]  # frame_id and rx_time of a frame
 
 
 @dataclass(frozen=True)
-class FrameSolver:
+class FrameReceiver:
     """Answers every frame with a report; a frame's report does not depend on its batch.
+
+    An antenna that has no signal at all in a frame, nothing but zeros, is left out of its estimate and
+    decision: it would make the noise of the others look lower than it is. Its channels are reported as
+    zero, and the report names it.
 
     Parameters
     ----------
     pilots : PilotBook
     estimator : callable
-        ``estimator(received)`` gives an Estimate; told `noise_var`, too, if it takes that argument.
+        ``estimator(received)`` gives an Estimate; it gets `noise_var`, too, if it takes that argument.
     name : str
         Name of the estimator, for the reports.
     false_alarm : float
@@ -61,33 +58,35 @@ class FrameSolver:
     """
 
     pilots: PilotBook
-    estimator: Callable
+    estimator: Callable[..., Estimate]
     name: str
+    _: KW_ONLY
     false_alarm: float = 1e-3
     noise_var: float = 0.0
     clip_level: float = 0.0
     delayed: Delayed | None = None
     threads: int = 1
 
-    def __post_init__(self):
-        if not 0 < self.false_alarm < 1:
-            raise ValueError(f"false_alarm: expected a probability in (0, 1), got {self.false_alarm!r}")
-        for name in ("noise_var", "clip_level"):
-            value = getattr(self, name)
-            if not 0 <= value < np.inf:
-                raise ValueError(f"{name}: expected a finite number of at least 0, got {value!r}")
+    def __post_init__(self) -> None:
+        self.__dict__.update(  # a frozen dataclass has no other way to set them
+            false_alarm=check_probability("false_alarm", self.false_alarm),
+            noise_var=check_number("noise_var", self.noise_var, 0),
+            clip_level=check_number("clip_level", self.clip_level, 0),
+            threads=check_integer("threads", self.threads, 1),
+        )
 
     @property
     def book(self) -> PilotBook:
         """The pilot book that `estimator` is for."""
         return self.pilots if self.delayed is None else self.delayed.book
 
-    @cached_property
-    def _tells_noise_var(self):
-        return takes_noise_var(self.estimator)
-
     def solve(
-        self, frames, stamps, frames_dropped=0, usual_noise_var=0.0
+        self,
+        frames: NDArray,
+        stamps: list[Stamp],
+        *,
+        frames_dropped: int = 0,
+        noise_var_hint: float = 0.0,
     ) -> tuple[list[Report], Exception | None]:
         """One report a frame; nothing that is in a frame, and no estimator, makes it raise.
 
@@ -97,8 +96,8 @@ class FrameSolver:
         stamps : list of B (frame_id, rx_time)
         frames_dropped : int
             Total to tell in the reports.
-        usual_noise_var : float
-            What the estimator is told where the noise variance is unknown; 0 for nothing. Decisions
+        noise_var_hint : float
+            What the estimator gets where the noise variance is unknown; 0 for nothing. Decisions
             measure that of each frame all the same: they have to count missed devices as noise.
 
         Returns
@@ -108,91 +107,140 @@ class FrameSolver:
         error : Exception or None
             One of those that the estimator raised, if it did.
         """
-        began = perf_counter()
-        values = np.ascontiguousarray(frames).reshape(len(frames), -1).view(np.float32)
-        peak = np.abs(values).max(axis=1)
-        finite = np.flatnonzero(np.isfinite(peak))
-        found = [None] * len(frames)
-        good = frames if finite.size == len(frames) else frames[finite]
-        solved, error = self._solve_or_halve(good, usual_noise_var) if finite.size else ([], None)
-        for index, result in zip(finite.tolist(), solved, strict=True):
-            found[index] = result
-        clipped = (peak >= self.clip_level) if self.clip_level else np.zeros(len(frames), bool)
-        solve_time = (perf_counter() - began) / len(frames)
-        reports = [
-            self._report(stamp, result, _status(result, clip), frames.shape[2], solve_time, frames_dropped)
-            for stamp, result, clip in zip(stamps, found, clipped.tolist(), strict=True)
-        ]
+        peak = _peaks(frames)
+        heads = self._heads(frames, peak, stamps, frames_dropped)
+        reports = [_bad_report(head) for head in heads]
+        error = None
+        for index, antennas in alike(frames, np.isfinite(peak)):
+            part = frames if index is None else frames[index]
+            places = range(len(frames)) if index is None else index.tolist()
+            solved, raised = self._solve_or_halve(
+                part, antennas, [heads[place] for place in places], noise_var_hint
+            )
+            error = error or raised
+            for place, report in zip(places, solved, strict=True):
+                reports[place] = report
         return reports, error
 
-    def _solve_or_halve(self, frames, usual_noise_var):
-        """What is in each frame, None where solving it raises even alone."""
-        try:
-            return self._solve(frames, usual_noise_var), None
-        except Exception as error:
-            if len(frames) == 1:
-                return [None], error
-        half = len(frames) // 2
-        first, error = self._solve_or_halve(frames[:half], usual_noise_var)
-        second, other = self._solve_or_halve(frames[half:], usual_noise_var)
-        return first + second, error or other
-
-    def _solve(self, frames, usual_noise_var):
-        noise_var = self.noise_var or None
-        told = {"noise_var": noise_var or usual_noise_var or None} if self._tells_noise_var else {}
-        estimate = self.estimator(frames, **told)
-        if self.delayed is None:
-            decision = decide(
-                estimate, frames, self.pilots, self.false_alarm, noise_var, threads=self.threads
-            )
-        else:
-            decision = self.delayed.decide(estimate, frames, self.false_alarm, noise_var)
-        frame, device = np.nonzero(decision.activity)
-        channel = decision.channel[frame, device].astype(np.complex64)
-        score = decision.score[frame, device].astype(np.float32)
-        if not (np.isfinite(channel).all() and channel.shape[1] == frames.shape[2]):
-            raise ValueError(
-                f"estimator {self.name!r}: expected finite channels of {frames.shape[2]} antennas"
-            )
-        ends = np.searchsorted(frame, np.arange(len(frames) + 1)).tolist()
-        parts = [slice(*edges) for edges in pairwise(ends)]
-        figures = zip(
-            parts,
-            np.broadcast_to(decision.noise_var, len(frames)).tolist(),
-            np.broadcast_to(decision.snr_db, len(frames)).tolist(),
-            np.broadcast_to(estimate.n_iter, len(frames)).tolist(),
-            strict=True,
-        )
-        of_device = [device.astype(np.uint32), channel, score]
-        if self.delayed is None:
-            return [_Found(*(values[part] for values in of_device), *numbers) for part, *numbers in figures]
-        more = [values[frame, device].astype(np.float32) for values in (decision.delay, decision.offset)]
+    def _heads(
+        self, frames: NDArray, peak: NDArray, stamps: list[Stamp], frames_dropped: int
+    ) -> list[dict[str, Any]]:
+        """The fields of each frame's report that are known before it is solved."""
+        common = {
+            "n_devices": self.pilots.n_devices,
+            "n_antennas": frames.shape[2],
+            "threshold": -log10(self.false_alarm),
+            "estimator": self.name,
+            "frames_dropped": frames_dropped,
+        }
+        clipped = peak >= (self.clip_level or np.inf)
         return [
-            _Found(*(values[part] for values in of_device), *numbers, *(values[part] for values in more))
-            for part, *numbers in figures
+            {"frame_id": frame_id, "rx_time": rx_time, "status": "clipped" if clip else "ok", **common}
+            for (frame_id, rx_time), clip in zip(stamps, clipped.tolist(), strict=True)
         ]
 
-    def _report(self, stamp, found, status, n_antennas, solve_time, frames_dropped):
-        if found is None:
-            nobody = np.empty(0, np.uint32), np.empty((0, n_antennas), np.complex64), np.empty(0, np.float32)
-            found = _Found(*nobody, np.nan, np.nan, 0)
+    def _solve_or_halve(
+        self, frames: NDArray, antennas: NDArray | None, heads: list[dict], noise_var_hint: float
+    ) -> tuple[list[Report], Exception | None]:
+        """The report of each frame, a bad one where solving it raises even alone."""
+        try:
+            return self._solve(frames, antennas, heads, noise_var_hint), None
+        except Exception as error:
+            if len(frames) == 1:
+                return [_bad_report(heads[0])], error
+        half = len(frames) // 2
+        first, error = self._solve_or_halve(frames[:half], antennas, heads[:half], noise_var_hint)
+        second, other = self._solve_or_halve(frames[half:], antennas, heads[half:], noise_var_hint)
+        return first + second, error or other
+
+    def _solve(
+        self, frames: NDArray, antennas: NDArray | None, heads: list[dict], noise_var_hint: float
+    ) -> list[Report]:
+        began = perf_counter()
+        samples = frames if antennas is None else np.ascontiguousarray(frames[:, :, antennas])
+        estimate = self._estimate(samples, noise_var_hint)
+        rows = self._decide(estimate, samples)
+        if not (np.isfinite(rows.channel).all() and rows.channel.shape[1] == samples.shape[2]):
+            raise ValueError(
+                f"estimator {self.name!r}: expected finite channels of {samples.shape[2]} antennas"
+            )
+        n_iter = np.broadcast_to(estimate.n_iter, len(frames)).tolist()
+        solve_time = (perf_counter() - began) / len(frames)
+        more = {} if antennas is None else {"antennas_dead": np.flatnonzero(~antennas).astype(np.uint32)}
+        if antennas is not None:
+            rows = rows._replace(channel=_spread(rows.channel, antennas))
+        return [
+            Report.unchecked(**head, **found, n_iter=count, solve_time=solve_time, **more)
+            for head, found, count in zip(heads, self._fields(rows), n_iter, strict=True)
+        ]
+
+    def _estimate(self, samples: NDArray, noise_var_hint: float) -> Estimate:
+        if not self._takes_noise_var:
+            return self.estimator(samples)
+        return self.estimator(samples, noise_var=self.noise_var or noise_var_hint or None)
+
+    @cached_property
+    def _takes_noise_var(self) -> bool:
+        return takes_noise_var(self.estimator)
+
+    def _decide(self, estimate: Estimate, samples: NDArray) -> Rows:
+        noise_var = self.noise_var or None
+        if self.delayed is not None:
+            return self.delayed.decide_rows(
+                estimate, samples, self.false_alarm, noise_var, threads=self.threads
+            )
+        return decide_rows(estimate, samples, self.pilots, self.false_alarm, noise_var, threads=self.threads)
+
+    def _fields(self, rows: Rows) -> Iterator[dict[str, Any]]:
+        """The fields of each frame's report that were decided."""
+        per_device = {
+            "device": rows.device,
+            "channel": rows.channel.astype(np.complex64, copy=False),
+            "score": rows.score.astype(np.float32),
+        }
+        for name in ("delay", "carrier_offset"):
+            if getattr(rows, name) is not None:
+                per_device[name] = getattr(rows, name).astype(np.float32)
+        parts = [slice(*edges) for edges in pairwise(rows.start.tolist())]
+        for part, noise_var, snr_db in zip(parts, rows.noise_var.tolist(), rows.snr_db.tolist(), strict=True):
+            fields = {name: values[part] for name, values in per_device.items()}
+            yield {"noise_var": noise_var, "snr_db": snr_db, "device_id": self._names(fields), **fields}
+
+    def _names(self, fields: dict[str, Any]) -> tuple[str, ...] | None:
         names = self.pilots.device_id
-        return Report.unchecked(
-            frame_id=stamp[0],
-            rx_time=stamp[1],
-            n_devices=self.pilots.n_devices,
-            n_antennas=n_antennas,
-            threshold=-log10(self.false_alarm),
-            status=status,
-            estimator=self.name,
-            solve_time=solve_time,
-            frames_dropped=frames_dropped,
-            device_id=None if names is None else tuple(np.asarray(names)[found.device].tolist()),
-            **found._asdict(),
-        )
+        return None if names is None else tuple(np.asarray(names)[fields["device"]].tolist())
 
 
-def _status(found, clipped):
-    if found is None:
-        return "bad_input"
-    return "clipped" if clipped else "ok"
+def name_of(estimator: Callable) -> str:
+    """What an estimator is called in reports: its own ``name``, or that of the function or class."""
+    if isinstance(estimator, partial):
+        return name_of(estimator.func)
+    names = (getattr(estimator, attribute, None) for attribute in ("name", "__name__"))
+    return next((name for name in names if isinstance(name, str)), type(estimator).__name__)
+
+
+def _peaks(frames: NDArray) -> NDArray:
+    """The largest magnitude of a real or imaginary part of each frame (B,); NaN or Inf if it has one."""
+    values = np.ascontiguousarray(frames).reshape(len(frames), -1).view(np.float32)
+    return np.maximum(values.max(axis=1), -values.min(axis=1))
+
+
+def _bad_report(head: dict[str, Any]) -> Report:
+    """The report of a frame that was not solved."""
+    nothing = {
+        "device": np.empty(0, np.uint32),
+        "channel": np.empty((0, head["n_antennas"]), np.complex64),
+        "score": np.empty(0, np.float32),
+        "noise_var": np.nan,
+        "snr_db": np.nan,
+        "n_iter": 0,
+        "solve_time": 0.0,
+    }
+    return Report.unchecked(**head | nothing | {"status": "bad_input"})
+
+
+def _spread(channel: NDArray, antennas: NDArray) -> NDArray:
+    """Channels (K, M) of all antennas, zero for those that are not in `antennas` (M,) bool."""
+    spread = np.zeros((len(channel), len(antennas)), channel.dtype)
+    spread[:, antennas] = channel
+    return spread

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What became of the frames that a receiver took: counts, and the times to solve them."""
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+from ..reports.report import Report
+
+_BATCHES_KEPT = 4096  # of which the times to solve are remembered
+
+
+class FrameCounts:
+    """Counts of frames; one thread may add while others read.
+
+    Attributes
+    ----------
+    frames_in, frames_solved, frames_bad : int
+        Frames taken, solved, and not solvable.
+    frames_with_dead_antennas : int
+        Of those solved, frames in which an antenna had no signal at all.
+    """
+
+    def __init__(self) -> None:
+        self.frames_in = self.frames_solved = self.frames_bad = self.frames_with_dead_antennas = 0
+        self._solve_times: deque[float] = deque(maxlen=_BATCHES_KEPT)
+
+    def add(self, reports: list[Report]) -> int:
+        """Count the reports of a batch; how many of them are bad."""
+        bad = sum(report.status == "bad_input" for report in reports)
+        self.frames_bad += bad
+        self.frames_solved += len(reports) - bad
+        self.frames_with_dead_antennas += sum(report.antennas_dead is not None for report in reports)
+        self._solve_times.append(max(report.solve_time for report in reports))
+        return bad
+
+    def as_dict(self) -> dict[str, Any]:
+        """The counts, and percentiles of the seconds a frame, under their names in a status."""
+        times = np.array(self._solve_times.copy() or [0.0])
+        return {
+            "frames_in": self.frames_in,
+            "frames_solved": self.frames_solved,
+            "frames_bad": self.frames_bad,
+            "frames_with_dead_antennas": self.frames_with_dead_antennas,
+            "solve_time_p50": float(np.percentile(times, 50)),
+            "solve_time_p99": float(np.percentile(times, 99)),
+        }
