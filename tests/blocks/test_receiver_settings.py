@@ -67,7 +67,7 @@ def test_the_new_estimator_is_built_in_the_thread_that_asks(monkeypatch):
         threads.append(threading.current_thread())
         return matched_filter(pilots)
 
-    monkeypatch.setattr(sys.modules["gr_jadce.blocks.receiver"], "make_estimator", make)
+    monkeypatch.setattr(sys.modules["gr_jadce.blocks.support.estimator_setup"], "make_estimator", make)
     block = receiver(BOOK, 1)
     flowgraph, _ = endless(block)
     flowgraph.start()

@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 
 from gr_jadce.receiving.levels import LevelTracker
-from gr_jadce.slots.guard import GuardMeter
 
 
 def feed(tracker, noise_var, n_frames, seed=0):
@@ -80,28 +79,3 @@ def test_active_devices_are_averaged_over_the_memory():
 def test_a_wrong_memory_is_named(memory):
     with pytest.raises(ValueError, match="memory: expected an integer"):
         LevelTracker(memory)
-
-
-@pytest.mark.parametrize("chunk", [1, 7, 100, 1000])
-@pytest.mark.parametrize("position", [-130, 0, 37])
-def test_the_guard_is_measured_however_the_samples_come(chunk, position):
-    samples = np.arange(position, position + 1000)
-    inside = (samples % 100 >= 60) & (samples % 100 < 90)
-    streams = [np.where(inside, gain, 50).astype(np.complex64) for gain in (1, 2j)]
-    meter = GuardMeter(100, 60, 30)
-    for begin in range(0, 1000, chunk):
-        meter.take(position + begin, [stream[begin : begin + chunk] for stream in streams])
-    assert meter.read() == pytest.approx((1 + 4) / 2)
-    assert meter.read() is None
-
-
-def test_a_guard_that_holds_no_number_tells_nothing():
-    meter = GuardMeter(10, 0, 10)
-    meter.take(0, [np.full(10, np.nan, np.complex64)])
-    assert meter.read() is None
-
-
-@pytest.mark.parametrize(("start", "length"), [(-1, 5), (0, 0), (6, 5), (10, 1)])
-def test_a_wrong_guard_is_named(start, length):
-    with pytest.raises(ValueError, match="guard_start, guard_length: expected a part of the slot"):
-        GuardMeter(10, start, length)

@@ -15,16 +15,16 @@ from numpy.typing import ArrayLike
 
 from ..checks import check_choice, check_integer
 from ..detection.asynchrony import Asynchrony, Delayed
-from ..estimators import make_estimator, takes_threads
 from ..pilots.book import PilotBook, as_pilot_book, load_pilots
 from ..receiving.antennas import warning_of_dead
 from ..receiving.backlog import Backlog
 from ..receiving.counts import FrameCounts
-from ..receiving.frame_receiver import FrameReceiver, Stamp, name_of
+from ..receiving.frame_receiver import FrameReceiver, Stamp
 from ..receiving.levels import LevelTracker
 from ..reports.pdus import status_to_pmt, to_pmts
 from ..slots.misalignment import ShiftCheck
 from ..slots.timeline import FrameTimeline
+from .support.estimator_setup import default_threads, set_up_estimator
 from .support.frame_tags import read_frame_tags
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog
@@ -34,7 +34,6 @@ from .support.thread_state import ThreadState
 _ACTIVITY, _CHANNEL, _STATUS = _PORTS = [pmt.intern(name) for name in ("activity", "channel", "status")]
 _STATUS_INTERVAL_S = 1.0
 _HOLD_INTERVAL_S = 0.005
-_MAX_DEFAULT_THREADS = 4
 _STATUS_MEMORY = 64  # frames that the noise variance in a status is the median of
 
 
@@ -117,17 +116,17 @@ class receiver(gr.sync_block):
         self._max_batch = check_integer("max_batch", max_batch, 1)
         self._backlog = Backlog(self._answer, check_integer("max_backlog", max_backlog, 1), self._max_batch)
         self._dropping = check_choice("on_overload", on_overload, ("block", "drop")) == "drop"
-        self._threads = check_integer("threads", threads, 0, 1024) or _default_threads()
-        noise_memory = check_integer("noise_memory", noise_memory, 0, 2**20)
-        self._uses_noise_memory = noise_memory > 0
-        self._levels = LevelTracker(noise_memory or _STATUS_MEMORY)
+        self._threads = check_integer("threads", threads, 0, 1024) or default_threads()
+        self._noise_memory = check_integer("noise_memory", noise_memory, 0, 2**20)
+        self._levels = LevelTracker(self._noise_memory or _STATUS_MEMORY)
         asynchrony = Asynchrony(**asynchrony) if isinstance(asynchrony, dict) else asynchrony
         delayed = None if asynchrony is None else Delayed(book, asynchrony)
-        solve = self._estimator(estimator, delayed.book if delayed else book, estimator_options)
+        larger_book = delayed.book if delayed else book
+        name, solve = set_up_estimator(estimator, larger_book, estimator_options, self._threads)
         self._receiver = FrameReceiver(
             book,
             solve,
-            estimator if isinstance(estimator, str) else name_of(estimator),
+            name,
             false_alarm=false_alarm,
             noise_var=noise_var,
             clip_level=clip_level,
@@ -160,8 +159,8 @@ class receiver(gr.sync_block):
 
     def set_estimator(self, name: str | Callable, options: dict[str, Any] | None = None) -> None:
         """Set up another estimator, in the calling thread, for all frames from the next batch on."""
-        estimator = self._estimator(name, self._receiver.book, options)
-        self._change(name=name if isinstance(name, str) else name_of(name), estimator=estimator)
+        name, estimator = set_up_estimator(name, self._receiver.book, options, self._threads)
+        self._change(name=name, estimator=estimator)
 
     def hold_while(self, condition: Callable[[], bool]) -> None:
         """Unless frames are dropped, hold up their source while a condition is true."""
@@ -244,15 +243,15 @@ class receiver(gr.sync_block):
             self._solve(frames, stamps)
         return len(frames)
 
-    def _stamps(self, count):
+    def _stamps(self, count: int) -> list[Stamp]:
         """(frame_id, rx_time) of the frames just taken."""
-        stamps = []
+        stamps: list[Stamp] = []
         for index, tags in gather_tags(self, count).items():
             stamps += self._timeline.pop(index - len(stamps))
             self._tell_timeline(tags)
         return stamps + self._timeline.pop(count - len(stamps))
 
-    def _tell_timeline(self, tags):
+    def _tell_timeline(self, tags: dict[str, Any]) -> None:
         try:
             self._timeline.tell(**read_frame_tags(tags))
             if "noise_var" in tags:
@@ -266,7 +265,7 @@ class receiver(gr.sync_block):
 
     def _solve(self, frames: np.ndarray, stamps: list[Stamp]) -> None:
         self._shift_check.push(frames)
-        hint = self._levels.noise_var if self._uses_noise_memory else 0.0
+        hint = self._levels.noise_var if self._noise_memory else 0.0
         reports, error = self._receiver.solve(
             frames, stamps, frames_dropped=self._backlog.dropped, noise_var_hint=hint
         )
@@ -282,29 +281,15 @@ class receiver(gr.sync_block):
         if warning := warning_of_dead(reports):
             self._antenna_log.warn(warning)
 
-    def _estimator(
-        self, estimator: str | Callable, pilots: PilotBook, options: dict[str, Any] | None
-    ) -> Callable:
-        if isinstance(estimator, str):
-            threads = {"threads": self._threads} if takes_threads(estimator) else {}
-            return make_estimator(estimator, pilots, **threads | (options or {}))
-        if not callable(estimator):
-            raise ValueError(f"estimator: expected a name or a callable, got {estimator!r}")
-        return estimator
-
     def _change(self, **settings: Any) -> None:
         with self._receiver_lock:
             self._receiver = replace(self._receiver, **settings)
 
-    def _run_status(self):
+    def _run_status(self) -> None:
         while not self._stopping.wait(_STATUS_INTERVAL_S):
             self._publish_status()
 
-    def _publish_status(self):
+    def _publish_status(self) -> None:
         if warning := self._shift_check.warning(at_once=self._ended is not None):
             self.logger.warn(warning)
         self.message_port_pub(_STATUS, status_to_pmt(self.status_dict()))
-
-
-def _default_threads():
-    return min(len(os.sched_getaffinity(0)), _MAX_DEFAULT_THREADS)

@@ -3,13 +3,15 @@
 
 import threading
 from collections import deque
+from collections.abc import Callable, Iterable
 from time import perf_counter
+from typing import Any
 
-_GRACE = 0.5  # seconds of work beyond one batch that closing may take
+_CLOSE_WORK_S = 0.5  # work beyond one batch that closing may take
 
 
 class Backlog:
-    """Takes items at any speed and works them off in batches, in its own thread.
+    """Accepts items at any speed and works them off in batches, in its own thread.
 
     The oldest items are dropped, and counted, when more than `max_backlog` wait.
 
@@ -26,36 +28,36 @@ class Backlog:
         Items dropped so far.
     """
 
-    def __init__(self, answer, max_backlog, max_batch):
+    def __init__(self, answer: Callable[[list[Any]], None], max_backlog: int, max_batch: int):
         self.dropped = 0
         self._answer = answer
         self._max_backlog = max_backlog
         self._max_batch = max_batch
-        self._waiting = deque()
+        self._waiting: deque[Any] = deque()
         self._changed = threading.Condition()
         self._in_work = 0
         self._seconds_per_item = 0.0
         self._closing = False
-        self._thread = None
+        self._thread: threading.Thread | None = None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, items):
+    def put(self, items: Iterable[Any]) -> None:
         """Append items; never waits for the thread."""
         with self._changed:
             self._waiting.extend(items)
             self._drop_to(self._max_backlog)
             self._changed.notify()
 
-    def open(self):
+    def open(self) -> None:
         """Start the thread, unless it runs."""
         if self._thread is None:
             self._closing = False
             self._thread = threading.Thread(target=self._run, name="gr_jadce backlog", daemon=True)
             self._thread.start()
 
-    def close(self):
+    def close(self) -> None:
         """End the thread: what is in work and what waits is answered, together at most one batch.
 
         If that has more, the oldest that wait are dropped; half a second's work is always done.
@@ -69,24 +71,24 @@ class Backlog:
         self._thread.join()
         self._thread = None
 
-    def _room_at_close(self):
+    def _room_at_close(self) -> int:
         room = self._max_batch - self._in_work
         if self._seconds_per_item:
-            room = max(room, int(_GRACE / self._seconds_per_item))
+            room = max(room, int(_CLOSE_WORK_S / self._seconds_per_item))
         return min(room, self._max_batch)
 
-    def _drop_to(self, size):
+    def _drop_to(self, size: int) -> None:
         while len(self._waiting) > size:
             self._waiting.popleft()
             self.dropped += 1
 
-    def _run(self):
+    def _run(self) -> None:
         while batch := self._next_batch():
             began = perf_counter()
             self._answer(batch)
             self._seconds_per_item = (perf_counter() - began) / len(batch)
 
-    def _next_batch(self):
+    def _next_batch(self) -> list[Any]:
         with self._changed:
             self._in_work = 0
             self._changed.wait_for(lambda: self._waiting or self._closing)

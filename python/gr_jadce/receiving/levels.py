@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What changes slowly from frame to frame: the noise variance, and how many devices are active.
 
-A receiver's noise is nearly the same for many frames, so the median over the last ones tells it far
+A receiver's noise is nearly the same for many frames, so the median over the last ones estimates it far
 better than one frame can, and a burst of interference hardly moves it.
 """
 
@@ -9,7 +9,9 @@ from collections import deque
 
 import numpy as np
 
-_ENOUGH = 8  # frames that a median needs; a guard tells by itself
+from ..checks import check_integer
+
+_MIN_FRAMES_FOR_MEDIAN = 8  # a single guard is enough
 
 
 class LevelTracker:
@@ -25,32 +27,33 @@ class LevelTracker:
         Frames remembered, at least 1.
     """
 
-    def __init__(self, memory=64):
-        if isinstance(memory, bool) or not isinstance(memory, (int, np.integer)) or memory < 1:
-            raise ValueError(f"memory: expected an integer of at least 1, got {memory!r}")
-        self._of_frames, self._of_guards, self._active = (deque(maxlen=int(memory)) for _ in range(3))
+    def __init__(self, memory: int = 64):
+        memory = check_integer("memory", memory, 1)
+        self._of_frames: deque[float] = deque(maxlen=memory)
+        self._of_guards: deque[float] = deque(maxlen=memory)
+        self._active: deque[int] = deque(maxlen=memory)
 
-    def reset(self):
+    def reset(self) -> None:
         """Forget everything, as after a restart."""
         for values in (self._of_frames, self._of_guards, self._active):
             values.clear()
 
-    def add_frame(self, noise_var, n_active):
-        """Take the noise variance estimated from a frame, and how many devices were found active."""
+    def add_frame(self, noise_var: float, n_active: int) -> None:
+        """Add the noise variance estimated from a frame, and how many devices were found active."""
         self._active.append(n_active)
         _add(self._of_frames, noise_var)
 
-    def add_guard(self, noise_var):
-        """Take a noise variance measured where nobody transmits: from now on only such ones count."""
+    def add_guard(self, noise_var: float) -> None:
+        """Add a noise variance measured where nobody transmits: from now on only such ones count."""
         _add(self._of_guards, noise_var)
 
     @property
     def noise_var(self) -> float:
-        """Median noise variance per received sample; 0 while too little is known."""
+        """Median noise variance per received sample; 0 while too few frames are there."""
         guards, frames = self._of_guards.copy(), self._of_frames.copy()
-        if not guards and len(frames) < min(_ENOUGH, frames.maxlen):
+        if not guards and len(frames) < min(_MIN_FRAMES_FOR_MEDIAN, frames.maxlen or 1):
             return 0.0
-        return float(np.exp(np.median(np.log(guards or frames))))
+        return float(np.exp(np.median(np.log(list(guards or frames)))))
 
     @property
     def active_per_frame(self) -> float:
@@ -59,6 +62,6 @@ class LevelTracker:
         return sum(active) / len(active) if active else 0.0
 
 
-def _add(values, noise_var):
+def _add(values: deque[float], noise_var: float) -> None:
     if 0 < noise_var < np.inf:
         values.append(float(noise_var))
