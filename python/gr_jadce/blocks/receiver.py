@@ -25,10 +25,9 @@ from ..reports.pdus import status_to_pmt, to_pmts
 from ..slots.misalignment import ShiftCheck
 from ..slots.timeline import FrameTimeline
 from .support.estimator_setup import default_threads, set_up_estimator
-from .support.frame_tags import read_frame_tags
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog
-from .support.tags import gather_tags
+from .support.tags import gather_tags, read_frame_tags
 from .support.thread_state import ThreadState
 
 _ACTIVITY, _CHANNEL, _STATUS = _PORTS = [pmt.intern(name) for name in ("activity", "channel", "status")]

@@ -72,3 +72,18 @@ def read_times(
 def make_time(time: tuple[int, float]) -> Any:
     """The value of a tag ``rx_time`` or ``tx_time`` that tells a time (whole seconds, fraction)."""
     return pmt.make_tuple(pmt.from_uint64(time[0]), pmt.from_double(time[1]))
+
+
+# The tags of a framer, what they are called in `FrameTimeline.tell`, and how they are read.
+_FRAME_TAGS = {
+    "frame_id": ("frame_id", pmt.to_uint64),
+    "rx_time": ("rx_time", read_time),
+    "slot_period": ("slot_period", pmt.to_uint64),
+    "rx_rate": ("rate", pmt.to_double),
+    "framer": ("totals", pmt.to_python),
+}
+
+
+def read_frame_tags(tags: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `FrameTimeline.tell` in the tags of a frame; an exception if one is malformed."""
+    return {name: read(tags[key]) for key, (name, read) in _FRAME_TAGS.items() if key in tags}
