@@ -20,8 +20,8 @@ from gnuradio import gr
 from gr_jadce import Scenario, make_pilots, simulate, simulate_slots
 from gr_jadce.blocks import json_sink, pilot_framer, receiver, scorer, uplink_source
 from gr_jadce.reports.json_lines import from_json
-from gr_jadce.reports.report import truth_report
 from gr_jadce.reports.scoring import Score
+from gr_jadce.reports.truth import truth_report
 
 ROOT = Path(__file__).resolve().parents[1]
 SEED = 1

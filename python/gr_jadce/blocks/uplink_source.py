@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..checks import check_integer, check_number, check_positive
 from ..pilots.book import PilotBook, as_pilot_book, load_pilots
 from ..reports.pdus import to_pmts
-from ..reports.report import truth_report
+from ..reports.truth import truth_report
 from ..slots.clock import check_device_time
 from ..uplink.bursts import burst_length, digitise, simulate_bursts
 from ..uplink.simulation import MAX_SEED, Scenario, simulate_slots

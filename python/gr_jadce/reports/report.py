@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A report: what is known, or in a simulation true, of one frame."""
+"""A report: what is known of one frame."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -113,48 +113,6 @@ class Report:
         report = object.__new__(cls)
         report.__dict__.update(fields)
         return report
-
-
-def truth_report(scenario: Any, uplink: Any, index: int, frame_id: int, rx_time: tuple[int, float]) -> Report:
-    """The truth of one frame, with estimator "truth", scores of 0 and the true noise variance.
-
-    Parameters
-    ----------
-    scenario : Scenario
-    uplink : Uplink or bursts.Truth
-        Frames of that scenario; a `Truth` also tells delays and carrier offsets.
-    index : int
-        Which of them.
-    frame_id : int
-    rx_time : (int, float)
-        Device time of the pilot's first sample.
-    """
-    device = np.flatnonzero(uplink.activity[index])
-    names = scenario.pilots.device_id
-    names_there = {"delay": "delay", "carrier_offset": "offset"}
-    out_of_step = {
-        name: getattr(uplink, there)[index, device]
-        for name, there in names_there.items()
-        if hasattr(uplink, there)
-    }
-    return Report(
-        frame_id=frame_id,
-        rx_time=rx_time,
-        n_devices=scenario.pilots.n_devices,
-        n_antennas=scenario.n_antennas,
-        device=device,
-        channel=uplink.channel[index, device],
-        score=np.zeros(len(device)),
-        threshold=0.0,
-        noise_var=uplink.noise_var,
-        snr_db=scenario.snr_db,
-        status="ok",
-        estimator="truth",
-        n_iter=0,
-        solve_time=0.0,
-        device_id=None if names is None else tuple(str(names[n]) for n in device),
-        **out_of_step,
-    )
 
 
 def check_sizes(n_devices: int, n_antennas: int) -> None:
