@@ -53,6 +53,7 @@ MAY_IMPORT = {
         "files",
         "metrics",
         "pilots",
+        "reports",
         "solvers",
         "uplink",
     },

@@ -91,12 +91,44 @@ def test_other_sizes_are_an_error(app, fails, files):
     fails(app("jadce-score", "truth.jsonl", "out.jsonl"), "n_devices", "10", "11")
 
 
-@pytest.mark.parametrize("broken", [b"{\n", b"[]\n", b"\xff\xfe\n", b'{"frame_id": 1}\n', b"\n"])
-def test_a_broken_line_is_named(app, fails, files, tmp_path, broken):
-    files(TRUTH, REPORTS[:1])
-    with open(tmp_path / "out.jsonl", "ab") as file:
-        file.write(broken)
-    fails(app("jadce-score", "truth.jsonl", "out.jsonl"), "out.jsonl, line 2")
+@pytest.mark.parametrize("broken", [b"{", b"[]", b"\xff\xfe", b'{"frame_id": 1}', b"", b"[" * 9999])
+@pytest.mark.parametrize("name", ["out.jsonl", "truth.jsonl"])
+def test_lines_that_are_no_reports_are_skipped_counted_and_named(app, files, tmp_path, broken, name):
+    files(TRUTH[:1], REPORTS[:1])
+    with open(tmp_path / name, "ab") as file:
+        file.write(b"\n".join([broken, broken, to_json(report(5, {})).encode(), b""]))
+    process = app("jadce-score", "truth.jsonl", "out.jsonl", "--json")
+    score = json.loads(process.stdout)
+    assert (process.returncode, score["matched"]) == (0, 1)
+    assert score["report_lines_skipped"] + score["truth_lines_skipped"] == 2
+    assert score["unmatched_reports"] + score["unanswered"] == 1
+    assert process.stderr.startswith(f"jadce-score: {name}, line 2: left out, ")
+    assert process.stderr.endswith(" (and 1 more line)\n")
+
+
+def test_a_line_that_a_full_disk_tore_is_skipped(app, files, tmp_path):
+    files(TRUTH, [])
+    lines = [to_json(line) + "\n" for line in REPORTS[:2]]
+    (tmp_path / "out.jsonl").write_text(lines[0][:70] + lines[0] + lines[1])
+    score = json.loads(app("jadce-score", "truth.jsonl", "out.jsonl", "--json").stdout)
+    assert (score["matched"], score["report_lines_skipped"]) == (1, 1)
+
+
+def test_a_file_without_any_report_is_an_error(app, fails, files, tmp_path):
+    files(TRUTH, REPORTS)
+    (tmp_path / "out.jsonl").write_bytes(bytes(range(256)) * 100)
+    process = app("jadce-score", "truth.jsonl", "out.jsonl")
+    fails(process, "frame_id")
+    assert "out.jsonl, line 1: left out" in process.stderr
+
+
+def test_names_in_broken_lines_do_not_reach_the_terminal(app, files, tmp_path):
+    files(TRUTH, REPORTS)
+    with open(tmp_path / "out.jsonl", "a") as file:
+        file.write('"\\u001b[2J\\ud800"\n')
+    process = app("jadce-score", "truth.jsonl", "out.jsonl")
+    assert process.returncode == 0, process.stderr
+    assert "\x1b" not in process.stderr and "\\x1b[2J\\ud800" in process.stderr
 
 
 def test_a_last_line_that_was_cut_off_is_left_out_and_said_to(app, files, tmp_path):
