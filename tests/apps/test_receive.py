@@ -281,7 +281,7 @@ def truncate(path):
         (["--pilots", "absent.npz"], ["absent.npz", "No such file"]),
         (["--pilots", "up.sigmf-data"], ["up.sigmf-data", "pilot book"]),
         (["--slot-period", "20"], ["slot-period", "24", "20"]),
-        (["--offset=-1"], ["offset", "-1"]),
+        (["--offset=-99"], ["offset", "-99"]),
         (["--slot-origin=-1"], ["slot_origin", "-1"]),
         (["--slot-period", "9" * 30], ["slot_period", "4294967296"]),
         (["--estimator", "guess"], ["estimator", "pc_admm", "guess"]),
