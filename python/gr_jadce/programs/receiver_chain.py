@@ -29,7 +29,7 @@ def framer_of(settings: ReceptionSettings, book: PilotBook, source: Source) -> p
         samples_per_symbol=waveform.samples_per_symbol if waveform else 1,
         guard_start=grid.guard_start,
         guard_length=grid.guard_length,
-        delay=delay,
+        delay=delay + min(grid.offset, 0),
     )
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..checks import check_integer
 from .clock import LONGEST_SLOT, SampleClock
-from .grid import Origin, SlotGrid
+from .grid import Origin, StreamGrid
 from .guard import GuardMeter
 
 _RATE_TOLERANCE = 1e-6  # by which share a tag may differ from the rate given: both are rounded
@@ -110,7 +110,7 @@ class Framer:
         self.offset = check_integer("offset", offset, 1 - self.slot_period, self.slot_period - 1)
         self._delay = check_integer("delay", delay, min(self.offset, 0), max(self.offset, 0))
         self._nominal_rate, self._hold_rate = SampleClock(rate), bool(hold_rate)
-        self._grid = SlotGrid(self.slot_period, self.offset, slot_origin, self._nominal_rate)
+        self._grid = StreamGrid(self.slot_period, self.offset, slot_origin, self._nominal_rate)
         self.frames = self.partial_frames = self.samples = self.waiting_samples = self.rate_conflicts = 0
         self._stamp_every_frame = bool(stamp_every_frame)
         self._partial = np.empty((self._span, self.n_antennas), np.complex64)

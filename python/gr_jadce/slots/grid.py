@@ -10,7 +10,7 @@ Origin = str | tuple[int, float]
 _MAX_LOSSES_KEPT = 64  # gaps whose slots may turn out not to be lost
 
 
-class SlotGrid:
+class StreamGrid:
     """Slots of a stream, in whole samples from the start of slot 0, however device time jumps.
 
     Parameters
