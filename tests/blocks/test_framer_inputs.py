@@ -64,6 +64,30 @@ def test_a_gap_of_one_input_is_a_gap_of_all():
     assert (framer.gaps(), framer.slots_lost(), framer.misalignments()) == (1, 1, 1)
 
 
+def with_gaps(rng, n_samples):
+    """Places of samples with some stretches missing, and a time tag at the start of every stretch."""
+    edges = np.sort(rng.choice(n_samples, 2 * int(rng.integers(1, 6)), replace=False))
+    stretches = np.split(np.arange(n_samples), edges)[::2]
+    starts = np.cumsum([0, *map(len, stretches)])
+    tags = [
+        time_tag(int(at), int(part[0])) for at, part in zip(starts[:-1], stretches, strict=True) if len(part)
+    ]
+    return np.concatenate(stretches), tags
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_whatever_each_input_loses_exactly_the_frames_that_all_have_are_cut(seed):
+    rng = np.random.default_rng(seed)
+    streams = [with_gaps(rng, 6000) for _ in range(3)]
+    framer = pilot_framer(8, 3, 20, slot_origin=(5, 0.0), tag_every_frame=True)
+    frames = run(framer, streams, int(rng.integers(1, 2000)))
+    assert_level(frames, 3)
+    first = frames[:, 0, 0].real
+    present = set.intersection(*(set(places.tolist()) for places, _ in streams))
+    whole = [k for k in range(0, 6000, 20) if present >= set(range(k, k + 8))]
+    assert first.astype(int).tolist() == whole
+
+
 def test_an_input_delayed_by_a_block_is_brought_level():
     delayed = [0] * 17 + list(range(0, 983))
     streams = [(range(0, 1000), [time_tag(0, 0)]), (delayed, [time_tag(17, 0)])]
