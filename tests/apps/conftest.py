@@ -32,7 +32,7 @@ def app(environment, tmp_path):
 
     def run(name, *arguments, **options):
         command = [sys.executable, APPS / name, *map(str, arguments)]
-        options = {"capture_output": True, "text": True, "timeout": 120, "cwd": tmp_path} | options
+        options = {"capture_output": True, "text": True, "cwd": tmp_path} | options
         return subprocess.run(command, env=environment, **options)
 
     return run

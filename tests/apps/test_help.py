@@ -66,7 +66,7 @@ def test_the_examples_work_when_pasted(app, environment, tmp_path):
     printed = ""
     for line in runnable:
         process = subprocess.run(
-            ["bash", "-c", line], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=200
+            ["bash", "-c", line], env=environment, cwd=tmp_path, capture_output=True, text=True
         )
         assert process.returncode == 0, f"{line}\n{process.stderr}"
         printed += process.stdout

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from reports import make_report
+from waiting import LIMIT_S
 
 from gr_jadce.reports.json_lines import to_json
 
@@ -54,7 +55,7 @@ def test_without_a_terminal_it_prints_a_line_a_second_until_a_signal(start_app, 
     process = start_app("jadce-monitor", "--json", "out.jsonl")
     assert "Frames: 30 " in process.stdout.readline()
     process.send_signal(number)
-    assert process.wait(20) == 0
+    assert process.wait() == 0
     assert process.stderr.read() == ""
 
 
@@ -76,7 +77,7 @@ class Session:
         os.setsid()
         os.close(os.open(os.ttyname(self.slave), os.O_RDWR))  # the first it opens controls it
 
-    def read_until(self, words, seconds=30):
+    def read_until(self, words, seconds=LIMIT_S):
         give_up = time.monotonic() + seconds
         while words not in self.text and time.monotonic() < give_up:
             if select.select([self.master], [], [], 0.1)[0]:
@@ -94,7 +95,7 @@ def test_in_a_terminal_it_draws_follows_the_size_and_leaves_all_as_it_was(enviro
     assert session.read_until("\x1b[J")
     os.write(session.master, key)
     assert session.read_until("\x1b[?1049l"), session.text
-    assert session.process.wait(20) == 0
+    assert session.process.wait() == 0
     assert termios.tcgetattr(session.slave) == session.before
     assert "Traceback" not in session.text
 

@@ -111,7 +111,7 @@ def test_a_block_that_died_is_an_error_not_a_standstill(app, book, environment, 
     )
     environment["PYTHONPATH"] = f"{tmp_path}:{environment['PYTHONPATH']}"
     activity = ("--devices", "0-4", "--activity", 0.3, "--truth", "sent.jsonl")
-    process = app(*SEND, *activity, "--slots", 10**9, "--recording", "sent", timeout=60)
+    process = app(*SEND, *activity, "--slots", 10**9, "--recording", "sent")
     assert process.returncode == 1
     assert "error: 'JADCE uplink transmitter' has died" in process.stderr
     assert read_recording(tmp_path / "sent.sigmf-meta").n_samples
@@ -125,7 +125,7 @@ def test_a_signal_ends_it_cleanly(start_app, book, tmp_path, number):
     while not (truth := tmp_path / "sent.jsonl").exists() or not truth.stat().st_size:
         assert process.poll() is None
     process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate()
     assert process.returncode == 0, said
     recording = read_recording(tmp_path / "sent.sigmf-meta")
     assert f"recorded={recording.n_samples} unrecorded=0" in said

@@ -10,6 +10,7 @@ from beacon_air import BEACON, Air
 from gnuradio import blocks, gr
 from stream_tags import tag
 from stream_tags import time_tag as rx_time
+from waiting import LIMIT_S
 
 from gr_jadce.blocks import beacon_receiver, uplink_transmitter
 from gr_jadce.pilots import make_pilots
@@ -34,7 +35,7 @@ class Grids(gr.basic_block):
 
 
 def wait_for(condition):
-    end = time.monotonic() + 60
+    end = time.monotonic() + LIMIT_S
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.01)

@@ -16,6 +16,7 @@ import pytest
 from gnuradio import gr
 from publisher import publish, publisher
 from reports import assert_same, make_report
+from waiting import LIMIT_S
 
 from gr_jadce.blocks import json_sink
 from gr_jadce.reports.json_lines import from_json, to_json
@@ -82,7 +83,7 @@ def test_lines_are_there_while_the_flowgraph_runs(tmp_path):
     flowgraph, sink = gr.top_block(), json_sink(path, flush_every=1e9)
     flowgraph.msg_connect((publisher(messages_of(reports(5))), "out"), (sink, "in"))
     flowgraph.start()
-    give_up = time.monotonic() + 30
+    give_up = time.monotonic() + LIMIT_S
     while len(lines_of(path)) < 5 and time.monotonic() < give_up:
         time.sleep(0.01)
     seen = len(lines_of(path))
@@ -104,7 +105,7 @@ def test_a_status_behind_the_last_report_does_not_keep_it_from_the_file(tmp_path
 
 
 def wait_for(condition):
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + LIMIT_S
     while not condition():
         assert time.monotonic() < give_up
         time.sleep(0.01)

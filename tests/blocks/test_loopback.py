@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from gnuradio import gr
+from waiting import LIMIT_S
 
 from gr_jadce import Scenario, make_pilots, simulate
 from gr_jadce.blocks import json_sink, pilot_framer, receiver, scorer, uplink_source
@@ -127,7 +128,7 @@ def test_settings_change_while_the_flowgraph_runs(tmp_path):
         parts.source.set_snr_db(5.0 + k)
         parts.source.set_activity_rate(0.05 + 0.01 * k)
         time.sleep(0.02)
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + LIMIT_S
     while parts.scorer.matched() < 100 and time.monotonic() < give_up:
         time.sleep(0.05)
     parts.flowgraph.stop()

@@ -235,7 +235,6 @@ def test_arguments_may_be_numpy_scalars(tmp_path):
     assert recording_source(tmp_path / "r", np.int64(2)).n_antennas() == 2
 
 
-@pytest.mark.timeout(20)
 def test_more_antennas_than_a_flowgraph_can_have_are_refused(tmp_path):
     with pytest.raises(ValueError, match="n_antennas: expected an integer from 1 to 1024, got 65536"):
         recording_sink(tmp_path / "r", 65_536)
@@ -277,8 +276,6 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_killed_process_leaves_a_recording_that_can_be_read(tmp_path):
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, tmp_path / "r"], capture_output=True, text=True, timeout=60
-    )
+    killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "r"], capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert read_recording(tmp_path / "r").n_samples >= int(killed.stdout)

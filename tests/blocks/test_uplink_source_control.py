@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from gnuradio import blocks, gr
 from gnuradio.blocks import vector_sink_c
+from waiting import wait_until
 
 from gr_jadce import Scenario, make_pilots
 from gr_jadce.blocks import json_sink, uplink_source
@@ -79,12 +80,13 @@ def test_a_throttled_source_keeps_up_with_its_rate():
         gr.top_block(),
     )
     flowgraph.connect(source, sink)
+    started = time.monotonic()
     flowgraph.start()
-    time.sleep(1.0)
-    count = len(sink.data())
+    wait_until(lambda: len(sink.data()) > 100e3, "half a second of samples")
+    count, seconds = len(sink.data()), time.monotonic() - started
     flowgraph.stop()
     flowgraph.wait()
-    assert 50e3 < count <= 300e3
+    assert count <= 200e3 * seconds + 100e3
 
 
 @pytest.mark.parametrize("rate", [1e5, 1.0])
@@ -96,7 +98,7 @@ def test_a_throttled_source_stops_quickly(rate):
     started = time.monotonic()
     flowgraph.stop()
     flowgraph.wait()
-    assert time.monotonic() - started < 2.0
+    assert time.monotonic() - started < 20  # a slot takes longer at the lower rate
 
 
 def test_an_endless_source_stops_and_goes_on():

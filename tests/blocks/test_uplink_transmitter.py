@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Bursts in their slots: samples, times and truth are exactly those asked for."""
 
-import time
-
 import numpy as np
 import pmt
 import pytest
 from collector import collector
 from gnuradio import blocks, filter, gr
+from waiting import wait_until
 
 from gr_jadce.blocks import pilot_framer, receiver, scorer, uplink_transmitter
 from gr_jadce.pilots import make_pilots
@@ -119,7 +118,7 @@ def test_a_transmitter_with_nothing_to_send_stops():
     flowgraph, block = gr.top_block(), uplink_transmitter(BOOK, DEVICES, PERIOD, activity=0.0)
     flowgraph.connect(block, blocks.null_sink(gr.sizeof_gr_complex))
     flowgraph.start()
-    time.sleep(0.3)
+    wait_until(lambda: block.slots() > 0, "a slot")
     flowgraph.stop()
     flowgraph.wait()
     assert block.slots() > 0

@@ -10,6 +10,7 @@ import pytest
 from gnuradio import gr
 from publisher import publish, publisher
 from reports import make_report
+from waiting import LIMIT_S
 
 from gr_jadce.blocks import zmq_sink
 from gr_jadce.delivery.publishing import Subscriber
@@ -49,7 +50,7 @@ def subscriber(sink):
 
 
 def lines_of(subscriber, count):
-    found, give_up = [], time.monotonic() + 20
+    found, give_up = [], time.monotonic() + LIMIT_S
     while len(found) < count and time.monotonic() < give_up:
         found += [line for _, line in subscriber.lines()]
     return found

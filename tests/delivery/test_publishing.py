@@ -9,6 +9,7 @@ from math import nan
 
 import pytest
 from reports import assert_same, make_report
+from waiting import LIMIT_S
 
 from gr_jadce.delivery.publishing import Publisher, Subscriber, full_address
 from gr_jadce.reports.json_lines import to_json
@@ -36,7 +37,7 @@ def opened():
 
 def wait_until(condition, subscriber):
     """The lines that came in the meantime."""
-    found, give_up = [], time.monotonic() + 20
+    found, give_up = [], time.monotonic() + LIMIT_S
     while not condition(found):
         assert time.monotonic() < give_up
         found += [line for _, line in subscriber.lines(0.02)]
@@ -102,7 +103,7 @@ def test_a_subscriber_tells_publishers_apart_and_connects_again(opened, address)
     assert subscriber.connected == [True, True]
     first.send("one")
     second.send("two")
-    found, give_up = [], time.monotonic() + 20
+    found, give_up = [], time.monotonic() + LIMIT_S
     while len(found) < 2 and time.monotonic() < give_up:
         found += subscriber.lines()
     assert sorted(found) == [(0, "one"), (1, "two")]
@@ -131,7 +132,7 @@ def test_closing_waits_no_longer_than_it_may(opened, address):
         publisher.send("x" * 10**6)
     began = time.monotonic()
     publisher.close()
-    assert time.monotonic() - began < 10  # never ends without a limit
+    assert time.monotonic() - began < 120  # never ends without a limit
 
 
 def test_statuses_are_told_from_reports():
@@ -222,7 +223,7 @@ def test_connections_beyond_the_limit_are_not_let_in(opened):
 
 
 def is_ended(connection):
-    connection.settimeout(30)
+    connection.settimeout(LIMIT_S)
     with contextlib.suppress(ConnectionResetError):
         while connection.recv(1000):
             pass

@@ -5,6 +5,7 @@ import threading
 from time import sleep
 
 import numpy as np
+from waiting import LIMIT_S
 
 from gr_jadce.estimate import Estimate
 
@@ -46,7 +47,7 @@ class Held:
 
     def __call__(self, received, noise_var=None):
         self.busy.set()
-        if not self._released.wait(60):
+        if not self._released.wait(LIMIT_S):
             raise TimeoutError("not released")
         self.batches.append(len(received))
         return self._estimator(received)

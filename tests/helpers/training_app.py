@@ -17,6 +17,4 @@ def train(directory, *arguments, modules=()):
     paths = [*map(str, modules), PACKAGE_PATH, os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
     command = [sys.executable, APP, *map(str, arguments), "--threads", "1"]
-    return subprocess.run(
-        command, env=environment, cwd=directory, capture_output=True, text=True, timeout=250
-    )
+    return subprocess.run(command, env=environment, cwd=directory, capture_output=True, text=True)

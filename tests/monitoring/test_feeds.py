@@ -8,6 +8,7 @@ import time
 
 import pytest
 from reports import make_report
+from waiting import LIMIT_S
 
 from gr_jadce.delivery.publishing import Publisher
 from gr_jadce.monitoring.feeds import FileFeed, ZmqFeed
@@ -25,7 +26,7 @@ def truth_lines(frames):
 
 
 def wait_until(condition):
-    give_up = time.monotonic() + 20
+    give_up = time.monotonic() + LIMIT_S
     while not condition():
         assert time.monotonic() < give_up
         time.sleep(0.01)

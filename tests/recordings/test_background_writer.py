@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from waiting import LIMIT_S
 
 from gr_jadce.recordings import background_writer
 from gr_jadce.recordings.background_writer import BackgroundWriter
@@ -31,7 +32,7 @@ class Disk:
 
     def write(self, *arguments, **options):
         self.writing.set()
-        assert self.answers.wait(60)
+        assert self.answers.wait(LIMIT_S)
         if self.n_samples + len(arguments[0]) > self.fails_after:
             raise OSError(errno.EIO, "Input/output error")
         self._writer.write(*arguments, **options)
@@ -69,7 +70,7 @@ def stall(writer, disk):
     """The disk stalls with one block of eight in work, and what follows overflows the queue."""
     writer.open()
     writer.push(blocks(1)[0], (5, 0.0))
-    assert disk.writing.wait(60)
+    assert disk.writing.wait(LIMIT_S)
     for block in blocks(99, first=1):
         writer.push(block)
 

@@ -64,7 +64,6 @@ def test_an_archive_is_not_annotated(name):
         annotate_recording(path, [], 4)
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize("index", [0, 1])
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
 def test_what_is_no_file_is_refused_without_waiting(name, kind, index):

@@ -9,6 +9,7 @@ import pmt
 import pytest
 from gnuradio import blocks, gr
 from publisher import publisher
+from waiting import LIMIT_S
 
 from gr_jadce import make_pilots
 from gr_jadce.blocks import pilot_framer, receiver, scorer
@@ -24,14 +25,14 @@ class slow_sink(gr.sync_block):
 
     def work(self, input_items, output_items):
         self.entered.set()
-        self.go.wait(20)
+        self.go.wait(LIMIT_S)
         if self.fails:
             raise RuntimeError("as the test wants")
         return len(input_items[0])
 
 
 def wait_for(condition):
-    give_up = time.monotonic() + 20
+    give_up = time.monotonic() + LIMIT_S
     while not condition():
         assert time.monotonic() < give_up
         time.sleep(0.01)
@@ -60,7 +61,7 @@ def run():
 def test_a_block_in_long_work_is_alive_and_one_that_raised_is_dead(run):
     sink = slow_sink(fails=True)
     chain = run(sink, 10**12)
-    assert sink.entered.wait(20)
+    assert sink.entered.wait(LIMIT_S)
     assert dead_blocks(chain) == []
     sink.go.set()
     wait_for(lambda: dead_blocks(chain) == [sink.name()])
@@ -72,7 +73,7 @@ def test_blocks_of_any_number_are_alive(run, digits):
         pass
     sink = slow_sink()
     chain = run(sink, 10**12)
-    assert sink.entered.wait(20)
+    assert sink.entered.wait(LIMIT_S)
     assert dead_blocks(chain) == []
 
 
