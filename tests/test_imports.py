@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "recordings": {"checks", "numeric", "files", "slots"},
     "unrolled": {
         "checks",
+        "numeric",
         "backend",
         "estimate",
         "pilots",

@@ -63,14 +63,14 @@ def _torch(estimator, say, compiled):
         return {}
     torch.set_num_threads(1)
     network = Network({name: array[:LAYERS] for name, array in estimator.weights.arrays.items()}).eval()
-    book = Book(*(torch.from_numpy(np.array(array)) for array in estimator._book))
+    book = Book(*(torch.from_numpy(np.array(array)) for array in estimator.rotation.book))
 
     def form(forward):
         def solve(received):
-            frames, scale = estimator._normalise(received, None)
+            frames, scale = estimator.rotation.normalise(received, None)
             with torch.inference_mode():
                 last = forward(book, Frames(*(torch.from_numpy(np.array(part)) for part in frames)))
-            factor = scale / np.sqrt(estimator._pilot_energy)
+            factor = scale / np.sqrt(estimator.rotation.energy)
             return np.moveaxis(last.numpy(), 0, 1) * factor[:, None, None]
 
         return solve

@@ -9,8 +9,8 @@ from networks import LAYER_WISE, NETWORKS, Layered
 
 from gr_jadce.estimate import Estimate
 from gr_jadce.solvers.group_lasso import apply
-from gr_jadce.unrolled.inference import Unrolled, rotate
 from gr_jadce.unrolled.layers import Book, Frames
+from gr_jadce.unrolled.rotation import rotate
 from gr_jadce.unrolled.training import SNR_BINS, Batch, Trainer
 
 RATES = (6e-5, 2e-4, 6e-4, 2e-3, 6e-3, 2e-2, 6e-2, 2e-1, 6e-1, 2.0, 6.0)  # learning rates to choose from
@@ -95,7 +95,7 @@ def search(score, rates):
 
 def _run(network, cases, n_steps, rate, draw, layer_wise, seed, progress):
     """Layer-wise: a layer more at a time in the first 0.6 of the steps, each from the layer before it."""
-    trainer = Trainer(network, n_steps, seed, rate, cases=cases, draw=draw)
+    trainer = Trainer(network, n_steps, seed, learning_rate=rate, cases=cases, draw=draw)
     if layer_wise:
         network.depth = 1
     for step, loss in trainer.run():
@@ -121,21 +121,20 @@ def untrained(layer, pilots, n_layers, **options):
     return Layered(layer, Book(*(torch.tensor(part) for part in book)), n_layers, **options)
 
 
-class Estimator(Unrolled):
+class Estimator:
     """A trained comparator as an estimator, called like all others."""
 
     def __init__(self, pilots, network):
-        self.pilots, self.network, self.noise_var = pilots, network, None
-        self._rotation, self._book, self._pilot_energy = rotate(pilots)
+        self.network, self._rotation = network, rotate(pilots)
 
     @torch.no_grad()
     def __call__(self, received, noise_var):
-        frames, scale = self._normalise(received, noise_var)
-        book, frames = (type(p)(*(torch.tensor(v) for v in p)) for p in (self._book, frames))
+        frames, scale = self._rotation.normalise(received, noise_var)
+        book, frames = (type(p)(*(torch.tensor(v) for v in p)) for p in (self._rotation.book, frames))
         *_, output = self.network(book, frames)
         n_iter = np.full(len(received), self.network.n_layers)
         channel = np.moveaxis(output.estimate.numpy(), 0, 1) * scale[:, None, None]
-        channel = (channel / np.sqrt(self._pilot_energy)).astype(np.complex64)
+        channel = (channel / np.sqrt(self._rotation.energy)).astype(np.complex64)
         score = output.score.numpy().T
         if getattr(self.network, "scores_are_lengths", False):
             score = score * scale[:, None]  # lengths of the channels, not of frames brought to one energy

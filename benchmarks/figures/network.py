@@ -138,7 +138,7 @@ Made by `benchmarks/figures/network.py`, which names all scenarios and options. 
 95 % interval, and in brackets the miss probability at false-alarm probability 1e-2 (threshold in
 hindsight), on the same frames. σ² is told to all, the prior (activity rate, mean power) to VAMP only,
 but in the columns that say otherwise; "sampled" is the network with `sweeps=30` (see
-`gr_jadce.unrolled.sampling`). LASSO and PC-ADMM: refitted on their decisions after the slash.
+`gr_jadce.unrolled.hard_frames.sampling`). LASSO and PC-ADMM: refitted on their decisions after the slash.
 
 """
 

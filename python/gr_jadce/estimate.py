@@ -2,9 +2,11 @@
 """What every estimator takes and gives."""
 
 import inspect
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 
 class Estimate(NamedTuple):
@@ -20,14 +22,14 @@ class Estimate(NamedTuple):
     where λ is below some 1e-3 λ_max.
     """
 
-    channel: np.ndarray
-    score: np.ndarray
-    n_iter: np.ndarray
-    gap: np.ndarray
+    channel: NDArray
+    score: NDArray
+    n_iter: NDArray
+    gap: NDArray
     posterior_mean: bool = False
 
 
-def check_received(received, pilot_length) -> np.ndarray:
+def check_received(received: ArrayLike, pilot_length: int) -> NDArray:
     """`received` as a (B, L, M) complex array, without a copy where it is one.
 
     Raises
@@ -50,7 +52,7 @@ def check_received(received, pilot_length) -> np.ndarray:
     return array
 
 
-def takes_noise_var(estimator) -> bool:
+def takes_noise_var(estimator: Callable) -> bool:
     """Whether an estimator may be told σ²: as ``estimator(received, noise_var=...)``."""
     try:
         inspect.signature(estimator).bind(None, noise_var=None)
@@ -61,9 +63,17 @@ def takes_noise_var(estimator) -> bool:
     return True
 
 
-def per_frame(name, value, n_frames) -> np.ndarray:
+def per_frame(name: str, value: ArrayLike, n_frames: int) -> NDArray[np.float64]:
     """A positive finite number, or one for each frame, as (n_frames,) float."""
-    array = np.asarray(value, dtype=float)
+    try:
+        array = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        array = np.array(np.nan)
     if array.shape not in ((), (n_frames,)) or not np.all(np.isfinite(array) & (array > 0)):
         raise ValueError(f"{name}: expected a positive number, or {n_frames} of them, got {value!r}")
     return np.broadcast_to(array, (n_frames,))
+
+
+def noise_levels(noise_var: ArrayLike | None, n_frames: int) -> NDArray[np.float64]:
+    """Noise variances (n_frames,) as the kernel takes them: 0 where unknown (None)."""
+    return np.zeros(n_frames) if noise_var is None else per_frame("noise_var", noise_var, n_frames)

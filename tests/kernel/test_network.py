@@ -50,10 +50,10 @@ def test_equals_torch():
 
     pilots, received = frames(60, 24, 2)
     estimator = unrolled(pilots, n_layers=12, backend="numpy")
-    given, scale = estimator._normalise(received, None)
-    book = Book(*(torch.from_numpy(np.array(array)) for array in estimator._book))
+    given, scale = estimator.rotation.normalise(received, None)
+    book = Book(*(torch.from_numpy(np.array(array)) for array in estimator.rotation.book))
     outputs = Network(estimator.weights.arrays)(book, Frames(*(torch.from_numpy(a.copy()) for a in given)))
-    last = list(outputs)[11].estimate.detach().numpy() * scale[:, None] / np.sqrt(estimator._pilot_energy)
+    last = list(outputs)[11].estimate.detach().numpy() * scale[:, None] / np.sqrt(estimator.rotation.energy)
     channel = unrolled(pilots, n_layers=12, backend="kernel")(received).channel
     np.testing.assert_allclose(channel, np.moveaxis(last, 0, 1), atol=1e-4 * np.abs(last).max())
 

@@ -9,8 +9,9 @@ import pytest
 from gr_jadce import Scenario, make_pilots, simulate
 from gr_jadce.backend import kernel_for
 from gr_jadce.metrics import nmse_db
-from gr_jadce.unrolled import sampling, unrolled
-from gr_jadce.unrolled.noise_evidence import _evidence, _maximise, _spectrum, likely_noise_var
+from gr_jadce.unrolled import unrolled
+from gr_jadce.unrolled.hard_frames import sampling
+from gr_jadce.unrolled.hard_frames.noise_evidence import _evidence, _maximise, _spectrum, likely_noise_var
 
 HEAVY = Scenario(make_pilots("gaussian", 288, 24, 21), n_antennas=8, activity_rate=0.7 / 12, snr_db=20)
 

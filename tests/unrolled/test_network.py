@@ -10,7 +10,8 @@ torch = pytest.importorskip("torch", reason="training needs torch: make torch")
 
 from gr_jadce import Scenario, make_pilots, simulate  # noqa: E402
 from gr_jadce.metrics import nmse_db  # noqa: E402
-from gr_jadce.unrolled import inference, unrolled  # noqa: E402
+from gr_jadce.solvers.group_lasso import apply  # noqa: E402
+from gr_jadce.unrolled import unrolled  # noqa: E402
 from gr_jadce.unrolled.layers import SHAPES, Book, Frames  # noqa: E402
 from gr_jadce.unrolled.network import Network, initial_arrays  # noqa: E402
 from gr_jadce.unrolled.training import Case, Trainer, dense, draw_batch, draw_case, layer_errors  # noqa: E402
@@ -30,12 +31,12 @@ def run_torch(arrays, pilots, received, noise_var):
     """The last layer's estimate and score, in the estimator's shapes and units."""
     network = Network(arrays)
     estimator = unrolled(pilots, network.weights({}, {}), network.n_layers)
-    frames, scale = estimator._normalise(received, noise_var)
-    book = Book(*(torch.tensor(part) for part in estimator._book))
+    frames, scale = estimator.rotation.normalise(received, noise_var)
+    book = Book(*(torch.tensor(part) for part in estimator.rotation.book))
     with torch.no_grad():
         *_, output = network(book, Frames(*(torch.tensor(part) for part in frames)))
     channel = np.moveaxis(output.estimate.numpy(), 0, 1) * scale[:, None, None]
-    return channel / np.sqrt(estimator._pilot_energy), output.score.numpy().T
+    return channel / np.sqrt(estimator.rotation.energy), output.score.numpy().T
 
 
 def write_reference(path=Path(__file__).parent / "reference.npz"):
@@ -125,7 +126,7 @@ def test_every_parameter_takes_part():
 def test_batches_have_the_power_and_noise_they_say():
     case = Case(make_pilots("gaussian", 60, 30, 2), 4, 0.1, 6.0, 512)
     batch = draw_batch(case, 5, snr_range_db=(10.0, 10.0))
-    rebuilt = inference.apply(batch.book.B, batch.channel)
+    rebuilt = apply(batch.book.B, batch.channel)
     noise = batch.frames.Y - rebuilt
     signal_energy, noise_energy = (
         float(((part.abs() ** 2).sum((0, 2)) * batch.scale).sum()) for part in (rebuilt, noise)

@@ -34,13 +34,13 @@ def test_numpy_equals_torch(variant, known):
     received, _, _, noise_var = simulate(SCENARIO, 8, seed=2)
     network = Network(jitter(variant), variant)
     estimator = unrolled(SCENARIO.pilots, network.weights({}, {}), 4)
-    frames, scale = estimator._normalise(received, noise_var if known else None)
-    book = Book(*(torch.tensor(part) for part in estimator._book))
+    frames, scale = estimator.rotation.normalise(received, noise_var if known else None)
+    book = Book(*(torch.tensor(part) for part in estimator.rotation.book))
     with torch.no_grad():
         *_, output = network(book, Frames(*(torch.tensor(part) for part in frames)))
     channel = np.moveaxis(output.estimate.numpy(), 0, 1) * scale[:, None, None]
     result = estimator(received, noise_var if known else None)
-    expected = channel / np.sqrt(estimator._pilot_energy)
+    expected = channel / np.sqrt(estimator.rotation.energy)
     np.testing.assert_allclose(result.channel, expected, atol=3e-5 * np.abs(expected).max())
     np.testing.assert_allclose(result.score, output.score.numpy().T, rtol=1e-3, atol=2e-3)
 

@@ -108,7 +108,8 @@ def decide_frames(
     dtype, levels = np.result_type(received, np.complex64), known_noise(noise_var, len(received))
     for b in range(len(received)):
         scale = _scale(received[b])
-        samples = (received[b] / scale).astype(dtype)
+        # In double precision: in single, NumPy 1 multiplies by 1/scale, which overflows for frames of 1e-38.
+        samples = (received[b].astype(np.complex128) / scale).astype(dtype)
         energy = float(np.sum(energy_of_rows(samples), dtype=float))
         frame = _Frame(pilots, samples, pilots.adjoint(samples), energy, float(levels[b]) / scale**2)
         score = np.nan_to_num(np.asarray(estimate.score[b], dtype=float), nan=0.0)

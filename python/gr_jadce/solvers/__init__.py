@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Solvers of the joint activity detection and channel estimation problem, in NumPy.
+"""Solvers of the joint activity detection and channel estimation problem.
 
 Inside this package the axes are (rows, frames, antennas): Y (L, B, M), X (N, B, M), so that
 one matrix product serves a whole batch. At its edges, as everywhere else, frames come first.

@@ -1,20 +1,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the baselines that have no certificate share: from frames to rows and back."""
 
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
+from ..checks import check_positive
 from ..estimate import Estimate, check_received, per_frame
-from ..pilots.book import as_pilot_book
-from .group_lasso import sum_squares
+from ..numeric import sum_squares
+from ..pilots.book import PilotBook, as_pilot_book
 from .pc_admm import pc_admm
+from .unit_norms import UnitNorms
+
+Algorithm: TypeAlias = Callable[..., tuple[NDArray, NDArray, Any]]
+
+_MIN_NOISE_SHARE = 1e-10  # of a frame's energy: the least that σ² is estimated as
 
 
-class FrameSolver:
+class BaselineEstimator:
     """An algorithm set up for a pilot book, then called on frames.
 
     Parameters
     ----------
     name : str
+        Its factory's.
     pilots : PilotBook or (L, N) array
         Used as a matrix, whatever its kind; ValueError where that is too large.
     algorithm : callable
@@ -24,46 +35,64 @@ class FrameSolver:
     noise_var : float, optional
         σ², where known; also a call argument. Otherwise it is estimated from each frame by the
         scaled LASSO of `pc_admm`.
+    unit_norms : bool
+        The algorithm has the pilots with unit norms (`unit_norms`), as all need that do not know the truth.
+
+    Attributes
+    ----------
+    name : str
+    book : PilotBook
+        The one that it was set up for.
     """
 
-    def __init__(self, name, pilots, algorithm, noise_var=None):
-        if noise_var is not None:
-            per_frame("noise_var", noise_var, 1)
-        self.name, self.pilots, self.noise_var = name, as_pilot_book(pilots), noise_var
-        self._algorithm, self._blind = algorithm, pc_admm(self.pilots)
-        _ = self.pilots.matrix  # too large: refused here, not at the first frame
+    def __init__(
+        self,
+        name: str,
+        pilots: PilotBook | ArrayLike,
+        algorithm: Algorithm,
+        *,
+        noise_var: float | None = None,
+        unit_norms: bool = True,
+    ) -> None:
+        self.noise_var = None if noise_var is None else check_positive("noise_var", noise_var)
+        self.name, self.book = name, as_pilot_book(pilots)
+        self._unit = UnitNorms.of(self.book) if unit_norms else UnitNorms(self.book, None)
+        self._algorithm, self._blind = algorithm, pc_admm(self._unit.book)
+        _ = self._unit.book.matrix  # too large: refused here, not at the first frame
 
-    def __call__(self, received, noise_var=None, **truth) -> Estimate:
-        received = check_received(received, self.pilots.pilot_length)
+    def __call__(self, received: ArrayLike, noise_var: ArrayLike | None = None, **truth: Any) -> Estimate:
+        received = check_received(received, self.book.pilot_length)
         noise_var = self._noise_var(received, self.noise_var if noise_var is None else noise_var)
         A, Y = self._matrix(received), np.moveaxis(received, 0, 1)
         X, score, n_iter = self._algorithm(A, Y.astype(A.dtype), noise_var, **truth)
         channel = np.moveaxis(X, 0, 1).astype(np.result_type(received, np.complex64), copy=False)
         gap = np.full(len(received), np.nan)
-        return Estimate(channel, score.T, np.broadcast_to(n_iter, gap.shape), gap)
+        estimate = Estimate(channel, score.T, np.broadcast_to(n_iter, gap.shape), gap)
+        return self._unit.restored(estimate)
 
-    def _noise_var(self, received, noise_var):
+    def _noise_var(self, received: NDArray, noise_var: ArrayLike | None) -> NDArray:
         if noise_var is not None:
             return per_frame("noise_var", noise_var, len(received))
-        power = sum_squares(received, axis=(1, 2)).astype(float) / np.prod(received.shape[1:])
+        double = np.result_type(received, np.float64)  # in single precision samples of 1e19 overflow
+        power = sum_squares(received.astype(double), axis=(1, 2)) / np.prod(received.shape[1:])
         estimated = self._blind.estimate_noise_var(received)
-        return np.where(power > 0, np.maximum(estimated, 1e-10 * power), 1.0)  # 1: a silent frame
+        return np.where(power > 0, np.maximum(estimated, _MIN_NOISE_SHARE * power), 1.0)  # 1: a silent frame
 
-    def _matrix(self, received):
-        matrix = self.pilots.matrix
+    def _matrix(self, received: NDArray) -> NDArray:
+        matrix = self._unit.book.matrix
         if received.dtype.kind == "f" and not matrix.imag.any():
             return matrix.real.astype(np.float64)
         return matrix.astype(np.complex128)
 
 
-def supports_as_indices(support):
+def supports_as_indices(support: NDArray) -> tuple[NDArray, NDArray]:
     """The members of every frame's support (N, B), padded to the largest: index, member (B, K)."""
     count = max(support.sum(axis=0).max(initial=0), 1)
     index = np.argsort(~support.T, axis=1, kind="stable")[:, :count]
     return index, np.take_along_axis(support.T, index, axis=1)
 
 
-def least_squares(A, Y, support, ridge=0.0):
+def least_squares(A: NDArray, Y: NDArray, support: NDArray, ridge: ArrayLike = 0.0) -> NDArray:
     """Rows X (N, B, M) that minimise ‖Y − A X‖² + ridge ‖X‖² on each frame's support (N, B)."""
     index, member = supports_as_indices(support)
     columns = np.moveaxis(A[:, index], 0, 1) * member[:, None, :]  # (B, L, K)

@@ -6,26 +6,32 @@ and stop on the same certificate. Plain ADMM is in `pc_admm`.
 """
 
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from .certified import CertifiedSolver
-from .group_lasso import adjoint, apply, row_shrink, sum_squares
+from ..numeric import sum_squares
+from ..pilots.book import PilotBook
+from .certified import CertifiedSolver, Rotated
+from .group_lasso import adjoint, apply, row_shrink
 
 
 class Ista:
     """X ← shrink_{λ/ℓ}( X + Aᴴ(Y − A X)/ℓ ), ℓ the largest eigenvalue of AᴴA."""
 
-    def __init__(self, rotated):
+    def __init__(self, rotated: Rotated) -> None:
         self.B, self.adjoint, self.lipschitz = rotated.B, adjoint(rotated.B), rotated.s[-1]
 
-    def start(self, Y, lam, lam_peak):
+    def start(self, Y: NDArray, lam: NDArray, lam_peak: NDArray) -> tuple[NDArray, ...]:
+        """The state from which all rows are zero."""
         return (np.zeros((self.B.shape[1], *Y.shape[1:]), Y.dtype),)
 
-    def step(self, Y, lam, state):
+    def step(self, Y: NDArray, lam: NDArray, state: tuple[NDArray, ...]) -> tuple[NDArray, ...]:
+        """The state after an iteration."""
         return (self.descend(Y, lam, state[0]),)
 
-    def descend(self, Y, lam, V):
+    def descend(self, Y: NDArray, lam: NDArray, V: NDArray) -> NDArray:
         """One proximal gradient step from V."""
         gradient = apply(self.adjoint, apply(self.B, V) - Y)
         return row_shrink(V - gradient / self.lipschitz, lam / self.lipschitz)
@@ -34,14 +40,16 @@ class Ista:
 class Fista:
     """ISTA from an extrapolated point V, restarted per frame when the momentum points uphill."""
 
-    def __init__(self, rotated, restart):
+    def __init__(self, rotated: Rotated, restart: bool) -> None:
         self.ista, self.restart = Ista(rotated), restart
 
-    def start(self, Y, lam, lam_peak):
+    def start(self, Y: NDArray, lam: NDArray, lam_peak: NDArray) -> tuple[NDArray, ...]:
+        """The state from which all rows are zero."""
         (zero,) = self.ista.start(Y, lam, lam_peak)
         return zero, zero, np.ones(Y.shape[1])
 
-    def step(self, Y, lam, state):
+    def step(self, Y: NDArray, lam: NDArray, state: tuple[NDArray, ...]) -> tuple[NDArray, ...]:
+        """The state after an iteration."""
         X_old, V, t_old = state
         X = self.ista.descend(Y, lam, V)
         t = (1 + np.sqrt(1 + 4 * t_old**2)) / 2
@@ -54,14 +62,16 @@ class Fista:
 class Bcd:
     """One sweep: each row in turn is set to its minimiser, the others held; state (X, R = Y − A X)."""
 
-    def __init__(self, rotated):
+    def __init__(self, rotated: Rotated) -> None:
         self.columns = rotated.matrix.T.copy()  # (N, L), a device's pilot in one piece
         self.energy = sum_squares(self.columns, axis=1)
 
-    def start(self, Y, lam, lam_peak):
+    def start(self, Y: NDArray, lam: NDArray, lam_peak: NDArray) -> tuple[NDArray, ...]:
+        """The state from which all rows are zero."""
         return np.zeros((len(self.columns), *Y.shape[1:]), Y.dtype), Y.copy()
 
-    def step(self, Y, lam, state):
+    def step(self, Y: NDArray, lam: NDArray, state: tuple[NDArray, ...]) -> tuple[NDArray, ...]:
+        """The state after an iteration."""
         X, R = state[0].copy(), state[1].copy()
         for n, (column, energy) in enumerate(zip(self.columns, self.energy, strict=True)):
             old = X[n].copy()
@@ -70,12 +80,21 @@ class Bcd:
         return X, R
 
 
-def ista(pilots, max_iter=5000, check_every=20, **options) -> CertifiedSolver:
+def ista(
+    pilots: PilotBook | ArrayLike, *, max_iter: int = 5000, check_every: int = 20, **options: Any
+) -> CertifiedSolver:
     """Make an ISTA estimator (Daubechies, Defrise, De Mol, Comm. Pure Appl. Math. 57(11), 2004)."""
     return CertifiedSolver("ista", pilots, Ista, max_iter=max_iter, check_every=check_every, **options)
 
 
-def fista(pilots, restart=True, max_iter=2000, check_every=10, **options) -> CertifiedSolver:
+def fista(
+    pilots: PilotBook | ArrayLike,
+    *,
+    restart: bool = True,
+    max_iter: int = 2000,
+    check_every: int = 10,
+    **options: Any,
+) -> CertifiedSolver:
     """Make a FISTA estimator (Beck and Teboulle, SIAM J. Imaging Sci. 2(1), 2009).
 
     With `restart`, the gradient scheme of O'Donoghue and Candès, Found. Comput. Math. 15, 2015.
@@ -84,7 +103,9 @@ def fista(pilots, restart=True, max_iter=2000, check_every=10, **options) -> Cer
     return CertifiedSolver("fista", pilots, iteration, max_iter=max_iter, check_every=check_every, **options)
 
 
-def bcd(pilots, max_iter=200, check_every=2, **options) -> CertifiedSolver:
+def bcd(
+    pilots: PilotBook | ArrayLike, *, max_iter: int = 200, check_every: int = 2, **options: Any
+) -> CertifiedSolver:
     """Make a block coordinate descent estimator (Qin, Scheinberg, Goldfarb, Math. Prog. Comp. 5, 2013).
 
     An iteration is a sweep over all devices; for a pilot's own row the minimiser is a row shrink. It

@@ -8,14 +8,23 @@ Part I: Greedy pursuit", Signal Processing 86(3), 2006 (with the 2-norm over ant
 from functools import partial
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammainccinv
 
-from ..pilots.book import as_pilot_book
-from .baseline import FrameSolver, least_squares
-from .group_lasso import apply, row_norms, sum_squares
+from ..checks import check_integer, check_probability
+from ..numeric import sum_squares
+from ..pilots.book import PilotBook, as_pilot_book
+from .baseline import BaselineEstimator, least_squares
+from .group_lasso import apply, row_norms
 
 
-def somp(pilots, n_active=None, noise_pick=0.3, noise_var=None) -> FrameSolver:
+def somp(
+    pilots: PilotBook | ArrayLike,
+    *,
+    n_active: int | None = None,
+    noise_pick: float = 0.3,
+    noise_var: float | None = None,
+) -> BaselineEstimator:
     """Make a SOMP estimator.
 
     Parameters
@@ -28,18 +37,19 @@ def somp(pilots, n_active=None, noise_pick=0.3, noise_var=None) -> FrameSolver:
     noise_var : float, optional
         σ² where known.
     """
-    pilots = as_pilot_book(pilots)
-    if n_active is not None and not 0 < n_active <= pilots.pilot_length:
-        raise ValueError(f"n_active: expected 1 to {pilots.pilot_length} devices, got {n_active!r}")
-    if not 0 < noise_pick < 1:
-        raise ValueError(f"noise_pick: expected a probability between 0 and 1, got {noise_pick!r}")
+    book = as_pilot_book(pilots)
+    if n_active is not None:
+        n_active = check_integer("n_active", n_active, 1, book.pilot_length)
+    noise_pick = check_probability("noise_pick", noise_pick)
     algorithm = partial(_somp, n_active=n_active, noise_pick=noise_pick)
-    return FrameSolver("somp", pilots, algorithm, noise_var)
+    return BaselineEstimator("somp", book, algorithm, noise_var=noise_var)
 
 
-def _somp(A, Y, noise_var, n_active, noise_pick):
+def _somp(
+    A: NDArray, Y: NDArray, noise_var: NDArray, n_active: int | None, noise_pick: float
+) -> tuple[NDArray, NDArray, NDArray]:
     (L, N), (_, B, M) = A.shape, Y.shape
-    unit = A / np.linalg.norm(A, axis=0)
+    unit = A / np.linalg.norm(A, axis=0)  # of any equal norms before
     floor = np.sqrt(noise_var * gammainccinv(M, noise_pick / N))  # union bound over devices
     support, score, n_iter = np.zeros((N, B), bool), np.zeros((N, B)), np.zeros(B, int)
     live, R, basis = np.arange(B), Y.copy(), np.zeros((L, B, 0), Y.dtype)
@@ -56,7 +66,7 @@ def _somp(A, Y, noise_var, n_active, noise_pick):
     return least_squares(A, Y, support), score, n_iter
 
 
-def _project_off(pilot, R, basis):
+def _project_off(pilot: NDArray, R: NDArray, basis: NDArray) -> tuple[NDArray, NDArray]:
     """R without its part along each frame's new pilot (L, B), and the orthonormal basis with it."""
     direction = pilot - np.einsum("lbk,bk->lb", basis, np.einsum("lbk,lb->bk", basis.conj(), pilot))
     direction /= np.maximum(np.sqrt(sum_squares(direction, axis=0)), 1e-12)

@@ -8,28 +8,36 @@ frame by expectation maximisation.
 """
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from .baseline import FrameSolver
-from .group_lasso import apply, row_norms, row_shrink, sum_squares
+from ..checks import check_choice, check_integer, check_positive, check_probability
+from ..numeric import sum_squares
+from ..pilots.book import PilotBook, as_pilot_book
+from .baseline import BaselineEstimator
+from .group_lasso import apply, row_norms, row_shrink
+from .unit_norms import UnitNorms
 
-_LEAST = 1e-12  # of variances, relative to the prior's power
+_MIN_VARIANCE = 1e-12  # relative to the prior's power
 
 
 class Denoised(NamedTuple):
     """Of rows T (N, B, M) in noise of variance τ² (B,)."""
 
-    mean: np.ndarray  # (N, B, M) posterior mean
-    llr: np.ndarray  # (N, B) log posterior odds of being active
-    slope: np.ndarray  # (B,) mean divergence of the mean in T
-    power: np.ndarray  # (B,) mean power of active rows, for EM
-    rate: np.ndarray  # (B,) mean posterior activity, for EM
+    mean: NDArray  # (N, B, M) posterior mean
+    llr: NDArray  # (N, B) log posterior odds of being active
+    slope: NDArray  # (B,) mean divergence of the mean in T
+    power: NDArray  # (B,) mean power of active rows, for EM
+    rate: NDArray  # (B,) mean posterior activity, for EM
 
 
-def bernoulli_gaussian(T, tau2, rate, power) -> Denoised:
-    """The MMSE denoiser of rows that are CN(0, power·I) with probability `rate`, else 0."""
+def bernoulli_gaussian(T: NDArray, tau2: NDArray, rate: NDArray, power: NDArray) -> Denoised:
+    """The MMSE denoiser of rows that are CN(0, power·I) with probability `rate`, else 0.
+
+    The power is one of each frame (B,), or of each device too (N, B).
+    """
     gain = power / (power + tau2)
     energy = sum_squares(T, axis=2)
     n_antennas = T.shape[2]
@@ -43,7 +51,7 @@ def bernoulli_gaussian(T, tau2, rate, power) -> Denoised:
     return Denoised((gain * post)[..., None] * T, llr, slope, active, post.mean(axis=0))
 
 
-def soft_threshold(T, tau2, alpha):
+def soft_threshold(T: NDArray, tau2: NDArray, alpha: float) -> tuple[NDArray, NDArray]:
     """Row shrink by α τ √M; rows (N, B, M) and its mean divergence (B,)."""
     threshold = alpha * np.sqrt(tau2 * T.shape[2])
     norms = row_norms(T)
@@ -53,14 +61,15 @@ def soft_threshold(T, tau2, alpha):
 
 
 def amp(
-    pilots,
-    activity_rate=None,
-    power=None,
-    denoiser="bernoulli_gaussian",
-    alpha=1.1402,
-    max_iter=50,
-    damping=0.85,
-) -> FrameSolver:
+    pilots: PilotBook | ArrayLike,
+    *,
+    activity_rate: float | None = None,
+    power: float | None = None,
+    denoiser: str = "bernoulli_gaussian",
+    alpha: float = 1.1402,
+    max_iter: int = 50,
+    damping: float = 0.85,
+) -> BaselineEstimator:
     """Make an AMP estimator for several antennas (AMP-MMV).
 
     D. L. Donoho, A. Maleki and A. Montanari, PNAS 106(45), 2009; for several antennas J. Ziniel
@@ -77,14 +86,22 @@ def amp(
     damping : float
         Share of the new iterate, in (0, 1]; 1 is AMP as published.
     """
-    _check(activity_rate, power, max_iter, damping)
-    if denoiser not in ("bernoulli_gaussian", "soft"):
-        raise ValueError(f"denoiser: expected bernoulli_gaussian or soft, got {denoiser!r}")
-    options = {"max_iter": int(max_iter), "damping": damping, "prior": (activity_rate, power)}
-    return FrameSolver("amp", pilots, partial(_amp, alpha=alpha if denoiser == "soft" else None, **options))
+    check_choice("denoiser", denoiser, ("bernoulli_gaussian", "soft"))
+    book, alpha = as_pilot_book(pilots), check_positive("alpha", alpha)
+    options = _options(book, activity_rate, power, max_iter, damping)
+    algorithm = partial(_amp, alpha=alpha if denoiser == "soft" else None, **options)
+    return BaselineEstimator("amp", book, algorithm)
 
 
-def vamp(pilots, activity_rate=None, power=None, noise_var=None, max_iter=50, damping=0.5) -> FrameSolver:
+def vamp(
+    pilots: PilotBook | ArrayLike,
+    *,
+    activity_rate: float | None = None,
+    power: float | None = None,
+    noise_var: float | None = None,
+    max_iter: int = 50,
+    damping: float = 0.5,
+) -> BaselineEstimator:
     """Make a VAMP estimator, also known as orthogonal AMP with LMMSE.
 
     S. Rangan, P. Schniter and A. K. Fletcher, IEEE Trans. Inf. Theory 65(10), 2019; J. Ma and
@@ -92,17 +109,25 @@ def vamp(pilots, activity_rate=None, power=None, noise_var=None, max_iter=50, da
     Parameters as for `amp`; nearly as many active devices as pilot symbols need damping = 0.3
     and max_iter = 100.
     """
-    _check(activity_rate, power, max_iter, damping)
-    options = {"max_iter": int(max_iter), "damping": damping, "prior": (activity_rate, power)}
-    return FrameSolver("vamp", pilots, partial(_vamp, **options), noise_var)
+    book = as_pilot_book(pilots)
+    options = _options(book, activity_rate, power, max_iter, damping)
+    return BaselineEstimator("vamp", book, partial(_vamp, **options), noise_var=noise_var)
 
 
-def _amp(A, Y, noise_var, prior, alpha, max_iter, damping):
+def _amp(
+    A: NDArray,
+    Y: NDArray,
+    noise_var: NDArray,
+    prior: tuple[float | None, NDArray | None],
+    alpha: float | None,
+    max_iter: int,
+    damping: float,
+) -> tuple[NDArray, NDArray, int]:
     (L, N), (_, B, M) = A.shape, Y.shape
-    energy = sum_squares(A) / N
+    energy = sum_squares(A, axis=None) / N
     rate, power, learned = _start(A, Y, noise_var, prior)
     X, V, slope = np.zeros((N, B, M), Y.dtype), Y, np.zeros(B)
-    least, best = _LEAST * power, np.full(B, np.inf)
+    least, best = _MIN_VARIANCE * power.mean(axis=0), np.full(B, np.inf)
     out, score = np.zeros_like(X), np.zeros((N, B))
     for k in range(max_iter):
         tau2 = np.maximum(sum_squares(V, axis=(0, 2)) / (L * M * energy), least)
@@ -123,13 +148,21 @@ def _amp(A, Y, noise_var, prior, alpha, max_iter, damping):
     return out, score, max_iter
 
 
-def _vamp(A, Y, noise_var, prior, max_iter, damping):
+def _vamp(
+    A: NDArray,
+    Y: NDArray,
+    noise_var: NDArray,
+    prior: tuple[float | None, NDArray | None],
+    max_iter: int,
+    damping: float,
+) -> tuple[NDArray, NDArray, int]:
     N, (_, B, M) = A.shape[1], Y.shape
     s, Q = np.linalg.eigh(A @ A.conj().T)
     A, Y = Q.conj().T @ A, apply(Q.conj().T, Y)
     rate, power, learned = _start(A, Y, noise_var, prior)
-    least = _LEAST * power
-    R2, var2 = np.zeros((N, B, M), Y.dtype), rate * power  # before the frame: the prior's own
+    mean_power = power.mean(axis=0)
+    least = _MIN_VARIANCE * mean_power
+    R2, var2 = np.zeros((N, B, M), Y.dtype), rate * mean_power  # before the frame: the prior's own
     T = tau2 = None
     for _ in range(max_iter):
         weight = 1 / (s[:, None] + noise_var / var2)
@@ -146,30 +179,44 @@ def _vamp(A, Y, noise_var, prior, max_iter, damping):
     return post.mean, post.llr, max_iter
 
 
-def _start(A, Y, noise_var, prior):
-    """Prior per frame (B,), and which of its two parts is learned."""
+def _start(
+    A: NDArray, Y: NDArray, noise_var: NDArray, prior: tuple[float | None, NDArray | None]
+) -> tuple[NDArray, NDArray, tuple[bool, bool]]:
+    """Rate (B,) and power (1 or N, B) of the prior, and which of the two is learned."""
     (L, N), (_, B, M) = A.shape, Y.shape
     rate, power = prior
     learned = rate is None, power is None
     rate = np.full(B, 0.1 * min(1.0, L / N * 2) if rate is None else rate)
     if power is None:
         received = np.maximum(sum_squares(Y, axis=(0, 2)) / (L * M) - noise_var, 0.1 * noise_var)
-        power = received * L / (rate * sum_squares(A))
-    return rate, np.broadcast_to(power, (B,)).astype(float), learned
+        power = (received * L / (rate * sum_squares(A, axis=None)))[None]
+    return rate, np.broadcast_to(power, (len(power), B)).astype(float), learned
 
 
-def _learn(rate, power, post, learned):
+def _learn(
+    rate: NDArray, power: NDArray, post: Denoised, learned: tuple[bool, bool]
+) -> tuple[NDArray, NDArray]:
     if learned[0]:
         rate = np.clip(post.rate, 1e-3, 0.6)
     if learned[1]:
-        power = np.maximum(post.power, np.finfo(float).tiny)
+        power = np.maximum(post.power, np.finfo(float).tiny)[None]
     return rate, power
 
 
-def _check(activity_rate, power, max_iter, damping):
-    if activity_rate is not None and not 0 < activity_rate < 1:
-        raise ValueError(f"activity_rate: expected a probability between 0 and 1, got {activity_rate!r}")
-    if power is not None and not power > 0:
-        raise ValueError(f"power: expected a positive number, got {power!r}")
-    if int(max_iter) < 1 or not 0 < damping <= 1:
-        raise ValueError(f"max_iter, damping: expected ≥ 1 and in (0, 1], got {max_iter!r}, {damping!r}")
+def _options(
+    book: PilotBook, activity_rate: float | None, power: float | None, max_iter: int, damping: float
+) -> dict[str, Any]:
+    """The algorithm's options; a power given is (1 or N, 1), that of the channels of unit pilots."""
+    if activity_rate is not None:
+        activity_rate = check_probability("activity_rate", activity_rate)
+    of_unit = None if power is None else _unit_powers(book, check_positive("power", power))
+    return {
+        "prior": (activity_rate, of_unit),
+        "max_iter": check_integer("max_iter", max_iter, 1),
+        "damping": check_positive("damping", damping, 1),
+    }
+
+
+def _unit_powers(book: PilotBook, power: float) -> NDArray:
+    norms = UnitNorms.of(book).norms
+    return np.full((1, 1), power) if norms is None else power * norms[:, None] ** 2

@@ -12,19 +12,28 @@ work on ADMM as prediction and correction), applied to X = Z with scaled dual U 
     correct   [Z; U] ← [Z; U] − C [Z − Z~; U − U~]
 """
 
+from collections.abc import Callable, Sequence
 from functools import partial
+from types import ModuleType
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ..backend import kernel_for
-from ..pilots.book import as_pilot_book
-from .certified import CertifiedSolver
+from ..checks import check_number, check_positive
+from ..pilots.book import PilotBook, as_pilot_book
+from .certified import CertifiedSolver, Rotated
 from .group_lasso import Operator, adjoint, apply, row_shrink
 
-_SCREEN = 0.95  # of λ: the kernel leaves out devices of less correlation between two checks; measured
+Corrector: TypeAlias = Sequence[Sequence[Any]]  # 2×2, of numbers; the network's of arrays
+
+_SCREEN_SHARE = 0.95  # of λ: the kernel leaves out devices of less correlation between two checks; measured
 
 
-def step(Z, U, predict, prox, r, C):
+def step(
+    Z: Any, U: Any, predict: Callable, prox: Callable, r: Any, C: Corrector | Callable[[], Corrector]
+) -> tuple[Any, Any, Any]:
     """One prediction and correction; `predict` and `prox` are callables of one argument.
 
     Uses + − * only, so that NumPy arrays and torch tensors both pass. C may be a callable of no
@@ -42,12 +51,12 @@ def step(Z, U, predict, prox, r, C):
     return Z - (C[0][0] * dZ + C[0][1] * dU), U - (C[1][0] * dZ + C[1][1] * dU), Z_pred
 
 
-def strictly_contractive(r):
+def strictly_contractive(r: float) -> Corrector:
     """The corrector C = [[1, 0], [r, 2r]] of the strictly contractive Peaceman-Rachford splitting."""
     return ((1.0, 0.0), (r, 2.0 * r))
 
 
-def check_admissible(r, C):
+def check_admissible(r: float, C: Corrector) -> None:
     """Raise ValueError unless (r, C) is in the family that is known to converge.
 
     With Q = [[1, r], [1, 1]] and D = Qᵀ C, the framework asks for D symmetric and
@@ -73,22 +82,24 @@ def check_admissible(r, C):
 class PcAdmm:
     """The iteration for the group LASSO; state (Z~, Z, U, β), β constant by a fixed rule."""
 
-    def __init__(self, rotated, r, C, beta_factor):
+    def __init__(self, rotated: Rotated, r: float, C: Corrector, beta_factor: float) -> None:
         self.B, self.s, self.places, self.r, self.C = rotated.whole, rotated.s, rotated.places, r, C
         self.adjoint, self.n_devices = adjoint(self.B), rotated.B.shape[1]
         self.beta_factor = beta_factor * rotated.pilot_energy
 
-    def start(self, Y, lam, lam_peak):
+    def start(self, Y: NDArray, lam: NDArray, lam_peak: NDArray) -> tuple[NDArray, ...]:
+        """The state from which all rows are zero."""
         zero = np.zeros((self.B.shape[1], *Y.shape[1:]), np.complex128)
         return zero[: self.n_devices], zero, zero, self.beta_factor * np.sqrt(lam / lam_peak)
 
-    def step(self, Y, lam, state):
+    def step(self, Y: NDArray, lam: NDArray, state: tuple[NDArray, ...]) -> tuple[NDArray, ...]:
+        """The state after a prediction and a correction."""
         _, Z, U, beta = state
         prox = partial(self._prox, threshold=lam / beta)
         Z, U, Z_pred = step(Z, U, self._predict(Y, beta), prox, self.r, self.C)
         return Z_pred if self.places is None else Z_pred[self.places], Z, U, beta
 
-    def _prox(self, V, threshold):
+    def _prox(self, V: NDArray, threshold: NDArray) -> NDArray:
         """Shrinks the rows of real devices; those that complete the pilots are zero."""
         if self.places is None:
             return row_shrink(V, threshold)
@@ -96,22 +107,31 @@ class PcAdmm:
         Z_pred[self.places] = row_shrink(V[self.places], threshold)
         return Z_pred
 
-    def _predict(self, Y, beta):
+    def _predict(self, Y: NDArray, beta: NDArray) -> Callable[[NDArray], NDArray]:
         """V ↦ (AᴴA + βI)⁻¹ (AᴴY + βV) = V + Aᴴ (AAᴴ + βI)⁻¹ (Y − A V), by Woodbury."""
         weight = 1 / (self.s[:, None] + beta)
         return lambda V: V + apply(self.adjoint, weight[..., None] * (Y - apply(self.B, V)))
 
 
 def pc_admm(
-    pilots, r=0.9, C=None, beta_factor=None, backend="auto", descend=True, **options
+    pilots: PilotBook | ArrayLike,
+    *,
+    r: float = 0.9,
+    C: Corrector | None = None,
+    beta_factor: float | None = None,
+    backend: str = "auto",
+    descend: bool = True,
+    **options: Any,
 ) -> CertifiedSolver:
     """Make a PC-ADMM estimator: group LASSO for several antennas, complex LASSO for one.
 
-    Minimises ½‖Y − A X‖²_F + λ Σ_n ‖X_n‖₂ for every frame until a certificate holds: a relative
-    duality gap of at most `tol`. NumPy computes in double precision. So does the compiled kernel,
-    but for complex64 frames, in which it computes in single precision where that can certify the
-    gap: never for a `tol` below 1e-5. There it screens out, from one check to the next, devices that
-    seem inactive; the gap is over all devices.
+    Minimises ½‖Y − A X‖²_F + λ Σ_n w_n ‖X_n‖₂ for every frame until a certificate holds: a relative
+    duality gap of at most `tol`. The weights w_n are 1 where all pilots have the same norm, and
+    otherwise ‖a_n‖, so that no device is held back for its weak pilot (`unit_norms`).
+
+    NumPy computes in double precision. So does the compiled kernel, but for complex64 frames, in which
+    it computes in single precision where that can certify the gap: never for a `tol` below 1e-5. There
+    it screens out, from one check to the next, devices that seem inactive; the gap is over all devices.
 
     Parameters
     ----------
@@ -128,7 +148,8 @@ def pc_admm(
         Start from block coordinate descent on the likeliest devices, not from zero, where the kernel
         can look up inner products of pilots: for books with fast products.
     lam_ratio : float, optional
-        λ as a share of λ_max = max_n ‖a_nᴴ Y‖ of the frame. Without it, λ = lam_factor · σ √M · rms‖a_n‖.
+        λ as a share of the frame's λ_max = max_n ‖a_nᴴ Y‖/w_n. Without it,
+        λ = lam_factor · σ √M · rms(‖a_n‖/w_n).
     lam_factor : float
         Default 0.7.
     noise_var : float, optional
@@ -148,12 +169,15 @@ def pc_admm(
     estimator : callable
         ``estimator(received, noise_var=None)`` with received (B, L, M) or (L, M) → `Estimate`.
     """
+    r = check_number("r", r)
     C = strictly_contractive(r) if C is None else C
     check_admissible(r, C)
     return _solver("pc_admm", pilots, r, C, beta_factor, backend, options, descend)
 
 
-def admm(pilots, beta_factor=None, backend="auto", **options) -> CertifiedSolver:
+def admm(
+    pilots: PilotBook | ArrayLike, *, beta_factor: float | None = None, backend: str = "auto", **options: Any
+) -> CertifiedSolver:
     """Make a plain ADMM estimator (Boyd et al., Found. Trends Mach. Learn. 3(1), 2011, section 6.4).
 
     It is the same step with r = 0 and C = [[1, 0], [1, 1]], on the boundary of the family.
@@ -162,24 +186,38 @@ def admm(pilots, beta_factor=None, backend="auto", **options) -> CertifiedSolver
     return _solver("admm", pilots, 0.0, ((1.0, 0.0), (1.0, 1.0)), beta_factor, backend, options)
 
 
-def _solver(name, pilots, r, C, beta_factor, backend, options, descend=False):
+def _solver(
+    name: str,
+    pilots: PilotBook | ArrayLike,
+    r: float,
+    C: Corrector,
+    beta_factor: float | None,
+    backend: str,
+    options: dict[str, Any],
+    descend: bool = False,
+) -> CertifiedSolver:
+    book = as_pilot_book(pilots)
     if beta_factor is None:
-        book = as_pilot_book(pilots)
         beta_factor = max(3.2, book.n_devices / book.pilot_length)
-    if not beta_factor > 0:
-        raise ValueError(f"beta_factor: expected a positive number, got {beta_factor!r}")
+    beta_factor = check_positive("beta_factor", beta_factor)
     iteration = partial(PcAdmm, r=r, C=C, beta_factor=beta_factor)
     kernel = kernel_for(backend)
     if kernel is not None and (C[0][0], C[0][1]) == (1, 0):
-        step_options = {"r": r, "c": C[1][0], "e": C[1][1], "beta_factor": beta_factor, "screen": _SCREEN}
+        step_options = {
+            "r": r,
+            "c": C[1][0],
+            "e": C[1][1],
+            "beta_factor": beta_factor,
+            "screen": _SCREEN_SHARE,
+        }
         step_options["descend"] = bool(descend)
         options["compiled"] = partial(_compiled, kernel, step_options)
     elif backend == "kernel":
         raise ValueError(f"C: expected [[1, 0], …] with backend 'kernel', got {np.asarray(C).tolist()}")
-    return CertifiedSolver(name, pilots, iteration, **options)
+    return CertifiedSolver(name, book, iteration, **options)
 
 
-def _compiled(kernel, step_options, rotated, options):
+def _compiled(kernel: ModuleType, step_options: dict, rotated: Rotated, options: dict) -> Any:
     """The solver in the kernel, or None where it has none for such pilots."""
     if isinstance(rotated.B, Operator):
         return _compiled_fast(kernel, rotated, step_options | options)
@@ -187,13 +225,13 @@ def _compiled(kernel, step_options, rotated, options):
     return kernel.PcAdmm(rotated.B, Q, rotated.s, rotated.pilot_energy, step_options | options)
 
 
-def _compiled_fast(kernel, rotated, options):
+def _compiled_fast(kernel: ModuleType, rotated: Rotated, options: dict) -> Any:
     """The solver with fast transforms, or None where the kernel has none, or not for these shifts."""
     book = rotated.book
     if not hasattr(kernel, "FastPcAdmm"):
         return None
-    index = book.rows if book.kind != "zadoff_chu" else book.roots
-    if book.kind == "zadoff_chu" and not np.array_equal(book.shifts, np.arange(book.pilot_length)):
+    index = book.rows if book.shifts is None else book.roots
+    if book.shifts is not None and list(book.shifts) != list(range(book.pilot_length)):
         return None
     return kernel.FastPcAdmm(
         book.kind, book.pilot_length, book.n_devices, index, float(rotated.s[0]), options

@@ -5,16 +5,22 @@ Both give the posterior mean Γ Aᴴ Σ⁻¹ Y as channel, and γ as score.
 """
 
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from .baseline import FrameSolver
-from .group_lasso import sum_squares
+from ..checks import check_integer, check_positive
+from ..numeric import sum_squares
+from ..pilots.book import PilotBook
+from .baseline import BaselineEstimator
 
-_LEAST_NOISE = 1e-10  # of a frame's energy a sample: less leaves rank-one updates of Σ⁻¹ without digits
+_MIN_NOISE_SHARE = 1e-10  # of a frame's energy a sample: less leaves rank-one updates of Σ⁻¹ without digits
 
 
-def m_sbl(pilots, noise_var=None, max_iter=100, tol=1e-4) -> FrameSolver:
+def m_sbl(
+    pilots: PilotBook | ArrayLike, *, noise_var: float | None = None, max_iter: int = 100, tol: float = 1e-4
+) -> BaselineEstimator:
     """Make a sparse Bayesian learning estimator for several antennas.
 
     The EM algorithm of D. P. Wipf and B. D. Rao, IEEE Trans. Signal Process. 55(7), 2007.
@@ -26,11 +32,13 @@ def m_sbl(pilots, noise_var=None, max_iter=100, tol=1e-4) -> FrameSolver:
     max_iter, tol
         A frame is done when no γ_n changes by more than `tol` times the largest, or after `max_iter`.
     """
-    _check(max_iter, tol)
-    return FrameSolver("m_sbl", pilots, partial(_m_sbl, max_iter=int(max_iter), tol=tol), noise_var)
+    algorithm = partial(_m_sbl, **_stop(max_iter, tol))
+    return BaselineEstimator("m_sbl", pilots, algorithm, noise_var=noise_var)
 
 
-def covariance_ml(pilots, noise_var=None, max_iter=20, tol=1e-4) -> FrameSolver:
+def covariance_ml(
+    pilots: PilotBook | ArrayLike, *, noise_var: float | None = None, max_iter: int = 20, tol: float = 1e-4
+) -> BaselineEstimator:
     """Make a covariance-based maximum-likelihood estimator, solved by coordinate descent.
 
     S. Haghighatshoar, P. Jung and G. Caire, ISIT 2018; A. Fengler, S. Haghighatshoar, P. Jung and
@@ -38,13 +46,13 @@ def covariance_ml(pilots, noise_var=None, max_iter=20, tol=1e-4) -> FrameSolver:
     for many antennas. An iteration is a sweep over all devices in a random order; parameters as
     for `m_sbl`.
     """
-    _check(max_iter, tol)
-    return FrameSolver(
-        "covariance_ml", pilots, partial(_covariance_ml, max_iter=int(max_iter), tol=tol), noise_var
-    )
+    algorithm = partial(_covariance_ml, **_stop(max_iter, tol))
+    return BaselineEstimator("covariance_ml", pilots, algorithm, noise_var=noise_var)
 
 
-def _m_sbl(A, Y, noise_var, max_iter, tol):
+def _m_sbl(
+    A: NDArray, Y: NDArray, noise_var: NDArray, max_iter: int, tol: float
+) -> tuple[NDArray, NDArray, NDArray]:
     N, (_, B, M) = A.shape[1], Y.shape
     gamma = np.tile(_start(A, Y, noise_var)[:, None], (1, N))
     n_iter, live = np.zeros(B, int), np.arange(B)
@@ -60,11 +68,13 @@ def _m_sbl(A, Y, noise_var, max_iter, tol):
     return _mean(A, Y, noise_var, gamma), gamma.T, n_iter
 
 
-def _covariance_ml(A, Y, noise_var, max_iter, tol):
+def _covariance_ml(
+    A: NDArray, Y: NDArray, noise_var: NDArray, max_iter: int, tol: float
+) -> tuple[NDArray, NDArray, NDArray]:
     (L, N), B = A.shape, Y.shape[1]
     gamma, n_iter, live = np.zeros((B, N)), np.zeros(B, int), np.arange(B)
     power = sum_squares(Y, axis=(0, 2)) / (L * Y.shape[2])
-    noise_var = np.maximum(noise_var, _LEAST_NOISE * power)
+    noise_var = np.maximum(noise_var, _MIN_NOISE_SHARE * power)
     inverse = np.eye(L, dtype=A.dtype) / noise_var[:, None, None]  # Σ⁻¹, (B, L, L)
     filtered = np.moveaxis(Y, 1, 0) / noise_var[:, None, None]  # Σ⁻¹Y, (B, L, M)
     rng, energy = np.random.default_rng(0), sum_squares(A, axis=0)
@@ -82,7 +92,9 @@ def _covariance_ml(A, Y, noise_var, max_iter, tol):
     return _mean(A, Y, noise_var, gamma), gamma.T, n_iter
 
 
-def _descend(pilot, n, gamma, inverse, filtered, least):
+def _descend(
+    pilot: NDArray, n: int, gamma: NDArray, inverse: NDArray, filtered: NDArray, least: NDArray
+) -> None:
     """Set γ_n of all frames to its maximum-likelihood value, the others held; in place.
 
     `least` (B,) is what aᴴΣ⁻¹a cannot be below, but for rounding.
@@ -98,13 +110,13 @@ def _descend(pilot, n, gamma, inverse, filtered, least):
     filtered -= weighted[:, :, None] * match[:, None, :]
 
 
-def _start(A, Y, noise_var):
+def _start(A: NDArray, Y: NDArray, noise_var: NDArray) -> NDArray:
     """A common variance that explains the received energy, at least a little of it."""
     received = sum_squares(Y, axis=(0, 2)) / (Y.shape[0] * Y.shape[2])
-    return np.maximum(received - noise_var, 0.1 * noise_var) * Y.shape[0] / sum_squares(A)
+    return np.maximum(received - noise_var, 0.1 * noise_var) * Y.shape[0] / sum_squares(A, axis=None)
 
 
-def _posterior(A, Y, noise_var, gamma):
+def _posterior(A: NDArray, Y: NDArray, noise_var: NDArray, gamma: NDArray) -> tuple[NDArray, NDArray]:
     """aᴴΣ⁻¹Y (B, N, M) and aᴴΣ⁻¹a (B, N) of every device."""
     covariance = (A * gamma[:, None, :]) @ A.conj().T + noise_var[:, None, None] * np.eye(len(A))
     whitened = np.linalg.solve(covariance, np.broadcast_to(A, (len(gamma), *A.shape)))  # Σ⁻¹A
@@ -112,11 +124,10 @@ def _posterior(A, Y, noise_var, gamma):
     return whitened.conj().swapaxes(1, 2) @ np.moveaxis(Y, 1, 0), uncertainty
 
 
-def _mean(A, Y, noise_var, gamma):
+def _mean(A: NDArray, Y: NDArray, noise_var: NDArray, gamma: NDArray) -> NDArray:
     correlation, _ = _posterior(A, Y, noise_var, gamma)
     return np.moveaxis(gamma[..., None] * correlation, 0, 1)
 
 
-def _check(max_iter, tol):
-    if int(max_iter) < 1 or not tol > 0:
-        raise ValueError(f"max_iter, tol: expected positive numbers, got {max_iter!r}, {tol!r}")
+def _stop(max_iter: int, tol: float) -> dict[str, Any]:
+    return {"max_iter": check_integer("max_iter", max_iter, 1), "tol": check_positive("tol", tol)}

@@ -1,17 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Training on recorded frames whose truth is known."""
 
+from collections.abc import Iterable
+from os import PathLike
+from typing import TypeVar
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from ..recordings.reader import read_recording
+from ..pilots.book import PilotBook
+from ..recordings.reader import Recording, read_recording
 from ..reports.json_lines import read_reports
+from ..reports.report import Report
 from ..solvers.group_lasso import apply
-from .inference import unrolled
-from .layers import Frames, squares
+from ..solvers.unit_norms import UnitNorms
+from .layers import Book, Frames, squares
+from .rotation import rotate
 from .training import SNR_BINS, Batch, Case, dense
 
 _FRAMES_A_BATCH = 96
+_Part = TypeVar("_Part", Book, Frames)
 
 
 class Recorded:
@@ -33,18 +42,18 @@ class Recorded:
         If a file is malformed, the sizes differ, or fewer than 8 frames are left.
     """
 
-    def __init__(self, pilots, recording, truth):
+    def __init__(self, pilots: PilotBook, recording: str | PathLike, truth: str | PathLike) -> None:
         self.pilots = dense(pilots)
         received, channel, noise_var = _matched(pilots, read_recording(recording), read_reports(truth))
         self.n_frames, self.n_antennas = len(received), received.shape[2]
         self._set_frames(received, channel, noise_var)
 
-    def _set_frames(self, received, channel, noise_var):
-        network = unrolled(self.pilots)
-        known = np.isfinite(noise_var)
-        frames, scale = network._normalise(received, np.where(known, noise_var, 1.0))
+    def _set_frames(self, received: NDArray, channel: NDArray, noise_var: NDArray) -> None:
+        unit, known = UnitNorms.of(self.pilots), np.isfinite(noise_var)
+        rotation = rotate(unit.book)
+        frames, scale = rotation.normalise(received, np.where(known, noise_var, 1.0))
         self._frames = frames._replace(known=known.astype(np.float32))
-        self._book, energy = network._book, network._pilot_energy
+        self._book, energy, channel = rotation.book, rotation.energy, unit.scaled(channel)
         self._channel = np.moveaxis(channel * np.sqrt(energy) / scale[:, None, None], 1, 0)
         power = np.sum(channel.real**2 + channel.imag**2, axis=(1, 2))
         self._scale = (scale**2 / (energy * power.mean())).astype(np.float32)
@@ -52,27 +61,32 @@ class Recorded:
         rest = squares(frames.Y - apply(self._book.B, self._channel)).mean(0)
         self._by_snr = np.argsort(squares(self._channel).sum(0) / np.maximum(rest, 1e-9), kind="stable")
 
-    def case(self, rng) -> Case:
+    def case(self, rng: np.random.Generator) -> Case:
         """The only case there is."""
         return Case(self.pilots, self.n_antennas, self.activity_rate, 0.0, _FRAMES_A_BATCH)
 
-    def draw(self, case, seed, device="cpu") -> Batch:
+    def draw(self, case: Case, seed: int, device: str = "cpu") -> Batch:
         """Frames at random, the noisiest first; σ² told for every other one where it is known."""
         rank = np.random.default_rng(seed).integers(self.n_frames, size=case.n_frames)
         pick = self._by_snr[np.sort(rank)]
         Y, noise_var, known = self._frames.Y[:, pick], self._frames.noise_var[pick], self._frames.known[pick]
         known = known * (np.arange(case.n_frames) % 2).astype(np.float32)
         frames = Frames(Y, np.where(known > 0, noise_var, np.float32(1)), known)
-        parts = [_tensors(part, device) for part in (self._book, frames)]
-        channel = torch.tensor(self._channel[:, pick].astype(np.complex64), device=device)
-        return Batch(*parts, channel, torch.tensor(self._scale[pick], device=device))
+        return Batch(
+            _tensors(self._book, device),
+            _tensors(frames, device),
+            torch.tensor(self._channel[:, pick].astype(np.complex64), device=device),
+            torch.tensor(self._scale[pick], device=device),
+        )
 
 
-def _tensors(part, device):
+def _tensors(part: _Part, device: str) -> _Part:
     return type(part)(*(torch.tensor(np.asarray(value), device=device) for value in part))
 
 
-def _matched(pilots, recording, reports):
+def _matched(
+    pilots: PilotBook, recording: Recording, reports: Iterable[Report]
+) -> tuple[NDArray, NDArray, NDArray]:
     """Received frames (B, L, M), channel (B, N, M) and noise variance (B,) of the frames recorded whole."""
     size, M = (pilots.n_devices, recording.n_antennas), recording.n_antennas
     received, channel, noise_var = [], [], []

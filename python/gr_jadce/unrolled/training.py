@@ -5,17 +5,21 @@ Step k's batch depends on the seed and k only, so a run that is interrupted and 
 the weights of one that was not.
 """
 
+from collections.abc import Callable, Iterator
 from math import cos, pi
+from os import PathLike
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from ..pilots.book import as_pilot_book
+from ..pilots.book import PilotBook, as_pilot_book
 from ..pilots.kinds import make_pilots
 from ..solvers.group_lasso import apply
-from .inference import rotate
+from ..solvers.unit_norms import UnitNorms
 from .layers import Book, Frames
+from .network import Network
+from .rotation import rotate
 
 SNR_BINS = 8
 SNR_RANGE_DB = (0.0, 30.0)
@@ -25,7 +29,7 @@ KINDS = {"gaussian": 0.5, "qpsk": 0.2, "dft": 0.15, "zadoff_chu": 0.15}
 MAX_DEVICES = 320
 VALIDATION_CASES = 16
 _RATIO_EDGES, _LOAD_EDGES = (4.0, 8.0), (0.2, 0.45)
-_FORGET = 0.9
+_MEAN_MEMORY = 0.9  # of the running mean of errors, a batch
 MIXTURE = {  # what a weight file says it was trained on
     "n_devices": [32, MAX_DEVICES],
     "devices_per_symbol": [2, 15],
@@ -41,14 +45,14 @@ MIXTURE = {  # what a weight file says it was trained on
 class Case(NamedTuple):
     """What all frames of a batch share."""
 
-    pilots: object  # PilotBook, see `dense`
+    pilots: PilotBook  # see `dense`
     n_antennas: int
     activity_rate: float
     power_spread_db: float
     n_frames: int
 
     @property
-    def group(self):
+    def group(self) -> tuple[int, ...]:
         """Batches of a group have comparable errors: antennas, N/L band, K/L band."""
         ratio = self.pilots.n_devices / self.pilots.pilot_length
         bands = np.searchsorted(_RATIO_EDGES, ratio), np.searchsorted(_LOAD_EDGES, ratio * self.activity_rate)
@@ -64,7 +68,13 @@ class Batch(NamedTuple):
     scale: torch.Tensor
 
 
-def draw_case(rng, pilots=None, n_antennas=None, focus=0.0) -> Case:
+def draw_case(
+    rng: np.random.Generator,
+    pilots: PilotBook | None = None,
+    n_antennas: int | None = None,
+    *,
+    focus: float = 0.0,
+) -> Case:
     """Draw a case of the mixture; `pilots` and `n_antennas` may be fixed, for fine-tuning.
 
     A share `focus` of the cases has one antenna and a light load, where frames differ most.
@@ -86,7 +96,7 @@ def draw_case(rng, pilots=None, n_antennas=None, focus=0.0) -> Case:
     return Case(pilots, n_antennas, load / ratio, spread, n_frames)
 
 
-def dense(pilots):
+def dense(pilots: PilotBook) -> PilotBook:
     """The book itself, or that of its matrix where its products are fast: torch has no such products.
 
     ValueError where the matrix is too large.
@@ -94,29 +104,37 @@ def dense(pilots):
     return as_pilot_book(pilots.matrix) if pilots.is_fast else pilots
 
 
-def draw_batch(case, seed, device="cpu", snr_range_db=SNR_RANGE_DB) -> Batch:
+def draw_batch(
+    case: Case, seed: int, device: str = "cpu", *, snr_range_db: tuple[float, float] = SNR_RANGE_DB
+) -> Batch:
     """Fresh frames of a case: SNR in bins along the batch, noise variance known in every other frame."""
     generator = torch.Generator().manual_seed(seed)
     (L, N), B, M = case.pilots.matrix.shape, case.n_frames, case.n_antennas
     active = torch.rand((N, B), generator=generator) < case.activity_rate
     level = 10 ** (case.power_spread_db / 10 * (2 * torch.rand((N, B), generator=generator) - 1))
+    unit = UnitNorms.of(case.pilots)
+    if unit.norms is not None:  # the network estimates channels times norms
+        level = level * torch.tensor(unit.norms, dtype=torch.float32)[:, None] ** 2
     channel = (active * level.sqrt())[..., None] * _normal((N, B, M), generator)
     snr_db = snr_range_db[0] + (snr_range_db[1] - snr_range_db[0]) * _stratified(B, generator)
     mean_power = level.mean()
     noise_var = case.activity_rate * mean_power * N / L / 10 ** (snr_db / 10)
-    _, book, _ = rotate(case.pilots)
-    book = Book(*(torch.tensor(part) for part in book))
+    book = Book(*(torch.tensor(part) for part in rotate(unit.book).book))
     # Noise is as white in the rotated coordinates as before; pilots have unit mean energy there.
     Y = apply(book.B, channel) + noise_var.sqrt()[:, None] * _normal((L, B, M), generator)
     power = (Y.real**2 + Y.imag**2).mean((0, 2)) * L / N
     known = (torch.arange(B) % 2).float()
     frames = Frames(Y / power.sqrt()[:, None], torch.where(known > 0, noise_var / power, 1.0), known)
     scale = power / (case.activity_rate * mean_power * N * M)
-    on_device = (type(part)(*(value.to(device) for value in part)) for part in (book, frames))
-    return Batch(*on_device, channel.to(device) / power.sqrt().to(device)[:, None], scale.to(device))
+    return Batch(
+        Book(*(value.to(device) for value in book)),
+        Frames(*(value.to(device) for value in frames)),
+        (channel / power.sqrt()[:, None]).to(device),
+        scale.to(device),
+    )
 
 
-def layer_errors(network, batch):
+def layer_errors(network: Network, batch: Batch) -> torch.Tensor:
     """NMSE of every layer in every SNR bin (K, SNR_BINS), against the case's mean channel power."""
     errors = []
     for output in network(batch.book, batch.frames):
@@ -148,20 +166,21 @@ class Trainer:
 
     def __init__(
         self,
-        network,
-        n_steps,
-        seed=0,
-        learning_rate=6e-3,
-        cases=draw_case,
-        device="cpu",
-        draw=draw_batch,
-    ):
+        network: Network,
+        n_steps: int,
+        seed: int = 0,
+        *,
+        learning_rate: float = 6e-3,
+        cases: Callable[[np.random.Generator], Case] = draw_case,
+        device: str = "cpu",
+        draw: Callable[[Case, int, str], Batch] = draw_batch,
+    ) -> None:
         self.network, self.n_steps, self.seed = network.to(device), n_steps, seed
         self.cases, self.draw, self.device, self.step = cases, draw, device, 0
-        self.means = {}
+        self.means: dict[str, torch.Tensor] = {}
         self.learning_rate, self.optimizer = learning_rate, torch.optim.Adam(network.parameters())
 
-    def run(self):
+    def run(self) -> Iterator[tuple[int, float]]:
         """Train to the last step; yields (step, loss) after each, with steps from 1."""
         while self.step < self.n_steps:
             rng = np.random.default_rng([self.seed, self.step])
@@ -179,19 +198,19 @@ class Trainer:
             self.step += 1
             yield self.step, float(loss.detach())
 
-    def _mean(self, group, errors):
+    def _mean(self, group: tuple[int, ...], errors: torch.Tensor) -> torch.Tensor:
         """Running mean of the errors of this group: every SNR and scenario counts alike, in dB."""
         key, now = str((*group, len(errors))), errors.detach()
         before = self.means.get(key, now)
-        mean = _FORGET * before + (1 - _FORGET) * now
+        mean = _MEAN_MEMORY * before + (1 - _MEAN_MEMORY) * now
         self.means[key] = torch.where(torch.isfinite(now), mean, before)
         return self.means[key]
 
-    def _rate(self):
+    def _rate(self) -> float:
         return min((self.step + 1) / 50, 0.5 * (1 + cos(pi * self.step / self.n_steps))) + 1e-3
 
     @torch.no_grad()
-    def validate(self):
+    def validate(self) -> float:
         """Mean NMSE of the last layer in dB over cases and SNR bins that are the same for every seed."""
         figures = []
         for k in range(VALIDATION_CASES):
@@ -200,7 +219,7 @@ class Trainer:
             figures.append(10 * torch.log10(layer_errors(self.network, batch)[-1]).mean())
         return float(torch.stack(figures).mean())
 
-    def save(self, path):
+    def save(self, path: str | PathLike) -> None:
         """Write a checkpoint that `load` continues from."""
         torch.save(
             {
@@ -214,7 +233,7 @@ class Trainer:
             path,
         )
 
-    def load(self, path):
+    def load(self, path: str | PathLike) -> None:
         """Continue from a checkpoint; ValueError if it is of another seed or number of steps."""
         saved = torch.load(path, map_location=self.device, weights_only=True)
         for name in ("seed", "n_steps"):
@@ -225,13 +244,13 @@ class Trainer:
         self.means, self.step = saved["means"], saved["step"]
 
 
-def _layer_weight(n_layers, device):
+def _layer_weight(n_layers: int, device: str) -> torch.Tensor:
     """The last layer's output counts most; the others', a little, so that they can be the last."""
     depth = torch.arange(1, n_layers + 1, device=device) / n_layers
     return torch.where(depth < 1, 0.1 * depth, 1.0)[:, None]
 
 
-def _draw_pilots(rng, light):
+def _draw_pilots(rng: np.random.Generator, light: bool) -> PilotBook:
     ratio = np.exp(rng.uniform(np.log(2), np.log(4 if light else 15)))
     length = int(rng.integers(24, 65) if light else rng.integers(16, 49))
     length = int(min(length, MAX_DEVICES / ratio))
@@ -240,17 +259,17 @@ def _draw_pilots(rng, light):
     return make_pilots(kind, round(ratio * length), length, int(rng.integers(2**31)))
 
 
-def _prime_at_least(length):
+def _prime_at_least(length: int) -> int:
     while any(length % factor == 0 for factor in range(2, int(length**0.5) + 1)):
         length += 1
     return length
 
 
-def _normal(shape, generator):
+def _normal(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
     return torch.randn(shape, dtype=torch.complex64, generator=generator)
 
 
-def _stratified(n_frames, generator):
+def _stratified(n_frames: int, generator: torch.Generator) -> torch.Tensor:
     """Uniform in [0, 1), ascending bin by bin."""
     bins = torch.arange(SNR_BINS).repeat_interleave(n_frames // SNR_BINS)
     return (bins + torch.rand(n_frames, generator=generator)) / SNR_BINS

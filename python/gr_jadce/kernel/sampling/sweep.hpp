@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One sweep of gr_jadce.unrolled.sampling over the devices of each frame, compiled.
+// One sweep of gr_jadce.unrolled.hard_frames.sampling over the devices of each frame, compiled.
 #pragma once
 
 #include "arithmetic/complex.hpp"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..solvers.baseline import supports_as_indices
+from ...solvers.baseline import supports_as_indices
 
 _ROUNDS = 30
 _LEAST = 1e-5  # of the frame's energy a sample: the least noise variance
