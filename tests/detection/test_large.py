@@ -134,3 +134,13 @@ def test_pilots_of_three_symbols_propose_nobody():
     uplink = simulate(Scenario(book, 1, n_active=1), 1, seed=2)
     estimate = pc_admm(book, lam_ratio=0.5)(uplink.received)._replace(score=np.ones((1, book.n_devices)))
     assert decide(estimate, uplink.received, book).activity.sum() <= 1
+
+
+@pytest.mark.parametrize("scale", [1e-38, 1e-42, 1e-44])
+@pytest.mark.parametrize("kind", ["dft", "hadamard"])
+def test_frames_near_the_smallest_numbers_have_a_noise_variance(kind, scale):
+    book = make_pilots(kind, 4096, 128, seed=1)
+    received = (simulate(Scenario(book, 4, n_active=4), 4, seed=1).received * scale).astype(np.complex64)
+    decision = decide(pc_admm(book)(received), received, book)
+    assert np.all(decision.noise_var > 0)
+    assert np.all(np.isfinite(decision.score)) and np.all(np.isfinite(decision.channel))
