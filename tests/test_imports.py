@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "unrolled": {
         "checks",
         "numeric",
+        "files",
         "backend",
         "estimate",
         "pilots",

@@ -1,10 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """All estimators by name: what the receiver block, the apps and the evaluation choose from."""
 
+from collections.abc import Callable
+from os import PathLike
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from .estimate import Estimate
+from .pilots.book import PilotBook
 from .solvers import admm, amp, bcd, covariance_ml, fista, ista, m_sbl, pc_admm, somp, vamp
 from .unrolled.inference import unrolled
 
-ESTIMATORS = {
+ESTIMATORS: dict[str, Callable[..., Callable[..., Estimate]]] = {
     "pc_admm": pc_admm,
     "admm": admm,
     "ista": ista,
@@ -19,7 +27,9 @@ ESTIMATORS = {
 }
 
 
-def make_estimator(name, pilots, **options):
+def make_estimator(
+    name: str | PathLike, pilots: PilotBook | ArrayLike, **options: Any
+) -> Callable[..., Estimate]:
     """Set up the estimator `name` for a pilot book.
 
     Parameters
@@ -33,7 +43,8 @@ def make_estimator(name, pilots, **options):
     Returns
     -------
     estimator : callable
-        ``estimator(received, noise_var=None)`` → `Estimate`.
+        ``estimator(received, noise_var=None)`` → `Estimate`. It has a `name`, that of its factory, and
+        the `book` that it was set up for.
 
     Raises
     ------
@@ -54,10 +65,10 @@ def make_estimator(name, pilots, **options):
         raise ValueError(f"estimator {name!r}: {error}") from error
 
 
-def takes_threads(name) -> bool:
+def takes_threads(name: str | PathLike) -> bool:
     """Whether the compiled kernel runs the estimator `name` of `make_estimator`: option ``threads``."""
     return _is_weight_file(name) or name in ("unrolled", "pc_admm", "admm")
 
 
-def _is_weight_file(name):
+def _is_weight_file(name: str | PathLike) -> bool:
     return str(name).endswith(".npz")

@@ -22,7 +22,7 @@ def both(book, n_active, monkeypatch, known=False, n_frames=6, snr_db=6.0, false
     arguments = (estimate, uplink.received, book, false_alarm, uplink.noise_var if known else None)
     plain = decide(*arguments, backend="numpy")
     monkeypatch.setattr("gr_jadce.pilots.book._FAST_FROM", dict.fromkeys(STRUCTURED, 0))
-    monkeypatch.setattr(large, "MOST_DEVICES", 0)
+    monkeypatch.setattr(large, "MAX_GRAM_DEVICES", 0)
     return decide(*arguments), plain, uplink
 
 
@@ -46,7 +46,7 @@ def test_decisions_are_those_with_the_gram_matrix(kind, n_devices, length, known
 def test_large_supports_are_not_inverted(kind, monkeypatch):
     book = make_pilots(kind, 1024, 512, seed=3)
     inverted, *_ = both(book, 40, monkeypatch, n_frames=3)
-    monkeypatch.setattr(large, "_MOST_INVERTED", 0)
+    monkeypatch.setattr(large, "_MAX_INVERTED", 0)
     of_large, *_ = both(book, 40, monkeypatch, n_frames=3)
     sure = np.abs(inverted.score - inverted.threshold) > 0.5
     np.testing.assert_array_equal(of_large.activity[sure], inverted.activity[sure])

@@ -9,6 +9,7 @@ import pytest
 from gr_jadce import Scenario, make_pilots, simulate
 from gr_jadce.backend import kernel_for
 from gr_jadce.metrics import nmse_db
+from gr_jadce.numeric import sum_squares
 from gr_jadce.unrolled import unrolled
 from gr_jadce.unrolled.hard_frames import sampling
 from gr_jadce.unrolled.hard_frames.noise_evidence import _evidence, _maximise, _spectrum, likely_noise_var
@@ -45,7 +46,7 @@ def test_the_odds_of_a_device_are_those_of_its_two_likelihoods():
         direction = state.inverse[b] @ A[:, n]
         spread, match = (A[:, n].conj() @ direction).real, A[:, n].conj() @ state.filtered[b]
         found, shares = sampling._odds(
-            spread, sampling._squares(match), state.variance[b, n], model.power[b], -1.0, model.share[b], 2
+            spread, sum_squares(match), state.variance[b, n], model.power[b], -1.0, model.share[b], 2
         )
         others = np.where(np.arange(5) == n, 0, state.variance[b])
         idle = log_likelihood(A, Y[b], others, 0.5)

@@ -12,9 +12,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..backend import check_threads, complex_frames, kernel_for
-from ..checks import check_probability
-from ..estimate import Estimate, check_received
+from ..backend import complex_frames, kernel_for
+from ..checks import check_integer, check_probability
+from ..estimate import Estimate, check_received, noise_levels
 from ..pilots.book import PilotBook, as_pilot_book
 from . import dense, large
 from .rows import Rows, active_rows, rows_of
@@ -132,19 +132,21 @@ def decide_rows(
         Where the scores of all devices go.
     """
     kernel, expected = kernel_for(backend), (len(frames), pilots.n_devices)
-    check_probability("false_alarm", false_alarm)
-    if estimate.score.shape != expected:
+    false_alarm = check_probability("false_alarm", false_alarm)
+    max_rounds = check_integer("max_rounds", max_rounds, 1)
+    if estimate.score.shape != expected or estimate.channel.shape != (*expected, frames.shape[2]):
         raise ValueError(
-            f"estimate: expected scores {expected} for these frames and pilots, got {estimate.score.shape}"
+            f"estimate: expected scores {expected} and channels {(*expected, frames.shape[2])} for these "
+            f"frames and pilots, got {estimate.score.shape} and {estimate.channel.shape}"
         )
     rule = dense.make_rule(pilots, frames.shape[2], false_alarm, max_rounds)
-    is_large = pilots.is_fast and pilots.n_devices > large.MOST_DEVICES
+    is_large = pilots.is_fast and pilots.n_devices > large.MAX_GRAM_DEVICES
     if kernel is None or is_large:
         decide_frames = large.decide_frames if is_large else dense.decide_frames
         decided = decide_frames(estimate, frames, pilots, noise_var, rule)
         rows = rows_of(decided, rule.threshold, frames.shape[2], scores)
     else:
-        threads = check_threads(threads)
+        threads = check_integer("threads", threads, 1)
         rows = _rows_compiled(kernel, estimate, frames, pilots, noise_var, rule, threads, scores)
     channel = estimate.channel[rows.frame, rows.device] if estimate.posterior_mean else rows.channel
     return rows._replace(channel=channel.astype(np.result_type(frames, np.complex64), copy=False))
@@ -163,7 +165,7 @@ def _rows_compiled(
     """As `rows_of`, by the kernel; channels of 0 where the estimate's own are taken."""
     received = complex_frames(frames)
     correlation = dense.correlate(frames.astype(np.complex128), pilots) if pilots.is_fast else None
-    levels, wanted = dense.known_noise(noise_var, len(frames)), not estimate.posterior_mean
+    levels, wanted = noise_levels(noise_var, len(frames)), not estimate.posterior_mean
     activity, channel, score, levels, snr_db = _compiled(pilots, kernel).decide(
         received, correlation, estimate.score, levels, *rule, wanted, threads
     )

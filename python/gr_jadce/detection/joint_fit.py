@@ -52,7 +52,7 @@ class JointFit(NamedTuple):
 
     def lmmse(self, noise_var: float) -> tuple[NDArray, float]:
         """Channel (K, M) for a mean power common to the devices, and the energy it explains."""
-        ridge = noise_var / max(self._mean_power(noise_var), 1e-3 * noise_var + float(TINY))
+        ridge = noise_var / max(self._mean_power(noise_var), 1e-3 * noise_var + TINY)
         rows = np.linalg.solve(self.gram + ridge * np.eye(len(self.gram)), self.target)
         return rows, float(np.sum((rows.conj() * (self.gram @ rows)).real))
 

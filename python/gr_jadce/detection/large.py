@@ -10,14 +10,15 @@ members leave of a member's. Large supports are solved by conjugate gradients, a
 where frames are. Devices come in groups, and one that was dropped twice stays out.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..estimate import Estimate
+from ..estimate import Estimate, noise_levels
+from ..numeric import sum_squares
 from ..pilots.book import PilotBook
 from .dense import (
     INDEPENDENT,
@@ -25,8 +26,6 @@ from .dense import (
     ROUNDING,
     Rest,
     Rule,
-    energy_of_rows,
-    known_noise,
     left_over,
     noise_scaled,
     p_score,
@@ -36,17 +35,17 @@ from .dense import (
 from .p_values import TINY
 from .rows import FrameDecision
 
-MOST_DEVICES = 2048  # beyond, a Gram matrix takes longer to make than it saves, and 100 MB and more
-_MOST_MEMBERS = 4096  # of a support: their Gram matrix, too
-_MOST_INVERTED = 256  # members of a support whose Gram matrix is inverted
+MAX_GRAM_DEVICES = 2048  # beyond, a Gram matrix takes longer to make than it saves, and 100 MB and more
+_MAX_MEMBERS = 4096  # of a support: their Gram matrix, too
+_MAX_INVERTED = 256  # members of a support whose Gram matrix is inverted
 
 
 class _Frame(NamedTuple):
     """As in `dense`, with the pilots for their Gram matrix."""
 
-    pilots: object
-    received: np.ndarray  # (L, M)
-    correlation: np.ndarray  # (N, M)
+    pilots: PilotBook
+    received: NDArray  # (L, M)
+    correlation: NDArray  # (N, M)
     energy: float
     noise_var: float
     rest: Rest | None = None
@@ -55,22 +54,22 @@ class _Frame(NamedTuple):
 class _Fit:
     """Least squares on a support of K devices, as in `dense`."""
 
-    def __init__(self, frame, members, guess=None):
+    def __init__(self, frame: _Frame, members: NDArray, guess: NDArray | None = None) -> None:
         pilots, target = frame.pilots, frame.correlation[members]
         self.frame, self.members = frame, members
         self.gram = pilots.gram(members, members).astype(target.dtype)
-        if len(members) <= _MOST_INVERTED:
+        if len(members) <= _MAX_INVERTED:
             inverse = np.linalg.inv(self.gram + RIDGE * np.eye(len(members), dtype=self.gram.dtype))
             self.channel, self.spread = inverse @ target, np.diagonal(inverse).real
         else:
             self.channel = _conjugate_gradients(self.gram, target, 0.0, guess)
             self.spread = np.full(len(members), 1 / mean_share(pilots, len(members) - 1))
         # Not a difference of energies, which would keep but a few digits of what little may be left.
-        residual = float(np.sum(energy_of_rows(self.rest), dtype=float))
+        residual = float(np.sum(sum_squares(self.rest), dtype=float))
         self.residual = max(residual, ROUNDING * frame.energy)
         self.dof = target.shape[1] * max(pilots.pilot_length - len(members), 1)
 
-    def of(self, members):
+    def of(self, members: NDArray) -> "_Fit":
         """The same on another support."""
         places = np.minimum(np.searchsorted(self.members, members), max(len(self.members) - 1, 0))
         guess = np.zeros((len(members), self.channel.shape[1]), self.channel.dtype)
@@ -80,22 +79,22 @@ class _Fit:
         return _Fit(self.frame, members, guess)
 
     @cached_property
-    def rest(self):
+    def rest(self) -> NDArray:
         """P Y (L, M)."""
         channel = np.zeros_like(self.frame.correlation)
         channel[self.members] = self.channel
         return self.frame.received - self.frame.pilots.forward(channel)
 
     @property
-    def own_statistic(self):
+    def own_statistic(self) -> NDArray:
         """t_n of the members (K,), each tested against the others."""
-        return energy_of_rows(self.channel) / self.spread
+        return sum_squares(self.channel) / self.spread
 
     @cached_property
-    def statistic(self):
+    def statistic(self) -> NDArray:
         """t_n of every device (N,), members left out of the support they are tested against."""
         pilots = self.frame.pilots
-        left = energy_of_rows(pilots.adjoint(self.rest))  # ‖a_nᴴ P Y‖²
+        left = sum_squares(pilots.adjoint(self.rest))  # ‖a_nᴴ P Y‖²
         statistic = left.astype(float) / max(mean_share(pilots, len(self.members)), INDEPENDENT)
         statistic[self.members] = self.own_statistic
         return statistic
@@ -105,12 +104,12 @@ def decide_frames(
     estimate: Estimate, received: NDArray, pilots: PilotBook, noise_var: ArrayLike | None, rule: Rule
 ) -> Iterator[FrameDecision]:
     """The decisions about frames (B, L, M), one after another."""
-    dtype, levels = np.result_type(received, np.complex64), known_noise(noise_var, len(received))
+    dtype, levels = np.result_type(received, np.complex64), noise_levels(noise_var, len(received))
     for b in range(len(received)):
         scale = _scale(received[b])
         # In double precision: in single, NumPy 1 multiplies by 1/scale, which overflows for frames of 1e-38.
         samples = (received[b].astype(np.complex128) / scale).astype(dtype)
-        energy = float(np.sum(energy_of_rows(samples), dtype=float))
+        energy = float(np.sum(sum_squares(samples), dtype=float))
         frame = _Frame(pilots, samples, pilots.adjoint(samples), energy, float(levels[b]) / scale**2)
         score = np.nan_to_num(np.asarray(estimate.score[b], dtype=float), nan=0.0)
         fit, scores, level = _decide(frame, score, rule)
@@ -119,13 +118,13 @@ def decide_frames(
         yield FrameDecision(fit.members, channel * scale, scores, level * scale**2, snr_db)
 
 
-def _scale(samples):
+def _scale(samples: NDArray) -> float:
     """A power of two about as large as the samples: energies then stay in the range of any precision."""
     peak = float(max(np.abs(samples.real).max(), np.abs(samples.imag).max()))
     return 2.0 ** np.frexp(peak)[1] if peak > 0 else 1.0
 
 
-def _decide(frame, score, rule):
+def _decide(frame: _Frame, score: NDArray, rule: Rule) -> tuple[_Fit, NDArray, float]:
     """Least squares on the decided support, the scores of all devices, and the noise variance."""
     fit, noise_var = _Fit(frame, _propose(score, rule.pilot_length)), frame.noise_var
     if not noise_var:
@@ -136,20 +135,20 @@ def _decide(frame, score, rule):
     return fit, _scores(frame, fit, np.arange(len(score))), noise_var
 
 
-def _propose(score, pilot_length):
+def _propose(score: NDArray, pilot_length: int) -> NDArray:
     """The largest positive scores: as many as leave the system of their pilots well conditioned."""
-    members = _largest(score, min(pilot_length // 4, _MOST_MEMBERS))
+    members = _largest(score, min(pilot_length // 4, _MAX_MEMBERS))
     return np.sort(members[score[members] > 0])
 
 
-def _largest(values, count):
+def _largest(values: NDArray, count: int) -> NDArray:
     """Where the `count` largest are, in any order."""
     if count >= len(values):
         return np.arange(len(values))
     return np.argpartition(-values, count)[:count]
 
 
-def _refine(frame, fit, level_of, rule):
+def _refine(frame: _Frame, fit: _Fit, level_of: Callable[..., float], rule: Rule) -> _Fit:
     """Drop all members that fail, and add all devices that pass, until the two agree."""
     dropped = np.zeros(frame.pilots.n_devices, np.int8)
     for _ in range(rule.max_rounds):
@@ -159,7 +158,7 @@ def _refine(frame, fit, level_of, rule):
             dropped[fit.members[~stays]] += 1
             fit = fit.of(fit.members[stays])
             continue
-        most = min(rule.pilot_length // 2, _MOST_MEMBERS) - len(fit.members)
+        most = min(rule.pilot_length // 2, _MAX_MEMBERS) - len(fit.members)
         passes = _passing(frame, fit, dropped > 1, level, most)
         if not passes.size:
             break
@@ -167,7 +166,7 @@ def _refine(frame, fit, level_of, rule):
     return fit
 
 
-def _passing(frame, fit, barred, level, most):
+def _passing(frame: _Frame, fit: _Fit, barred: NDArray, level: float, most: int) -> NDArray:
     """The devices outside the support that pass, `most` of them at most: those with the best scores."""
     statistic = fit.statistic.copy()
     statistic[fit.members] = statistic[barred] = 0
@@ -176,30 +175,30 @@ def _passing(frame, fit, barred, level, most):
     return best[_scores(frame, fit, best) >= level]
 
 
-def mean_share(pilots, count):
+def mean_share(pilots: PilotBook, count: int) -> float:
     """Mean of a_nᴴ P a_n over the devices that are not among `count` members."""
     total = pilots.n_devices * (1 - count / pilots.pilot_length)
     return total / max(pilots.n_devices - count, 1)
 
 
-def _scores(frame, fit, devices):
+def _scores(frame: _Frame, fit: _Fit, devices: NDArray) -> NDArray:
     """−log10 p-value of some devices."""
     rest = left_over(fit, fit.statistic) if frame.rest is None else frame.rest
     return p_score(frame, fit.statistic[devices], rest.energy[devices], rest.dof[devices])
 
 
-def _member_scores(frame, fit):
+def _member_scores(frame: _Frame, fit: _Fit) -> NDArray:
     """−log10 p-value of the members (K,)."""
     rest = (fit.residual, fit.dof) if frame.rest is None else [array[fit.members] for array in frame.rest]
     return p_score(frame, fit.own_statistic, *rest)
 
 
-def _refit(fit, noise_var):
+def _refit(fit: _Fit, noise_var: float) -> tuple[NDArray, float]:
     """LMMSE channels (K, M) on the support, and the energy of the signal that they explain."""
     count, n_antennas = fit.channel.shape
-    power = np.sum(energy_of_rows(fit.channel) / n_antennas - fit.spread * noise_var) / max(count, 1)
+    power = np.sum(sum_squares(fit.channel) / n_antennas - fit.spread * noise_var) / max(count, 1)
     ridge = noise_var / max(power, 1e-3 * noise_var + TINY)
-    if count <= _MOST_INVERTED:
+    if count <= _MAX_INVERTED:
         regular = fit.gram + (ridge + RIDGE) * np.eye(count, dtype=fit.gram.dtype)
         channel = np.linalg.solve(regular, fit.frame.correlation[fit.members])
     else:
@@ -207,7 +206,9 @@ def _refit(fit, noise_var):
     return channel, np.vdot(channel, fit.gram @ channel).real
 
 
-def _conjugate_gradients(gram, target, ridge, guess=None):
+def _conjugate_gradients(
+    gram: NDArray, target: NDArray, ridge: float, guess: NDArray | None = None
+) -> NDArray:
     """(G + ridge I)⁻¹ of the columns of `target`, to about the rounding of its precision."""
     real = target.real.dtype.type
     X = np.zeros_like(target) if guess is None else guess.astype(target.dtype)
@@ -225,6 +226,6 @@ def _conjugate_gradients(gram, target, ridge, guess=None):
     return X
 
 
-def _columns(rows):
+def _columns(rows: NDArray) -> NDArray:
     """Energies of the columns."""
     return np.sum(rows.real**2 + rows.imag**2, axis=0, dtype=float)

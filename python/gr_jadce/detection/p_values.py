@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Tail probabilities of the test statistics, accurate far into the tail."""
 
+from typing import TypeAlias
+
 import numpy as np
+from numpy.typing import NDArray
 
-TINY = np.finfo(float).tiny
+Real: TypeAlias = float | NDArray
+
+TINY = float(np.finfo(float).tiny)
 
 
-def log10_p_known(energy, n_antennas):
+def log10_p_known(energy: Real, n_antennas: int) -> NDArray:
     """log10 P(Gamma(M, 1) ≥ energy) = log10 e^{−t} Σ_{k<M} t^k/k!, accurate far into the tail."""
     log_t = np.log(np.maximum(energy, TINY))
     term = total = np.zeros(np.shape(energy))
@@ -16,7 +21,7 @@ def log10_p_known(energy, n_antennas):
     return (total - energy) / np.log(10)
 
 
-def log10_p_unknown(energy, rest, n_antennas, rest_dof):
+def log10_p_unknown(energy: Real, rest: Real, n_antennas: int, rest_dof: Real) -> NDArray:
     """log10 P(F ≥ f) for f = (energy/M) / (rest/rest_dof), F of 2M and 2·rest_dof degrees of freedom.
 
     With x = rest/(rest + energy) this is the tail x^m Σ_{j<M} C(m+j−1, j) (1−x)^j, m = rest_dof.

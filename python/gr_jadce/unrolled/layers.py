@@ -100,12 +100,14 @@ class Output(NamedTuple):
     error: Any
 
 
-def start(zeros, ones, ratio):
+def start(zeros: Any, ones: Any, ratio: float) -> State:
     """The state before the first layer, from zeros (N, B, M), ones (B,) and the ratio N/L."""
     return State(zeros, zeros, ones, PRIOR_LOGIT * ones, PRIOR_LOG_POWER * ones, ratio * ones)
 
 
-def layer(xp, w, book, frames, state, attention=None):
+def layer(
+    xp: Any, w: dict, book: Book, frames: Frames, state: State, attention: type["Attention"] | None = None
+) -> tuple[State, Output]:
     """One layer with parameters `w`, a dict of the arrays in `SHAPES`: the next `State`, and `Output`."""
     (L, N), M = book.B.shape, state.Z.shape[2]
     residual = frames.Y - apply(book.B, state.Z + state.U)
@@ -127,12 +129,22 @@ def layer(xp, w, book, frames, state, attention=None):
 class Attention:
     """Channel attention as proximal operator, T ↦ g ⊙ T; afterwards it holds what it saw on the way."""
 
-    def __init__(self, xp, w, state, tau2, noise, energy, known, pilot_length):
+    def __init__(
+        self,
+        xp: Any,
+        w: dict,
+        state: State,
+        tau2: Any,
+        noise: Any,
+        energy: Any,
+        known: Any,
+        pilot_length: int,
+    ) -> None:
         self.xp, self.w, self.state = xp, w, state
         self.tau2, self.noise, self.energy = tau2, noise, energy
         self.known, self.pilot_length = known, pilot_length
 
-    def __call__(self, T):
+    def __call__(self, T: Any) -> Any:
         N, M = T.shape[0], T.shape[2]
         n = squares(T) / M
         self.excited = self._excite(self._squeeze(n, N, M))
@@ -234,7 +246,8 @@ class Attention:
         self.C = ((d[:, None], 0.0), (r, 2 * r))
         self.error = t2 * ratio
 
-    def corrector(self):
+    def corrector(self) -> Any:
+        """C, which follows from the gate."""
         return self.C
 
 
@@ -256,9 +269,11 @@ def _effective_noise(xp, gamma, s, weight, error, noise, N):
     return left + noise * gamma**2 * (s * weight**2).sum(0) / N + 1e-9
 
 
-def squares(x):
+def squares(x: Any) -> Any:
+    """Σ|x|² over the last axis, of NumPy arrays and torch tensors."""
     return (x.real**2 + x.imag**2).sum(-1)
 
 
-def sigmoid(xp, x):
+def sigmoid(xp: Any, x: Any) -> Any:
+    """1/(1 + e⁻ˣ)."""
     return 1 / (1 + xp.exp(-xp.clip(x, -60, 60)))

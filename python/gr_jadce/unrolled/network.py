@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The network in torch: the layers of `layers.py` with parameters that can be trained."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 
-from .layers import start
+from .layers import Book, Frames, Output, start
 from .variants import DEFAULT, VARIANTS
 from .weight_files import FORMAT_VERSION, Weights
 
 
-def initial_arrays(n_layers, seed=0, variant=DEFAULT) -> dict:
+def initial_arrays(n_layers: int, seed: int = 0, variant: str = DEFAULT) -> dict[str, np.ndarray]:
     """Parameters before training: float32 arrays by name, layers first."""
     rng = np.random.default_rng(seed)
     scalars, shapes = VARIANTS[variant].scalars, VARIANTS[variant].shapes
@@ -30,7 +32,7 @@ def initial_arrays(n_layers, seed=0, variant=DEFAULT) -> dict:
 class Network(torch.nn.Module):
     """K layers of a variant, K taken from the parameters' first axis."""
 
-    def __init__(self, arrays, variant=DEFAULT):
+    def __init__(self, arrays: dict[str, np.ndarray], variant: str = DEFAULT) -> None:
         super().__init__()
         self.variant = variant
         self.parameters_by_name = torch.nn.ParameterDict(
@@ -38,7 +40,7 @@ class Network(torch.nn.Module):
         )
         self.n_layers = len(arrays["beta"])
 
-    def forward(self, book, frames):
+    def forward(self, book: Book, frames: Frames) -> Iterator[Output]:
         """Yield the `Output` of every layer."""
         N, (_, B, M) = book.B.shape[1], frames.Y.shape
         zeros = torch.zeros((N, B, M), dtype=frames.Y.dtype, device=frames.Y.device)
@@ -49,7 +51,7 @@ class Network(torch.nn.Module):
             state, output = layer(torch, parameters, book, frames, state)
             yield output
 
-    def weights(self, scenario, provenance) -> Weights:
+    def weights(self, scenario: dict, provenance: dict) -> Weights:
         """What `weight_files.save_weights` writes."""
         arrays = {
             name: value.detach().cpu().numpy().astype(np.float32)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from ..solvers.group_lasso import apply
 from ..solvers.pc_admm import step
-from .layers import SCALARS, SHAPES, Attention, Output, layer, sigmoid, squares
+from .layers import SCALARS, SHAPES, Attention, Book, Frames, Output, State, layer, sigmoid, squares
 
 _GATE = {"power", "power_keep", "prior", "prior_keep", "slope", "spread"}
 _CORRECTOR = {"damping", "dual_gain"}
@@ -64,11 +64,11 @@ class PlainDual(Attention):
 
 
 class NoiseUnaware(Attention):
-    def __init__(self, xp, w, state, tau2, *rest):
+    def __init__(self, xp: Any, w: dict, state: State, tau2: Any, *rest: Any) -> None:
         super().__init__(xp, w, state, 0.1 + 0 * tau2, *rest)
 
 
-def soft_layer(xp, w, book, frames, state):
+def soft_layer(xp: Any, w: dict, book: Book, frames: Frames, state: State) -> tuple[State, Output]:
     """One step of PC-ADMM for the group LASSO, λ = exp(threshold) σ √M; as `layers.layer`."""
     (L, N), M = book.B.shape, state.Z.shape[2]
     beta = xp.exp(w["beta"]) + 0 * state.error
@@ -87,16 +87,16 @@ def soft_layer(xp, w, book, frames, state):
 class Shrink:
     """Row shrink; afterwards `score`, by how much a row is above the threshold."""
 
-    def __init__(self, xp, threshold):
+    def __init__(self, xp: Any, threshold: Any) -> None:
         self.xp, self.threshold = xp, threshold
 
-    def __call__(self, T):
+    def __call__(self, T: Any) -> Any:
         ratio = self.threshold / self.xp.sqrt(squares(T) + 1e-12)
         self.score = self.xp.clip(4 / ratio - 4, None, 60)
         return self.xp.clip(1 - ratio, 0, None)[..., None] * T
 
 
-def admissible(xp, w):
+def admissible(xp: Any, w: dict) -> tuple[Any, tuple]:
     """r in (−3, 1) and C = Q⁻ᵀ D with 0 < D < S = Q + Qᵀ, whatever the parameters are.
 
     D = P diag(e) Pᵀ with e in (0, 1) and P = S^½ times a rotation.

@@ -3,10 +3,14 @@
 
 import json
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..files import replaced_file
 from ..pilots.archive import read_npz
 from .variants import DEFAULT, VARIANTS
 
@@ -25,8 +29,8 @@ class Weights:
         If an array is missing, unknown, misshaped or not finite, or `meta` lacks a key.
     """
 
-    arrays: dict
-    meta: dict
+    arrays: dict[str, NDArray]
+    meta: dict[str, Any]
 
     def __post_init__(self):
         for key, kind in _META.items():
@@ -48,30 +52,32 @@ class Weights:
             _check_array(name, self.arrays[name], (self.n_layers, *shape))
 
     @property
-    def n_layers(self):
+    def n_layers(self) -> int:
+        """Layers that were trained."""
         return self.meta["n_layers"]
 
     @property
-    def variant(self):
+    def variant(self) -> str:
         """Name of the kind of network, in `variants.VARIANTS`."""
         return self.meta.get("variant", DEFAULT)
 
     @property
-    def n_parameters(self):
+    def n_parameters(self) -> int:
+        """Numbers that were trained."""
         return sum(array.size for array in self.arrays.values())
 
-    def of_layer(self, k):
+    def of_layer(self, k: int) -> dict[str, NDArray]:
         """The parameters of layer k, as `layers.layer` takes them."""
         return {name: array[k] for name, array in self.arrays.items()}
 
 
-def save_weights(path, weights):
-    """Write an ``.npz`` file: the arrays, and `meta` as a JSON string."""
-    with open(path, "wb") as file:
+def save_weights(path: str | PathLike, weights: Weights) -> None:
+    """Write an ``.npz`` file, whole or not at all: the arrays, and `meta` as a JSON string."""
+    with replaced_file(path) as file:
         np.savez(file, meta=json.dumps(weights.meta, sort_keys=True), **weights.arrays)
 
 
-def load_weights(path) -> Weights:
+def load_weights(path: str | PathLike) -> Weights:
     """Read a weight file; nothing in it is ever executed.
 
     Raises
@@ -91,7 +97,7 @@ def load_weights(path) -> Weights:
         raise ValueError(f"{path}: not a weight file of gr-jadce: {error}") from error
 
 
-def _check_array(name, array, shape):
+def _check_array(name: str, array: NDArray, shape: tuple[int, ...]) -> None:
     if array.shape != shape or array.dtype != np.float32 or not np.all(np.isfinite(array)):
         raise ValueError(
             f"{name}: expected finite float32 of shape {shape}, got {array.shape} of {array.dtype}"
