@@ -3,7 +3,7 @@
 
 import inspect
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -77,3 +77,29 @@ def per_frame(name: str, value: ArrayLike, n_frames: int) -> NDArray[np.float64]
 def noise_levels(noise_var: ArrayLike | None, n_frames: int) -> NDArray[np.float64]:
     """Noise variances (n_frames,) as the kernel takes them: 0 where unknown (None)."""
     return np.zeros(n_frames) if noise_var is None else per_frame("noise_var", noise_var, n_frames)
+
+
+def check_book(estimator: Any, pilots: Any) -> None:
+    """Refuse an estimator that says, by its attribute `book`, that it was set up for other pilots.
+
+    An equal copy of the book is no other one, and an estimator without a book is taken at its word.
+
+    Raises
+    ------
+    ValueError
+        If the books differ in size or in a pilot.
+    """
+    own = getattr(estimator, "book", None)
+    if own is None or own is pilots:
+        return
+    if (own.pilot_length, own.n_devices) != (pilots.pilot_length, pilots.n_devices):
+        raise ValueError(f"estimator: expected one for {pilots!r}, got one for {own!r}")
+    if not _equal_pilots(own, pilots):
+        raise ValueError(f"estimator: expected one for this {pilots!r}, got one for another book of its size")
+
+
+def _equal_pilots(one: Any, other: Any) -> bool:
+    if one.pilots is not None or other.pilots is not None:
+        return np.array_equal(one.matrix, other.matrix)
+    fields = ("kind", "rows", "roots", "shifts")  # of structured books, whose matrix may be too large
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in fields)
