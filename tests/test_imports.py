@@ -42,7 +42,7 @@ MAY_IMPORT = {
         "reports",
         "recordings",
     },
-    "estimators": {"checks", "numeric", "solvers", "unrolled.inference"},
+    "estimators": {"checks", "numeric", "estimate", "pilots", "solvers", "unrolled.inference"},
     "receiving": {"checks", "numeric", "detection", "estimate", "pilots", "reports"},
     "delivery": {"checks", "reports"},
     "monitoring": {"checks", "numeric", "delivery", "metrics", "reports"},

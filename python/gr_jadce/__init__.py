@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Joint activity detection and channel estimation for grant-free massive access in GNU Radio.
 
-Importing this package loads NumPy only; `gr_jadce.blocks` needs GNU Radio.
+Importing this package needs NumPy and SciPy; only `gr_jadce.blocks`, `.radio` and `.programs` need GNU Radio.
 """
 
 __version__ = "0.1.0.dev0"

@@ -32,7 +32,7 @@ def refuse_overwriting(outputs: Mapping[str, Any], inputs: Mapping[str, Any]) ->
 
 
 def parser(description: str, examples: str) -> ArgumentParser:
-    """An argument parser whose help shows the examples as they stand, and every default."""
+    """An argument parser whose help shows the description and the examples with their own line breaks."""
     return argparse.ArgumentParser(
         description=description, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter
     )
