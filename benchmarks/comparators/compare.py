@@ -66,7 +66,7 @@ def main():
     args = parse()
     torch.set_num_threads(1)
     args.work.mkdir(parents=True, exist_ok=True)
-    results = {cell: run(cell, args) for cell in args.cells}
+    results = {cell: results_of(cell, args) for cell in args.cells}
     command = shlex.join(["compare.py", *sys.argv[1:]])
     text = "\n".join([HEAD.format(command), *(table(cell, result) for cell, result in results.items())])
     args.output.with_suffix(".md").write_text(text, encoding="utf-8")
@@ -74,7 +74,7 @@ def main():
     write_json(args.output.with_suffix(".json"), {"origin": origin, "cells": results})
 
 
-def run(name, args):
+def results_of(name, args):
     cell = CELLS[name]
     pilots = make_pilots("gaussian", cell.n_devices, cell.pilot_length, 0)
     case = Case(pilots, cell.n_antennas, ACTIVITY_RATE, 0.0, cell.frames_a_step)

@@ -189,7 +189,8 @@ def _start(
     rate = np.full(B, 0.1 * min(1.0, L / N * 2) if rate is None else rate)
     if power is None:
         received = np.maximum(sum_squares(Y, axis=(0, 2)) / (L * M) - noise_var, 0.1 * noise_var)
-        power = (received * L / (rate * sum_squares(A, axis=None)))[None]
+        power = received * L / (rate * sum_squares(A, axis=None))
+    power = np.atleast_2d(power)
     return rate, np.broadcast_to(power, (len(power), B)).astype(float), learned
 
 
