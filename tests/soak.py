@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A long run over all that goes wrong with radios: every frame accounted for, nothing that grows.
 
-Each round builds a flowgraph and runs it to the end, or stops it on the way: streams with gaps,
-retunes and bursts of bad samples, an estimator that stalls, settings changed from another thread.
+Each round builds a flowgraph and runs it to the end, or stops it on the way: streams with gaps, in
+some rounds thousands of them, retunes and bursts of bad samples, a second antenna that starts later,
+a recording on the side, an estimator that stalls, settings changed from another thread.
 """
 
 import argparse
@@ -21,35 +22,48 @@ import pmt
 from gnuradio import blocks, gr
 
 from gr_jadce import make_pilots
-from gr_jadce.blocks import json_sink, pilot_framer, receiver
+from gr_jadce.blocks import json_sink, pilot_framer, receiver, recording_sink
+from gr_jadce.recordings.reader import read_recording
 
 sys.path.insert(0, str(Path(__file__).with_name("helpers")))
 from collector import collector
 from estimators import matched_filter
 
 N, L, T, RATE = 16, 8, 12, 1e6
+START = (5, 0.0)  # device time of the first sample
 BOOK = make_pilots("gaussian", N, L, seed=1)
 WARM_UP = 0.3  # of the rounds
 
 
 class Stream:
-    """Samples of one antenna, tagged by device time as UHD does; what must become of them."""
+    """Samples of an antenna, tagged by device time as UHD does; what must become of them.
 
-    def __init__(self, rng, n_slots):
-        self.tags, self.slots, self.bad_slots = [], set(), set()
-        parts, position, offset = [], 0, 0
+    Parameters
+    ----------
+    stretch : int
+        Largest number of slots from one gap to the next.
+    late : int
+        Samples by which another antenna starts later: what comes before is of no use.
+    """
+
+    def __init__(self, rng, n_slots, stretch, late=0):
+        self.tags, self.slots, self.bad_slots, self.late = [], set(), set(), late
+        parts, position, offset, self.gaps = [], 0, 0, -1
         while position < n_slots * T:
-            samples = np.full(rng.randint(1, 400 * T), 0.1 + 0.1j, np.complex64)
+            samples = np.full(rng.randint(late + 1, late + stretch * T), 0.1 + 0.1j, np.complex64)
+            self.gaps += 1
             self._add(position, len(samples), self._burst(rng, samples))
             for at in (0, rng.randrange(len(samples))):  # the second one is a retune: a time, and no jump
                 self.tags.append(self._time_tag(offset + at, position + at))
             parts.append(samples)
-            offset, position = offset + len(samples), position + len(samples) + rng.randint(1, 5 * T)
+            offset, self.end = offset + len(samples), position + len(samples)
+            position = self.end + rng.randint(1, 5 * T)
         self.samples = np.concatenate(parts)
 
     def _add(self, position, length, bad):
         """Note the slots whose pilots lie in a stretch without gap, and those with bad samples."""
-        whole = range(-(-position // T), (position + length - L) // T + 1)
+        first = max(position, self.late)
+        whole = range(-(-first // T), (position + length - L) // T + 1)
         self.slots.update(whole)
         self.bad_slots.update(k for k in whole if any(k * T <= position + i < k * T + L for i in bad))
 
@@ -60,12 +74,29 @@ class Stream:
         samples[burst.start : burst.stop] = value
         return () if value == 1e3 else burst
 
+    def source(self, late=0):
+        """A block that gives the samples, without the first `late` ones."""
+        tags = [self._time_tag(0, late)] if late else []
+        tags += [moved(tag, -late) for tag in self.tags if tag.offset >= late]
+        return blocks.vector_source_c(self.samples[late:], False, 1, tags)
+
+    def slot_counts(self):
+        """Slots from the first sample of all antennas to the last whole one, and to the last one begun."""
+        first = -(-self.late // T)
+        return max(self.slots) + 1 - first, -(-self.end // T) - first
+
     def _time_tag(self, offset, position):
         tag = gr.tag_t()
         seconds, rest = divmod(position, int(RATE))
         tag.offset, tag.key = offset, pmt.intern("rx_time")
-        tag.value = pmt.make_tuple(pmt.from_uint64(5 + seconds), pmt.from_double(rest / RATE))
+        tag.value = pmt.make_tuple(pmt.from_uint64(START[0] + seconds), pmt.from_double(rest / RATE))
         return tag
+
+
+def moved(tag, offset):
+    result = gr.tag_t()
+    result.offset, result.key, result.value = tag.offset + offset, tag.key, tag.value
+    return result
 
 
 class Stalling:
@@ -84,19 +115,27 @@ class Round:
     """One flowgraph, its run and its books."""
 
     def __init__(self, rng, n_slots, path):
-        self.rng, self.stream = rng, Stream(rng, n_slots)
+        self.rng, late = rng, rng.choice([0, 0, 1, 17, 100])
+        self.stream = Stream(rng, n_slots, rng.choice([400, 2]), late)
+        n_antennas = 2 if late else 1
         self.stopped, dropping = rng.random() < 0.3, rng.random() < 0.5
         mode = {"on_overload": "drop" if dropping else "block", "max_backlog": 64 if dropping else 1024}
         self.exact = not dropping and not self.stopped
-        self.framer = pilot_framer(L, 1, T, rate=RATE)
-        self.receiver = receiver(BOOK, 1, Stalling(Random(rng.random())), max_batch=64, **mode)
-        self.receiver.set_log_level("off")
+        self.framer = pilot_framer(L, n_antennas, T, slot_origin=START, rate=RATE)
+        self.receiver = receiver(BOOK, n_antennas, Stalling(Random(rng.random())), max_batch=64, **mode)
+        self.path = path.with_name("recording")
+        self.recording = recording_sink(self.path, rate=RATE)
+        for block in (self.framer, self.receiver):  # what they warn of is meant
+            block.set_log_level("off")
         self.collector, self.json = collector(), json_sink(path)
         self.collector.take_report = self.count
         self.answered, self.last = 0, -1
         self.flowgraph = gr.top_block()
-        source = blocks.vector_source_c(self.stream.samples, False, 1, self.stream.tags)
+        source = self.stream.source()
         self.flowgraph.connect(source, self.framer, self.receiver)
+        self.flowgraph.connect(source, self.recording)
+        if late:
+            self.flowgraph.connect(self.stream.source(late), (self.framer, 1))
         for sink in (self.collector, self.json):
             for port in ("activity", "channel", "status"):
                 self.flowgraph.msg_connect((self.receiver, port), (sink, "in"))
@@ -136,18 +175,26 @@ class Round:
             yield f"{taken} frames in, but {solved} solved + {dropped} dropped + {bad} bad"
         if not self.answered == self.json.written() == solved + bad:
             yield f"{solved + bad} reports, but {self.answered} collected and {self.json.written()} written"
+        yield from self.complaints_of_recording()
         if self.stopped:
             return
-        if not framer.frames() == taken == len(slots) or framer.samples() != len(self.stream.samples):
+        if not framer.frames() == taken == len(slots):
             yield f"{len(slots)} whole pilots sent, but {framer.frames()} cut and {taken} taken"
-        if abs(max(slots) + 1 - framer.frames() - framer.slots_lost()) > self.tail():
-            yield f"{max(slots) + 1} slots, but {framer.frames()} frames + {framer.slots_lost()} lost"
+        least, most = self.stream.slot_counts()
+        if not least <= framer.frames() + framer.slots_lost() <= most:
+            yield f"{least} to {most} slots, but {framer.frames()} frames + {framer.slots_lost()} lost"
         if bad > len(self.stream.bad_slots) or (self.exact and bad != len(self.stream.bad_slots)):
             yield f"{len(self.stream.bad_slots)} bad frames sent, {bad} reported"
 
-    def tail(self):
-        """Slots after the last whole one, which only the framer's search ahead may count as lost."""
-        return 6
+    def complaints_of_recording(self):
+        sink = self.recording
+        if sink.taken() != sink.written() + sink.dropped():
+            yield f"{sink.taken()} samples, but {sink.written()} recorded + {sink.dropped()} dropped"
+        if self.stopped or sink.dropped():
+            return
+        recording = read_recording(self.path)
+        if (recording.n_samples, len(recording.segments)) != (len(self.stream.samples), self.stream.gaps + 1):
+            yield f"{self.stream.gaps} gaps sent, but {len(recording.segments)} segments recorded"
 
 
 def resources():
