@@ -109,7 +109,7 @@ class receiver(gr.sync_block):
         asynchrony: Asynchrony | dict[str, Any] | None = None,
         noise_memory: int = 0,
         threads: int = 0,
-    ):
+    ) -> None:
         book = load_pilots(pilots) if isinstance(pilots, (str, os.PathLike)) else as_pilot_book(pilots)
         self._frame_shape = (book.pilot_length, check_integer("n_antennas", n_antennas, 1, 2**16))
         self._max_batch = check_integer("max_batch", max_batch, 1)

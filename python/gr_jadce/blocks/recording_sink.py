@@ -75,7 +75,7 @@ class recording_sink(gr.sync_block):
         datatype: str = "cf32_le",
         buffer_mb: float = 256.0,
         description: str = "",
-    ):
+    ) -> None:
         buffer_mb = check_positive("buffer_mb", buffer_mb)
         n_antennas = check_integer("n_antennas", n_antennas, 1, MAX_STREAMS)
         self._recording = RecordingWriter(

@@ -39,7 +39,7 @@ class recording_source(gr.sync_block):
         If it cannot be opened.
     """
 
-    def __init__(self, path: PathLike, n_antennas: int = 0):
+    def __init__(self, path: PathLike, n_antennas: int = 0) -> None:
         n_antennas = check_integer("n_antennas", n_antennas, 0, MAX_STREAMS)
         self._recording = read_recording(path)
         if n_antennas not in (0, self._recording.n_antennas):

@@ -33,7 +33,7 @@ class scores_to_stream(gr.sync_block):
         If n_devices is not a positive integer.
     """
 
-    def __init__(self, n_devices: int):
+    def __init__(self, n_devices: int) -> None:
         self._n_devices = check_integer("n_devices", n_devices, 1)
         self._waiting: NDArray | None = None
         self._taken = self._skipped = self._rejected = 0

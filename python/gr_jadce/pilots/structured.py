@@ -26,7 +26,7 @@ class MatrixPilots:
 
     tight_bound = None
 
-    def __init__(self, matrix: np.ndarray):
+    def __init__(self, matrix: np.ndarray) -> None:
         self._matrix = {matrix.dtype: matrix}
 
     def forward(self, X: np.ndarray) -> np.ndarray:
@@ -55,7 +55,7 @@ class MatrixPilots:
 class DftPilots:
     """Rows of the N-point DFT matrix, divided by √L."""
 
-    def __init__(self, rows: ArrayLike, n_devices: int):
+    def __init__(self, rows: ArrayLike, n_devices: int) -> None:
         self.rows, self.n_devices = np.asarray(rows, dtype=np.int64), n_devices
         self.tight_bound = n_devices / len(self.rows)
 
@@ -88,7 +88,7 @@ class DftPilots:
 class HadamardPilots:
     """Rows, and the first N columns, of the Sylvester-Hadamard matrix of order 2^k ≥ N, divided by √L."""
 
-    def __init__(self, rows: ArrayLike, n_devices: int):
+    def __init__(self, rows: ArrayLike, n_devices: int) -> None:
         self.rows, self.n_devices = np.asarray(rows, dtype=np.int64), n_devices
         self.order = hadamard_order(n_devices)
         self.tight_bound: float | None = n_devices / len(self.rows) if n_devices == self.order else None
@@ -127,7 +127,7 @@ class HadamardPilots:
 class ZadoffChuPilots:
     """Cyclic shifts of Zadoff-Chu sequences; those of a root are an orthonormal basis, and FFTs correlate."""
 
-    def __init__(self, roots: ArrayLike, shifts: ArrayLike, length: int, n_devices: int):
+    def __init__(self, roots: ArrayLike, shifts: ArrayLike, length: int, n_devices: int) -> None:
         device, shifts = np.arange(n_devices), np.asarray(shifts, dtype=np.int64)
         self.n_devices, self.root, self.shift = n_devices, device // len(shifts), shifts[device % len(shifts)]
         self.roots = np.asarray(roots, dtype=np.int64)[: self.root[-1] + 1]

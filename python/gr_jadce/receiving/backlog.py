@@ -28,7 +28,7 @@ class Backlog:
         Items dropped so far.
     """
 
-    def __init__(self, answer: Callable[[list[Any]], None], max_backlog: int, max_batch: int):
+    def __init__(self, answer: Callable[[list[Any]], None], max_backlog: int, max_batch: int) -> None:
         self.dropped = 0
         self._answer = answer
         self._max_backlog = max_backlog

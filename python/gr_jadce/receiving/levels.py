@@ -27,7 +27,7 @@ class LevelTracker:
         Frames remembered, at least 1.
     """
 
-    def __init__(self, memory: int = 64):
+    def __init__(self, memory: int = 64) -> None:
         memory = check_integer("memory", memory, 1)
         self._of_frames: deque[float] = deque(maxlen=memory)
         self._of_guards: deque[float] = deque(maxlen=memory)

@@ -36,7 +36,7 @@ class DataFile:
         If it cannot be opened.
     """
 
-    def __init__(self, path: PathLike, *, start: int = 0, size: int | None = None):
+    def __init__(self, path: PathLike, *, start: int = 0, size: int | None = None) -> None:
         self.path = Path(path)
         self._descriptor = open_regular(path)
         self._start, self._size = start, size

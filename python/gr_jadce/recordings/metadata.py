@@ -19,7 +19,7 @@ class Journal:
         Of the recording; the journal is ``NAME.sigmf-journal`` beside it.
     """
 
-    def __init__(self, meta_path: Path):
+    def __init__(self, meta_path: Path) -> None:
         self._path = journal_path(meta_path)
         self._file = open(self._path, "wb", buffering=0)
 

@@ -68,7 +68,7 @@ class RecordingWriter:
         datatype: str = "cf32_le",
         description: str = "",
         checksum: bool = False,
-    ):
+    ) -> None:
         self.n_antennas = check_integer("n_antennas", n_antennas, 1)
         self.datatype = check_choice("datatype", datatype, PART)
         self.sample_rate = check_positive("sample_rate", sample_rate)

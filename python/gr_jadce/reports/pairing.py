@@ -45,7 +45,7 @@ class Joiner:
         PDUs given up.
     """
 
-    def __init__(self, limit: int = 1024):
+    def __init__(self, limit: int = 1024) -> None:
         self.unjoined = 0
         self._limit = limit
         self._waiting: dict[int, dict[str, Any]] = {}

@@ -25,7 +25,7 @@ class AntennaTimes:
         Samples so far of which some input's device time is not that of input 0.
     """
 
-    def __init__(self, n_inputs: int, rate: float):
+    def __init__(self, n_inputs: int, rate: float) -> None:
         self.misaligned = 0
         self._clock, self._n_inputs = SampleClock(rate), n_inputs
         self.restart()
