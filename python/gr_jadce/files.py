@@ -42,7 +42,7 @@ def replaced_file(path: PathLike, mode: str = "wb", **options: Any) -> Iterator[
         os.replace(partial, target)
     except BaseException as error:
         partial.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename == str(partial):
+        if isinstance(error, OSError) and error.filename in (None, str(partial)):  # None: a full disk
             error.filename = os.fspath(path)
         raise
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import json
 import re
+import resource
 
 SMALL = ["--n-devices", 40, "--pilot-length", 20, "--frames", 20]
 
@@ -64,3 +65,16 @@ def test_frames_that_are_not_certified_are_marked(app):
     options = ("--n-antennas", 1, "--frames", 20, "--estimators", "pc_admm")
     assert "*" not in app("jadce-evaluate", "--snr-db", 10, *options).stdout
     assert "* mean relative duality gap above" in app("jadce-evaluate", "--snr-db", 90, *options).stdout
+
+
+def test_a_full_disk_leaves_neither_half_a_file_nor_a_partial_one(app, fails, tmp_path):
+    def fill_disk():  # a file cannot grow beyond so many bytes, as on a disk that is nearly full
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+
+    arguments = (*SMALL, "--snr-db", "0:20:5", "--estimators", "fista")
+    (tmp_path / "fig-nmse.svg").write_text("from before")
+    fails(app("jadce-evaluate", *arguments, "-o", "out.json", preexec_fn=fill_disk), "out.json", "too large")
+    plots = (*arguments, "--plots", "fig", "--format", "svg")
+    fails(app("jadce-evaluate", *plots, preexec_fn=fill_disk), "fig-nmse.svg", "too large")
+    assert [path.name for path in tmp_path.iterdir()] == ["fig-nmse.svg"]
+    assert (tmp_path / "fig-nmse.svg").read_text() == "from before"

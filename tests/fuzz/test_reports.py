@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from reports import from_pmts, make_report
 
 from gr_jadce.blocks import json_sink, scorer
+from gr_jadce.evaluation.report_score import read_frame
 from gr_jadce.reports.json_lines import from_json, to_json
 from gr_jadce.reports.pdus import activity_from_pmt, channel_from_pmt, status_from_pmt, to_pmts
 from gr_jadce.reports.report import Report
@@ -29,6 +30,7 @@ def use(line):
     """What programs do with a line: read it, score it, write it."""
     try:
         report = from_json(line)
+        assert read_frame(line).device == report.device.tolist()
         Score().add(report, report)
     except ValueError as error:
         assert len(str(error)) < 1000
