@@ -31,18 +31,26 @@ def address(tmp_path):
 
 @pytest.fixture
 def send_frames(book, address):
-    """Start a flowgraph of an uplink of one antenna, its framer and GNU Radio's ZMQ PUSH Sink."""
+    """Start a flowgraph of an uplink, its framer and GNU Radio's ZMQ PUSH Sink."""
     running = []
 
-    def start(n_slots=N_SLOTS, **options):
-        scenario = Scenario(book, n_antennas=1, activity_rate=0.1, snr_db=20.0)
+    def start(n_slots=N_SLOTS, n_antennas=1):
+        scenario = Scenario(book, n_antennas=n_antennas, activity_rate=0.1, snr_db=20.0)
         source = uplink_source(
-            book, 1, scenario.activity_rate, snr_db=scenario.snr_db, slot_period=PERIOD, n_slots=n_slots
+            book,
+            n_antennas,
+            scenario.activity_rate,
+            snr_db=scenario.snr_db,
+            slot_period=PERIOD,
+            n_slots=n_slots,
         )
-        framer = pilot_framer(book.pilot_length, 1, PERIOD, tag_every_frame=True)
-        sink = zeromq.push_sink(gr.sizeof_gr_complex, book.pilot_length, address, 100, True, 2)
+        framer = pilot_framer(book.pilot_length, n_antennas, PERIOD, tag_every_frame=True)
+        size = book.pilot_length * n_antennas
+        sink = zeromq.push_sink(gr.sizeof_gr_complex, size, address, 100, True, 2)
         flowgraph = gr.top_block()
-        flowgraph.connect(source, framer, sink)
+        for antenna in range(n_antennas):
+            flowgraph.connect((source, antenna), (framer, antenna))
+        flowgraph.connect(framer, sink)
         flowgraph.start()
         running.append((flowgraph, sink))
 
@@ -130,6 +138,15 @@ def test_frames_from_elsewhere_are_reported_as_those_from_here(app, book, send_f
     for ours, theirs in zip(here, there, strict=True):
         assert (ours["frame_id"], ours["rx_time"]) == (theirs["frame_id"], theirs["rx_time"])
         assert ours["device"] == theirs["device"]
+
+
+@pytest.mark.parametrize("n_antennas", [1, 2])
+def test_frames_of_another_shape_are_refused(app, book, send_frames, address, n_antennas):
+    send_frames(n_antennas=4)
+    process = app("jadce-receive", "--pilots", "book.npz", "--frames", address, "--antennas", n_antennas)
+    assert process.returncode == 1, process.stderr
+    assert f"error: n_antennas: the frames have 4, this receiver is for {n_antennas}" in process.stderr
+    assert summary(process)["solved"] == 0
 
 
 def test_frames_end_when_none_has_come_for_long(app, book, send_frames, address):

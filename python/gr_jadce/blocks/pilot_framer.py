@@ -24,6 +24,7 @@ _RX_RATE = pmt.intern("rx_rate")
 _FRAME_ID = pmt.intern("frame_id")
 _SLOT_PERIOD = pmt.intern("slot_period")
 _FRAMER = pmt.intern("framer")
+_PILOT_LENGTH, _N_ANTENNAS = pmt.intern("pilot_length"), pmt.intern("n_antennas")
 _NOISE_VAR = pmt.intern("noise_var")
 _MAX_BUFFER_BYTES, _MAX_BUFFER_FRAMES = 16_000_000, 1024
 _BUFFER_SAMPLES = 2**16  # asked for in front of each input
@@ -34,14 +35,14 @@ _RATE_LOG_INTERVAL_S = 60.0
 class pilot_framer(gr.basic_block):
     """Cuts the pilot of every slot out of M antenna streams, by device time.
 
-    Each frame is one item, a vector of L·M samples: all antennas of symbol 0, then of symbol 1, …
-    The first frame, and the first after each gap, carries the tags ``frame_id``, ``rx_time`` (of
-    the pilot's first sample), ``slot_period``, ``rx_rate`` and ``framer`` (a dictionary of
-    totals); the others follow from it. Stream tags ``rx_time`` and ``rx_rate``, as
-    `uhd.usrp_source` makes them, are read on all inputs. `gr_jadce.slots.framer.Framer` says what happens
-    where time jumps. Where the times of inputs differ, samples of those that are behind are dropped
-    until all are level; no frame is cut meanwhile. An input without ``rx_time`` is taken to be in step
-    with the others.
+    Each frame is one item, a vector of L·M samples: all antennas of symbol 0, then of symbol 1, … The
+    first frame, and the first after each gap, carries the tags ``frame_id``, ``rx_time`` (of the
+    pilot's first sample), ``slot_period``, ``rx_rate``, ``pilot_length``, ``n_antennas`` and ``framer``
+    (a dictionary of totals); the others follow from it. Stream tags ``rx_time`` and ``rx_rate``, as
+    `uhd.usrp_source` makes them, are read on all inputs. `gr_jadce.slots.framer.Framer` says what
+    happens where time jumps. Where the times of inputs differ, samples of those that are behind are
+    dropped until all are level; no frame is cut meanwhile. An input without ``rx_time`` is taken to be
+    in step with the others.
 
     Parameters
     ----------
@@ -295,4 +296,6 @@ class pilot_framer(gr.basic_block):
             self.add_item_tag(0, item, _RX_TIME, make_time(stamp.rx_time))
             self.add_item_tag(0, item, _SLOT_PERIOD, pmt.from_uint64(self._framer.slot_period))
             self.add_item_tag(0, item, _RX_RATE, pmt.from_double(float(self._framer.clock.rate)))
+            self.add_item_tag(0, item, _PILOT_LENGTH, pmt.from_uint64(self._frame_shape[0]))
+            self.add_item_tag(0, item, _N_ANTENNAS, pmt.from_uint64(self._frame_shape[1]))
             self.add_item_tag(0, item, _FRAMER, pmt.to_pmt(totals))

@@ -27,7 +27,7 @@ from ..slots.timeline import FrameTimeline
 from .support.estimator_setup import default_threads, set_up_estimator
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog
-from .support.tags import gather_tags, read_frame_tags
+from .support.tags import gather_tags, misfit_of_frames, read_frame_tags
 from .support.thread_state import ThreadState
 
 _ACTIVITY, _CHANNEL, _STATUS = _PORTS = [pmt.intern(name) for name in ("activity", "channel", "status")]
@@ -42,7 +42,8 @@ class receiver(gr.sync_block):
     Takes the frames of a `pilot_framer`, as many at once as wait, and sends a message a frame on
     the ports ``activity`` and ``channel``, in order, and its counts on ``status``, once a second.
     At the end of the stream it sends a last status and then `pmt.PMT_EOF` on every port.
-    No frame stops it: one that has NaN or Inf, or that the estimator refuses, is counted and
+    Frames whose tags tell of another pilot length or number of antennas end it (`misfit` says which).
+    No other frame does: one that has NaN or Inf, or that the estimator refuses, is counted and
     reported with the status "bad_input". In the end, frames in = solved + dropped + bad.
     An antenna without any signal in a frame is left out of it, reported, counted and warned of.
 
@@ -139,6 +140,7 @@ class receiver(gr.sync_block):
         self._ended: float | None = None
         self._status_thread: threading.Thread | None = None
         self._stopping = threading.Event()
+        self.misfit = ""
         self._is_held: Callable[[], bool] = lambda: False
         length = self._frame_shape[0] * self._frame_shape[1]
         gr.sync_block.__init__(self, "JADCE receiver", in_sig=[(np.complex64, length)], out_sig=None)
@@ -233,6 +235,9 @@ class receiver(gr.sync_block):
         """Solve up to `max_batch` frames, or hand them to the thread that does."""
         frames = input_items[0][: self._max_batch].reshape(-1, *self._frame_shape).copy()
         stamps = self._stamps(len(frames))
+        if self.misfit:
+            self.logger.error(self.misfit)
+            return -1  # done
         self._counts.frames_in += len(frames)
         if self._dropping:
             self._backlog.put(zip(frames, stamps, strict=True))
@@ -253,6 +258,7 @@ class receiver(gr.sync_block):
     def _tell_timeline(self, tags: dict[str, Any]) -> None:
         try:
             self._timeline.tell(**read_frame_tags(tags))
+            self.misfit = self.misfit or misfit_of_frames(tags, self._frame_shape)
             if "noise_var" in tags:
                 self._levels.add_guard(pmt.to_double(tags["noise_var"]))
         except Exception as error:

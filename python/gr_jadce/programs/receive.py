@@ -130,6 +130,8 @@ class Reception:
         counts = self.counts()
         for name in self._supervisor.dead:
             yield f"{name!r} has died, and what it had to do is not done; its error is above"
+        if self._receiver.misfit:
+            yield self._receiver.misfit
         answered = counts["solved"] + counts["bad"]
         if counts["frames"] != answered + counts["dropped"] + counts["unread"]:
             yield "the counts of frames do not add up"

@@ -69,6 +69,18 @@ def read_times(
     return times
 
 
+def misfit_of_frames(tags: Mapping[str, Any], frame_shape: tuple[int, int]) -> str:
+    """What the tags of a frame tell of its shape (L, M), where it is another; empty if it is this one."""
+    names = ("pilot_length", "n_antennas")
+    told = tuple(pmt.to_uint64(tags[name]) if name in tags else 0 for name in names)
+    unfit = [
+        f"{name}: the frames have {there}, this receiver is for {here}"
+        for name, there, here in zip(names, told, frame_shape, strict=True)
+        if there and there != here
+    ]
+    return "; ".join(unfit)
+
+
 def make_time(time: tuple[int, float]) -> Any:
     """The value of a tag ``rx_time`` or ``tx_time`` that tells a time (whole seconds, fraction)."""
     return pmt.make_tuple(pmt.from_uint64(time[0]), pmt.from_double(time[1]))
