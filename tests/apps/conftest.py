@@ -6,10 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from received import N_SLOTS, PERIOD, RATE, START
 
 import gr_jadce
-from gr_jadce import make_pilots
+from gr_jadce import Scenario, make_pilots
+from gr_jadce.recordings.times import time_after
+from gr_jadce.recordings.writer import RecordingWriter
+from gr_jadce.uplink import simulate_slots
 
 APPS = Path(__file__).resolve().parents[2] / "apps"
 PACKAGE_PATH = str(Path(gr_jadce.__file__).resolve().parents[1])
@@ -78,3 +83,40 @@ def fails():
             assert word in lines[-1]
 
     return check
+
+
+@pytest.fixture
+def scenario(book):
+    return Scenario(book, n_antennas=3, activity_rate=0.1, snr_db=20.0)
+
+
+@pytest.fixture
+def record(scenario, tmp_path):
+    """Record slots; `gaps` are (first, length) of samples that were lost."""
+
+    def write(gaps=(), change=None, datatype="cf32_le"):
+        samples, uplink = simulate_slots(scenario, PERIOD, N_SLOTS, seed=2)
+        if change is not None:
+            change(samples)
+        if datatype == "ci16_le":
+            samples *= np.float32(0.05)
+        edges = [0, *(edge for first, length in gaps for edge in (first, first + length)), len(samples)]
+        with RecordingWriter(tmp_path / "up", 3, RATE, datatype=datatype) as writer:
+            for first, stop in zip(edges[::2], edges[1::2], strict=True):
+                writer.write(samples[first:stop], time_after(START, first, RATE))
+        return uplink
+
+    return write
+
+
+@pytest.fixture
+def receive(app):
+    def run(*options):
+        process = app(
+            "jadce-receive", "--pilots", "book.npz", "--slot-period", PERIOD,
+            "--recording", "up.sigmf-meta", "--json", "out.jsonl", *options,
+        )  # fmt: skip
+        assert process.returncode == 0, process.stderr
+        return process
+
+    return run
