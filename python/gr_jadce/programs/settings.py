@@ -10,7 +10,7 @@ from ..radio.usrp import UsrpSettings
 from ..waveform import Waveform
 from .sources import FramesInput, RecordingInput, SimulationInput
 
-Path = str | os.PathLike
+Path = str | os.PathLike[str]
 SlotOrigin = Literal["first"] | tuple[int, float]
 
 
@@ -127,7 +127,7 @@ class TransmissionSettings:
     recording: Path | None = None
     slot_origin: SlotOrigin = "first"
     n_slots: int | None = None
-    activity: float | str | os.PathLike = 0.1
+    activity: float | Path = 0.1
     backoff_db: float = 12.0
     waveform: Waveform = field(default_factory=Waveform)
     rate: float = 1e6

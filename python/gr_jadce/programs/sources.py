@@ -23,7 +23,7 @@ _FRAMES_QUEUE = 2  # messages of frames that wait here; more would be lost with 
 class RecordingInput:
     """The samples of a SigMF recording; M as recorded, or checked if `n_antennas` is given."""
 
-    path: str | os.PathLike
+    path: str | os.PathLike[str]
     n_antennas: int | None = None
 
 

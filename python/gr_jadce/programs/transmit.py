@@ -139,7 +139,7 @@ class Transmission:
             self._events = RadioEvents()
             self._flowgraph.connect(self._transmitter, self._usrp)
             self._flowgraph.msg_connect((self._usrp, "async_msgs"), (self._events, "in"))
-        else:
+        elif settings.recording is not None:
             start = self._clock.time(self._start + self._first * self._period)
             self._time_stamp = TimeStamp(start, self._is_behind)
             self._recording = recording_sink(
