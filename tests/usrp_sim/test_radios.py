@@ -106,7 +106,7 @@ def run_until(json_path, n_lines, program, *arguments):
         printed, _ = process.communicate()
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
     assert process.returncode == 0, printed
     return printed
 

@@ -152,6 +152,6 @@ def test_a_signal_ends_it_cleanly(radio, tmp_path):
         _, said = process.communicate()
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
     assert process.returncode == 0, said
     assert f"lines={len(read_lines(tmp_path / 'truth.jsonl'))}\n" in said

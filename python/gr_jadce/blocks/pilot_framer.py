@@ -22,8 +22,7 @@ from .support.thread_state import ThreadState
 _RX_TIME = pmt.intern("rx_time")
 _RX_RATE = pmt.intern("rx_rate")
 _FRAME_ID = pmt.intern("frame_id")
-_SLOT_PERIOD = pmt.intern("slot_period")
-_FRAMER = pmt.intern("framer")
+_SLOT_PERIOD, _FRAMER = pmt.intern("slot_period"), pmt.intern("framer")
 _PILOT_LENGTH, _N_ANTENNAS = pmt.intern("pilot_length"), pmt.intern("n_antennas")
 _NOISE_VAR = pmt.intern("noise_var")
 _MAX_BUFFER_BYTES, _MAX_BUFFER_FRAMES = 16_000_000, 1024
