@@ -21,7 +21,7 @@ help:
 	@echo 'make install    install to /usr/local, for every user and GNU Radio Companion'
 	@echo 'make uninstall  remove what make install put there'
 	@echo 'make soak       a million frames of trouble, all accounted for (minutes)'
-	@echo 'make lint       check style; make lint FIX=1 repairs what can be repaired'
+	@echo 'make lint       check style and types; make lint FIX=1 repairs what can be repaired'
 	@echo 'make clean      remove build/ and .venv'
 	@echo
 	@echo '. ./env.sh      use the staged package, apps and blocks in this shell'
@@ -81,8 +81,9 @@ lint:
 	@tools/setup.sh test
 	.venv/bin/ruff format $(if $(FIX),,--check) .
 	.venv/bin/ruff check $(if $(FIX),--fix) .
+	.venv/bin/mypy
 
 clean:
 	@if [ -e build/install_manifest.txt ]; then \
 	  echo 'installed from here: make uninstall first (build/ knows what to remove)' >&2; exit 1; fi
-	rm -rf build .venv .pytest_cache .ruff_cache .hypothesis
+	rm -rf build .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -5,15 +5,15 @@ import html
 import os
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 import yaml
 from documents import ROOT
+from tracked import tracked
 
 from gr_jadce.reports.fields import FIELDS
 
-PAGES = sorted(path.stem for path in (ROOT / "docs").glob("*.md"))
+PAGES = [path.stem for path in tracked("docs/*.md")]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_page(page, built):
 
 def test_blocks_are_explained(built):
     text = " ".join(html.unescape(re.sub(r"<[^>]+>", "", (built / "blocks.html").read_text())).split())
-    for path in sorted(Path(ROOT / "grc").glob("*.block.yml")):
+    for path in tracked("grc/*.block.yml"):
         block = yaml.safe_load(path.read_text())
         assert block["documentation"].splitlines()[0].replace("`", "") in text
         for parameter in block["parameters"]:

@@ -7,18 +7,17 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
+from tracked import ROOT, tracked
 
 from gr_jadce import blocks
 from gr_jadce.estimators import ESTIMATORS
 from gr_jadce.pilots import PILOT_KINDS
 
-ROOT = Path(__file__).resolve().parents[1]
-BLOCKS = {path.name.split(".")[0]: yaml.safe_load(path.read_text()) for path in ROOT.glob("grc/*.block.yml")}
-EXAMPLES = sorted((ROOT / "examples").glob("*.grc"))
+BLOCKS = {path.name.split(".")[0]: yaml.safe_load(path.read_text()) for path in tracked("grc/*.block.yml")}
+EXAMPLES = tracked("examples/*.grc")
 PLAUSIBLE = {  # miss probability, false-alarm probability and NMSE (dB) at most
     "loopback_single_antenna": (0.1, 0.01, -15.0),
     "loopback_multi_antenna": (0.03, 0.01, -11.0),

@@ -10,21 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from tracked import ROOT, tracked
 
-ROOT = Path(__file__).resolve().parents[1]
 RUFF = Path(sys.prefix) / "bin" / "ruff"
 PYTHON = ("*.py", "apps/jadce-*")
 SOURCES = (
     *PYTHON, "*.hpp", "*.cc", "*.sh", ".ci/run", "Makefile", "*CMakeLists.txt", "*.cmake", "*.yml", "*.toml",
     ":!MANIFEST.yml",
 )  # fmt: skip
-
-
-def tracked(*patterns):
-    listing = subprocess.run(
-        ["git", "ls-files", "-z", "--", *patterns], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return [name for name in listing.stdout.split("\0") if name and (ROOT / name).is_file()]
 
 
 def check(*command):
@@ -47,22 +40,21 @@ def test_clang_format():
 
 def test_shell_scripts_parse():
     scripts = tracked("*.sh", ".ci/run")
-    assert "tools/setup.sh" in scripts
+    assert ROOT / "tools" / "setup.sh" in scripts
     for name in scripts:
         check("bash", "-n", name)
 
 
 def test_every_source_file_names_its_licence():
     mark = "SPDX-License-Identifier: GPL-3.0-or-later"
-    heads = {name: (ROOT / name).read_text().splitlines()[:2] for name in tracked(*SOURCES)}
+    heads = {path: path.read_text().splitlines()[:2] for path in tracked(*SOURCES)}
     assert len(heads) > 200
-    assert [name for name, head in heads.items() if not any(mark in line for line in head)] == []
+    assert [path for path, head in heads.items() if not any(mark in line for line in head)] == []
 
 
-def test_files_that_git_does_not_track_are_not_looked_at(tmp_path, monkeypatch):
+def test_files_that_git_does_not_track_are_not_looked_at(tmp_path):
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     (tmp_path / "tracked.py").write_text("")
     subprocess.run(["git", "add", "tracked.py"], cwd=tmp_path, check=True)
     (tmp_path / "left_behind.py").write_text("import   os")
-    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
-    assert tracked(*PYTHON) == ["tracked.py"]
+    assert tracked(*PYTHON, root=tmp_path) == [tmp_path / "tracked.py"]

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 from documents import DOCUMENTS, ROOT, links
+from tracked import tracked
 
-EXAMPLES = sorted((ROOT / "examples").glob("*.grc"))
+EXAMPLES = tracked("examples/*.grc")
 PORT_BLUE = (33, 150, 243)  # of a complex stream
 
 

@@ -2,11 +2,11 @@
 """The documents people read, and the commands and links in them."""
 
 import re
-from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+from tracked import ROOT, tracked
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "examples" / "README.md", *tracked("docs/*.md")]
 
 
 class Block(NamedTuple):
