@@ -17,7 +17,7 @@ from ..checks import check_integer, check_probability
 from ..estimate import Estimate, check_received, noise_levels
 from ..pilots.book import PilotBook, as_pilot_book
 from . import dense, large
-from .rows import Rows, active_rows, rows_of
+from .rows import Rows, rows_of
 
 _COMPILED: WeakKeyDictionary[PilotBook, Any] = WeakKeyDictionary()  # in the kernel
 
@@ -91,22 +91,13 @@ def decide(
     """
     book = as_pilot_book(pilots)
     frames = check_received(received, book.pilot_length)
-    scores = np.empty((len(frames), book.n_devices))
-    rows = decide_rows(
-        estimate,
-        frames,
-        book,
-        false_alarm,
-        noise_var,
-        max_rounds=max_rounds,
-        backend=backend,
-        threads=threads,
-        scores=scores,
+    rows, scores = _decide(
+        estimate, frames, book, false_alarm, noise_var, max_rounds, backend, threads, with_scores=True
     )
-    activity = np.zeros(scores.shape, bool)
-    channel = np.zeros((*scores.shape, frames.shape[2]), rows.channel.dtype)
-    activity[rows.frame, rows.device] = True
-    channel[rows.frame, rows.device] = rows.channel
+    shape, places = (len(frames), book.n_devices), (rows.frame, rows.device)
+    activity = np.zeros(shape, bool)
+    channel = np.zeros((*shape, frames.shape[2]), rows.channel.dtype)
+    activity[places], channel[places] = True, rows.channel
     return Decision(activity, channel, scores, rows.threshold, rows.noise_var, rows.snr_db)
 
 
@@ -120,7 +111,6 @@ def decide_rows(
     max_rounds: int = 60,
     backend: str = "auto",
     threads: int = 1,
-    scores: NDArray | None = None,
 ) -> Rows:
     """What `decide` gives, of the active devices alone; the frames are not looked at for NaN.
 
@@ -128,9 +118,25 @@ def decide_rows(
     ----------
     estimate, frames, pilots, false_alarm, noise_var, max_rounds, backend, threads
         As for `decide`; `frames` a (B, L, M) array of finite values.
-    scores : (B, N) float array, optional
-        Where the scores of all devices go.
     """
+    return _decide(
+        estimate, frames, pilots, false_alarm, noise_var, max_rounds, backend, threads, with_scores=False
+    )[0]
+
+
+def _decide(
+    estimate: Estimate,
+    frames: NDArray,
+    pilots: PilotBook,
+    false_alarm: float,
+    noise_var: ArrayLike | None,
+    max_rounds: int,
+    backend: str,
+    threads: int,
+    *,
+    with_scores: bool,
+) -> tuple[Rows, NDArray]:
+    """The rows of active devices, and the scores of all (B, N); none of them unless `with_scores`."""
     kernel, expected = kernel_for(backend), (len(frames), pilots.n_devices)
     false_alarm = check_probability("false_alarm", false_alarm)
     max_rounds = check_integer("max_rounds", max_rounds, 1)
@@ -143,37 +149,40 @@ def decide_rows(
     is_large = pilots.is_fast and pilots.n_devices > large.MAX_GRAM_DEVICES
     if kernel is None or is_large:
         decide_frames = large.decide_frames if is_large else dense.decide_frames
+        scores = np.empty(expected if with_scores else (0, pilots.n_devices))
         decided = decide_frames(estimate, frames, pilots, noise_var, rule)
-        rows = rows_of(decided, rule.threshold, frames.shape[2], scores)
+        rows = rows_of(decided, rule.threshold, frames.shape[2], scores if with_scores else None)
     else:
-        threads = check_integer("threads", threads, 1)
-        rows = _rows_compiled(kernel, estimate, frames, pilots, noise_var, rule, threads, scores)
+        rows, scores = _decide_compiled(
+            _compiled(pilots, kernel), estimate, frames, pilots, noise_var, rule, threads, with_scores
+        )
     channel = estimate.channel[rows.frame, rows.device] if estimate.posterior_mean else rows.channel
-    return rows._replace(channel=channel.astype(np.result_type(frames, np.complex64), copy=False))
+    dtype = np.result_type(frames, np.complex64)
+    return rows._replace(channel=channel.astype(dtype, copy=False)), scores
 
 
-def _rows_compiled(
-    kernel: ModuleType,
+def _decide_compiled(
+    detection: Any,
     estimate: Estimate,
     frames: NDArray,
     pilots: PilotBook,
     noise_var: ArrayLike | None,
     rule: Any,
     threads: int,
-    scores: NDArray | None,
-) -> Rows:
-    """As `rows_of`, by the kernel; channels of 0 where the estimate's own are taken."""
-    received = complex_frames(frames)
+    with_scores: bool,
+) -> tuple[Rows, NDArray]:
+    received, levels = complex_frames(frames), noise_levels(noise_var, len(frames))
     correlation = dense.correlate(frames.astype(np.complex128), pilots) if pilots.is_fast else None
-    levels, wanted = noise_levels(noise_var, len(frames)), not estimate.posterior_mean
-    activity, channel, score, levels, snr_db = _compiled(pilots, kernel).decide(
-        received, correlation, estimate.score, levels, *rule, wanted, threads
+    (start, device, channel, score), levels, snr_db, scores = detection.decide(
+        received,
+        correlation,
+        estimate.score,
+        levels,
+        *rule,
+        with_scores,
+        check_integer("threads", threads, 1),
     )
-    start, frame, device = active_rows(activity)
-    rows = channel[frame, device] if wanted else np.zeros((len(device), frames.shape[2]), np.complex64)
-    if scores is not None:
-        scores[:] = score
-    return Rows(start, device, rows, score[frame, device], rule.threshold, levels, snr_db)
+    return Rows(start, device, channel, score, rule.threshold, levels, snr_db), scores
 
 
 def _compiled(pilots: PilotBook, kernel: ModuleType) -> Any:

@@ -5,7 +5,9 @@
 #include "detection/batch.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace jadce {
 namespace {
@@ -49,8 +51,34 @@ void check_frames(const Book& book,
     check(noise_var.ndim() == 1 && noise_var.shape(0) == B, "noise_var: expected (B,)");
 }
 
+// The rows of all frames, one frame after another → where each frame's begin (B + 1,), device, channel,
+// score.
+py::tuple joined(const std::vector<ActiveRows>& frames, py::ssize_t M)
+{
+    py::array_t<std::int64_t> start(py::ssize_t(frames.size()) + 1);
+    std::int64_t* place = start.mutable_data();
+    *place = 0;
+    for (const ActiveRows& rows : frames) {
+        place[1] = place[0] + std::int64_t(rows.device.size());
+        ++place;
+    }
+    py::array_t<std::uint32_t> device(*place);
+    py::array_t<Complex> channel({py::ssize_t(*place), M});
+    py::array_t<double> score(*place);
+    auto* devices = device.mutable_data();
+    auto* channels = channel.mutable_data();
+    auto* scores = score.mutable_data();
+    for (const ActiveRows& rows : frames) {
+        devices = std::copy(rows.device.begin(), rows.device.end(), devices);
+        channels = std::copy(rows.channel.begin(), rows.channel.end(), channels);
+        scores = std::copy(rows.score.begin(), rows.score.end(), scores);
+    }
+    return py::make_tuple(start, device, channel, score);
+}
+
 // received (B, L, M), correlation (N, B, M) or None, score (B, N) and noise_var (B,)
-// → activity, channel (None unless wanted), score, noise_var, snr_db.
+// → the rows of active devices as of `joined`, noise_var, snr_db, the scores of all devices (none unless
+// wanted).
 template <class Sample>
 py::tuple decide(const Book& book,
                  const Contiguous<std::complex<Sample>>& received,
@@ -63,33 +91,30 @@ py::tuple decide(const Book& book,
                  double sure,
                  double lower_limit,
                  double lower_mean,
-                 bool with_channel,
+                 bool with_scores,
                  int threads)
 {
     check_frames(book, received, correlation, score, noise_var, py::ssize_t(pilot_length));
     check(threads > 0, "threads: expected at least 1");
     const py::ssize_t B = received.shape(0), M = received.shape(2);
     const py::ssize_t N = py::ssize_t(book.gram.n_devices());
-    py::array_t<bool> activity({B, N});
-    py::array_t<Complex> channel({with_channel ? B : 0, N, M});
-    py::array_t<double> scores({B, N}), noise({B}), snr_db({B});
-    std::fill_n(channel.mutable_data(), channel.size(), Complex(0));
+    py::array_t<double> scores({with_scores ? B : 0, N}), noise({B}), snr_db({B});
+    std::vector<ActiveRows> rows(static_cast<std::size_t>(B));
     const Rule rule = {pilot_length, std::size_t(M), threshold, max_rounds, sure, lower_limit, lower_mean};
     const DetectionFrames<Sample> frames = {received.data(),
                                             correlation ? correlation->data() : nullptr,
                                             score.data(),
                                             noise_var.data(),
                                             std::size_t(B)};
-    const Decision all = {activity.mutable_data(),
-                          with_channel ? channel.mutable_data() : nullptr,
-                          scores.mutable_data(),
+    const Decision all = {rows.data(),
+                          with_scores ? scores.mutable_data() : nullptr,
                           noise.mutable_data(),
                           snr_db.mutable_data()};
     {
         py::gil_scoped_release release;
         decide_all(book, rule, frames, threads, all);
     }
-    return py::make_tuple(activity, with_channel ? py::object(channel) : py::none(), scores, noise, snr_db);
+    return py::make_tuple(joined(rows, M), noise, snr_db, scores);
 }
 
 template <class Sample>
@@ -107,7 +132,7 @@ void bind_for(py::class_<Book>& bound, const py::arg& received)
               py::arg("sure"),
               py::arg("lower_limit"),
               py::arg("lower_mean"),
-              py::arg("with_channel"),
+              py::arg("with_scores"),
               py::arg("threads"));
 }
 

@@ -42,7 +42,7 @@ public:
     {
     }
 
-    // Frame b; `all` is where the decisions go, (B, N), (B, N, M) or null, (B, N), (B,) and (B,).
+    // Frame b; `all` is where the decisions go: (B,), (B, N) or null, (B,) and (B,).
     template <class Sample>
     void decide(const DetectionFrames<Sample>& frames, std::size_t b, const Decision& all)
     {
@@ -55,11 +55,7 @@ public:
         }
         detector_.decide(
             {correlation_.data(), energy_of(received, size), frames.score + b * N, frames.noise_var[b]},
-            {all.activity + b * N,
-             all.channel ? all.channel + b * N * M : nullptr,
-             all.score + b * N,
-             all.noise_var + b,
-             all.snr_db + b});
+            {all.rows + b, all.score ? all.score + b * N : nullptr, all.noise_var + b, all.snr_db + b});
     }
 
 private:

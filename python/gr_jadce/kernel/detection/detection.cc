@@ -9,6 +9,7 @@
 #include <cfloat>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 namespace jadce {
@@ -213,8 +214,35 @@ struct Detector::Work
             measure_noise();
         }
         refine([this] { return rule.threshold; });
+    }
+
+    // −log10 p-value of every device (N,).
+    void scores(double* all)
+    {
         fit.follow_all();
         fit.statistics(statistic.data());
+        for (std::size_t n = 0; n < statistic.size(); ++n) {
+            all[n] = score(n, statistic[n]);
+        }
+    }
+
+    // The members, ascending, with their channels once `refit` has solved for them.
+    void fill(ActiveRows& rows)
+    {
+        order.resize(fit.size());
+        std::iota(order.begin(), order.end(), std::size_t(0));
+        std::sort(order.begin(), order.end(), [this](std::size_t a, std::size_t b) {
+            return fit.members[a] < fit.members[b];
+        });
+        rows.device.reserve(fit.size());
+        rows.score.reserve(fit.size());
+        rows.channel.reserve(fit.size() * rule.n_antennas);
+        for (std::size_t k : order) {
+            const std::size_t device = fit.members[k];
+            rows.device.push_back(std::uint32_t(device));
+            rows.score.push_back(score(device, fit.own_statistic(k)));
+            rows.channel.insert(rows.channel.end(), refit.row(k), refit.row(k) + rule.n_antennas);
+        }
     }
 };
 
@@ -226,19 +254,13 @@ void Detector::decide(const Frame& frame, const Decision& decision)
 {
     Work& work = *work_;
     work.decide(frame);
-    const std::size_t M = work.rule.n_antennas;
-    for (std::size_t n = 0; n < work.statistic.size(); ++n) {
-        decision.activity[n] = work.fit.is_member[n];
-        decision.score[n] = work.score(n, work.statistic[n]);
-    }
     const double signal = work.refit.solve(work.noise_var);
-    if (decision.channel) {
-        for (std::size_t k = 0; k < work.fit.size(); ++k) {
-            std::copy_n(work.refit.row(k), M, decision.channel + work.fit.members[k] * M);
-        }
+    work.fill(*decision.rows);
+    if (decision.score) {
+        work.scores(decision.score);
     }
     *decision.noise_var = work.noise_var;
-    const double noise = work.noise_var * double(work.rule.pilot_length * M);
+    const double noise = work.noise_var * double(work.rule.pilot_length * work.rule.n_antennas);
     *decision.snr_db =
         signal > 0 ? 10 * std::log10(signal / noise) : -std::numeric_limits<double>::infinity();
 }

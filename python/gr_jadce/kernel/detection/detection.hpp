@@ -5,7 +5,9 @@
 #include "detection/gram.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <vector>
 
 namespace jadce {
 
@@ -31,11 +33,18 @@ struct Frame
     double noise_var;
 };
 
-// Where the decision about one frame goes: (N,), (N, M) zeroed or null, (N,), and two numbers.
+// The active devices of a frame, ascending, their channels (K, M) and scores (K,).
+struct ActiveRows
+{
+    std::vector<std::uint32_t> device;
+    std::vector<Complex> channel;
+    std::vector<double> score;
+};
+
+// Where the decision about one frame goes: its rows, the scores of all devices (N,) or null, two numbers.
 struct Decision
 {
-    bool* activity;
-    Complex* channel;
+    ActiveRows* rows;
     double* score;
     double* noise_var;
     double* snr_db;
