@@ -6,6 +6,7 @@ them all here. Only the usual form is known, with keys in the order of `fields` 
 ones; whatever is different is left to `pdus`, which reads and writes it part by part.
 """
 
+from operator import attrgetter
 from struct import Struct, error
 from typing import Any
 
@@ -76,6 +77,7 @@ _COUNT_PLACES = [place for place, field in enumerate(_NUMBER_FIELDS) if field.ki
 _TEXTS = [(field.name, _key(field) + _SYMBOL) for field in _of_kinds(keys("activity"), Kind.TEXT)]
 _SHARED_NAMES = ("frame_id", "rx_time", "n_devices", "n_antennas")
 _OPTIONAL_NAMES = [field.name for field in keys("activity") if field.optional]
+_optional_values, _own_values = attrgetter(*_OPTIONAL_NAMES), attrgetter(*_OWN_NAMES)
 [_SCORE_FIELD], [_DEVICE_FIELD] = (
     _of_kinds(keys("activity"), Kind.NUMBERS),
     _of_kinds(keys("channel"), Kind.INDICES),
@@ -89,12 +91,13 @@ _SECOND = 1 + _SHARED.size  # where the first entry begins that only one of the 
 
 def to_bytes(report: Report) -> tuple[bytes, bytes] | None:
     """The activity and the channel PDU of a report; None for one that has anything unusual."""
-    if any(getattr(report, name) is not None for name in _OPTIONAL_NAMES):
-        return None
+    for value in _optional_values(report):
+        if value is not None:
+            return None
     try:
         shared = _SHARED.pack(report.frame_id, *report.rx_time, report.n_devices, report.n_antennas, SCHEMA)
         texts = [_text(key, getattr(report, name)) for name, key in _TEXTS]
-        own = _OWN.pack(*[getattr(report, name) for name in _OWN_NAMES])
+        own = _OWN.pack(*_own_values(report))
     except (error, ValueError):
         return None
     device, score = _vector(_DEVICE_FORM, report.device), _vector(_SCORE_FORM, report.score)
