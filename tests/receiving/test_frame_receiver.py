@@ -243,3 +243,13 @@ def test_frames_with_a_dead_antenna_may_have_other_faults():
 def test_numpy_scalars_are_numbers():
     receiver = solver(false_alarm=np.float32(0.5), noise_var=np.float32(0.25), threads=np.int64(2))
     assert (receiver.false_alarm, receiver.noise_var, receiver.threads) == (0.5, 0.25, 2)
+
+
+@pytest.mark.parametrize(("n_devices", "seed", "got"), [(61, 3, "n_devices=61"), (60, 4, "another book")])
+def test_an_estimator_that_was_set_up_for_other_pilots_is_refused(n_devices, seed, got):
+    other = make_estimator("pc_admm", make_pilots("gaussian", n_devices, 32, seed=seed))
+    with pytest.raises(ValueError, match=f"estimator: expected one for .*{got}"):
+        FrameReceiver(BOOK, other, "other")
+    with pytest.raises(ValueError, match="estimator: expected one for "):
+        replace(solver(), estimator=other)
+    FrameReceiver(BOOK, make_estimator("pc_admm", make_pilots("gaussian", 60, 32, seed=3)), "a copy")

@@ -74,8 +74,8 @@ class _Fit:
         places = np.minimum(np.searchsorted(self.members, members), max(len(self.members) - 1, 0))
         guess = np.zeros((len(members), self.channel.shape[1]), self.channel.dtype)
         if len(self.members):
-            known = self.members[places] == members
-            guess[known] = self.channel[places[known]]
+            stays = self.members[places] == members
+            guess[stays] = self.channel[places[stays]]
         return _Fit(self.frame, members, guess)
 
     @cached_property

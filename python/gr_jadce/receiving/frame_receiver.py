@@ -16,7 +16,7 @@ from ..checks import check_integer, check_number, check_probability
 from ..detection.asynchrony import Delayed
 from ..detection.decide import decide_rows
 from ..detection.rows import Rows
-from ..estimate import Estimate, takes_noise_var
+from ..estimate import Estimate, check_book, takes_noise_var
 from ..pilots.book import PilotBook
 from ..reports.report import Report
 from .antennas import alike
@@ -54,7 +54,7 @@ class FrameReceiver:
     Raises
     ------
     ValueError
-        If a number is out of range.
+        If a number is out of range, or the estimator was set up for other pilots.
     """
 
     pilots: PilotBook
@@ -74,6 +74,7 @@ class FrameReceiver:
             clip_level=check_number("clip_level", self.clip_level, 0),
             threads=check_integer("threads", self.threads, 1),
         )
+        check_book(self.estimator, self.book)
 
     @property
     def book(self) -> PilotBook:

@@ -15,6 +15,7 @@ from ..estimate import Estimate
 from ..pilots.book import PilotBook, as_pilot_book
 
 _NORM_TOLERANCE = 1e-5  # relative: pilots in single precision, made with unit norm, differ by 1e-7
+_COLUMNS_PER_BLOCK = 1024
 _NORM_RANGE = 1e-6, 1e6  # of equal norms with which every algorithm computes safely
 
 _Rows = TypeVar("_Rows", bound=NDArray)
@@ -36,12 +37,11 @@ class UnitNorms(NamedTuple):
         book = as_pilot_book(pilots)
         if book.pilots is None:  # structured: unit norm by construction
             return cls(book, None)
-        matrix = book.matrix.astype(np.complex128)
-        norms = np.linalg.norm(matrix, axis=0)
+        norms = _norms(book.matrix)
         least, most = norms.min(), norms.max()
         if most - least <= _NORM_TOLERANCE * most and _NORM_RANGE[0] <= least and most <= _NORM_RANGE[1]:
             return cls(book, None)
-        return cls(as_pilot_book(matrix / norms), norms)
+        return cls(as_pilot_book(book.matrix / norms), norms)
 
     def scaled(self, channel: _Rows) -> _Rows:
         """Channels (B, N, M) of the user's book as those of the unit book."""
@@ -54,3 +54,10 @@ class UnitNorms(NamedTuple):
         channel = estimate.channel / self.norms[:, None]
         with np.errstate(over="ignore"):  # a channel beyond all floats stays infinite
             return estimate._replace(channel=channel.astype(estimate.channel.dtype))
+
+
+def _norms(matrix: NDArray) -> NDArray[np.float64]:
+    """Norms of the columns, squared in double precision: a block at a time, to copy no large matrix."""
+    starts = range(0, matrix.shape[1], _COLUMNS_PER_BLOCK)
+    blocks = (matrix[:, start : start + _COLUMNS_PER_BLOCK].astype(np.complex128) for start in starts)
+    return np.concatenate([np.linalg.norm(block, axis=0) for block in blocks])
