@@ -101,3 +101,21 @@ def test_results_are_a_fifth_of_all_lines_at_most(house):
 
 def over(numbers, limit):
     return {name: number for name, number in numbers.items() if number > limit}
+
+
+def test_no_function_has_more_than_40_lines(house):
+    assert over(house["bodies"], 40) == {}
+
+
+def test_python_files_have_300_lines_at_most(house):
+    assert over(house["python_lines"], 300) == {}
+
+
+def test_all_public_signatures_are_annotated(house):
+    assert [name for name, annotated in house["signatures"].items() if not annotated] == []
+
+
+@pytest.mark.skipif(not MYPY.exists(), reason="mypy is in the .venv that `make test` makes")
+def test_mypy_finds_nothing():
+    run = subprocess.run([MYPY], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
