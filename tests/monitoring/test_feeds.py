@@ -69,6 +69,12 @@ def test_torn_lines_of_the_truth_are_skipped_and_counted(monitor):
     assert (monitor.counts().frames_scored, monitor.counts().missed) == (4, 0)
 
 
+def test_an_absurd_frame_number_does_not_poison_the_truth(monitor):
+    truth = [*truth_lines([2**63]), *truth_lines(range(3000))]
+    feed = read(monitor, lines_of(0, 1, 2**64 - 1, *range(1500, 3000)), truth)
+    assert (feed.bad_lines, monitor.counts().frames_scored, monitor.counts().missed) == (0, 1502, 0)
+
+
 @pytest.mark.parametrize("value", ["null", '"x"', "1e400", "-5", "2.5", "true", "[]", str(2**64)])
 def test_totals_of_a_status_that_are_no_counts_are_refused(monitor, value):
     status = f'{{"receiver_status": {{"gaps": 3, "frames_dropped": {value}}}}}\n'

@@ -16,6 +16,8 @@ from .monitor import Monitor
 
 _SILENCE_LIMIT_S = 3.0  # without a line; a receiver sends a status every second
 _POLL_INTERVAL_S = 0.1  # from one look at a file to the next
+_MAX_TRUTH_AHEAD = 1024  # lines of the truth read for one report
+_MAX_FRAMES_AHEAD = 2**32  # a frame of the truth that is further ahead is absurd, and waited for in vain
 _CLOSE_TIMEOUT_S = 1.0  # for a thread that reads; one that waits for a pipe ends with the process
 
 
@@ -87,10 +89,15 @@ class Feed:
                 self.bad_truth_lines += 1
 
     def _push_truth(self, report):
-        self._next_truth = self._next_truth or next(self._truth, None)
-        while self._next_truth is not None and self._next_truth.frame_id <= report.frame_id:
+        """Give the monitor the truth up to a report's frame; one absurd frame number costs little of it."""
+        for _ in range(_MAX_TRUTH_AHEAD):
+            self._next_truth = self._next_truth or next(self._truth, None)
+            if self._next_truth is None:
+                return
+            if report.frame_id < self._next_truth.frame_id <= report.frame_id + _MAX_FRAMES_AHEAD:
+                return
             self._monitor.push(self._next_truth)
-            self._next_truth = next(self._truth, None)
+            self._next_truth = None
 
     def _lines(self) -> Iterator[str | None]:
         raise NotImplementedError
