@@ -99,7 +99,7 @@ def test_the_score_is_published_with_every_status():
 
 
 def test_a_publisher_that_is_done_does_not_end_the_block(monkeypatch):
-    monkeypatch.setattr(report_sink, "_LINGER", 0.0)
+    monkeypatch.setattr(report_sink, "_LINGER_S", 0.0)
     flowgraph, sink = gr.top_block(), scorer()
     sources = [publisher(messages_of(truth(1))), publisher([*messages_of(found(1)), pmt.PMT_EOF], delay=0.3)]
     for source in sources:
