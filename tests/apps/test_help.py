@@ -30,7 +30,7 @@ def test_help_has_a_purpose_and_an_example(app, name):
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii:strict"])
 def test_help_is_printed_where_letters_are_lacking(app, environment, name, encoding):
     environment["PYTHONIOENCODING"] = encoding
-    process = app(name, "--help")
+    process = app(name, "--help", encoding="latin-1")
     assert process.returncode == 0, process.stderr
     assert f"usage: {name}" in process.stdout
 
