@@ -16,6 +16,7 @@ if any(name in os.environ for name in FOREIGN) or os.environ.get("OPENBLAS_NUM_T
     os.execve(sys.executable, [sys.executable, *sys.argv], clean)
 
 import flowgraph  # noqa: E402
+import instruction_sets  # noqa: E402
 import memory  # noqa: E402
 import network  # noqa: E402
 import scaling  # noqa: E402
@@ -34,6 +35,7 @@ PARTS = {
     "flowgraph": ("(v) whole flowgraph", flowgraph.run),
     "memory": ("(vi) memory of the solving process", memory.run),
     "warm": ("(vii) iterations from the slot before", warm.run),
+    "instruction_sets": ("(viii) kernels by instruction set, against this machine's", instruction_sets.run),
 }
 
 

@@ -8,6 +8,8 @@ from time import thread_time
 
 import numpy as np
 
+from gr_jadce.backend import kernel_for
+
 
 def seconds(function, budget=2.0, least=5):
     """The shortest of many runs, in seconds of this thread's processor time.
@@ -26,11 +28,12 @@ def seconds(function, budget=2.0, least=5):
 
 
 def machine():
-    """Processor, NumPy, its BLAS and the kind of core that this BLAS takes the processor for."""
+    """Processor, kernel, NumPy, its BLAS and the kind of core that this BLAS takes the processor for."""
     return {
         "processor": _processor(),
         "python": platform.python_version(),
         "numpy": np.__version__,
+        "kernel": kernel_for("kernel").__name__,
         "blas": [_blas(path) for path in _loaded("openblas")] or ["not OpenBLAS"],
     }
 

@@ -36,7 +36,7 @@ def kernel_for(backend):
         raise ValueError(f"backend: expected one of {', '.join(BACKENDS)}, got {backend!r}")
     if backend == "numpy":
         return None
-    kernel, reason = _load()
+    kernel, reason = _load(os.environ.get("JADCE_KERNEL", ""))
     if kernel is None and backend == "kernel":
         raise ValueError(f"backend: expected an installed kernel, got {reason}")
     return kernel
@@ -55,18 +55,17 @@ def complex_frames(received):
 
 
 @cache
-def _load():
-    """The kernel and None, or None and the reason."""
+def _load(wanted):
+    """The kernel of that level, or the best where it is empty, and None; or None and the reason."""
     try:
-        return import_module(f"{__package__}._kernel_{_choose_level(_levels_here())}"), None
+        return import_module(f"{__package__}._kernel_{_choose_level(wanted, _levels_here())}"), None
     except ImportError as error:
         logging.getLogger("gr_jadce").warning("no compiled kernel, NumPy computes, slower: %s", error)
         return None, str(error)
 
 
-def _choose_level(levels):
-    """What JADCE_KERNEL asks for, or the first of `levels`."""
-    wanted = os.environ.get("JADCE_KERNEL")
+def _choose_level(wanted, levels):
+    """What JADCE_KERNEL asks for, if it is one of `levels`; the first of them if it asks for none."""
     if not wanted:
         if not levels:
             raise ImportError("none is installed that this processor can run")

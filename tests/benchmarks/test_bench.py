@@ -51,6 +51,13 @@ def test_the_product_loop_is_measured_against_sgemm(tmp_path):
         assert results[name]["iterations"] <= results[name]["plain_iterations"] + 1
 
 
+def test_every_level_is_measured(tmp_path):
+    results, _ = bench("instruction_sets", tmp_path)
+    for times in results["workloads"].values():
+        assert results["default"] in times
+        assert all(took > 0 for took in times.values())
+
+
 def test_memory_is_of_processes_of_their_own(tmp_path):
     results, _ = bench("memory", tmp_path)
     for entry in results.values():

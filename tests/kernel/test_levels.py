@@ -22,34 +22,21 @@ COMPUTED = ("kernel/test_pc_admm.py", "kernel/test_network.py", "detection/test_
 PILOTS = make_pilots("gaussian", 200, 64, seed=1)
 
 
-@pytest.fixture
-def choose(monkeypatch):
-    """Sets JADCE_KERNEL, and forgets what is loaded."""
-
-    def choose(name):
-        monkeypatch.setenv("JADCE_KERNEL", name)
-        backend._load.cache_clear()
-
-    yield choose
-    monkeypatch.undo()
-    backend._load.cache_clear()
-
-
 def python(*arguments, level):
     environment = os.environ | {"JADCE_KERNEL": level}
     command = [sys.executable, *arguments]
     return subprocess.run(command, env=environment, cwd=TESTS.parent, capture_output=True, text=True)
 
 
-def test_the_best_that_is_installed_and_runs_here_is_loaded(choose):
-    choose("")
+def test_the_best_that_is_installed_and_runs_here_is_loaded(monkeypatch):
+    monkeypatch.setenv("JADCE_KERNEL", "")
     assert backend.kernel_for("auto").__name__ == f"gr_jadce._kernel_{LEVELS[0]}"
     assert sorted(LEVELS, key=backend._LEVELS.index) == LEVELS
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_the_environment_forces_one(choose, level):
-    choose(level)
+def test_the_environment_forces_one(monkeypatch, level):
+    monkeypatch.setenv("JADCE_KERNEL", level)
     assert backend.kernel_for("kernel").__name__ == f"gr_jadce._kernel_{level}"
 
 
@@ -60,16 +47,17 @@ def test_each_passes_the_tests_of_what_kernels_compute(level):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_an_unknown_one_is_refused(choose):
-    choose("v5")
+def test_an_unknown_one_is_refused(monkeypatch):
+    monkeypatch.setenv("JADCE_KERNEL", "v5")
     with pytest.raises(
         ValueError, match="JADCE_KERNEL: expected one of native, v4, v3, v2, generic, got 'v5'"
     ):
         pc_admm(PILOTS)
 
 
-def test_one_that_the_processor_lacks_is_refused(choose, monkeypatch):
-    choose("v4")
+def test_one_that_the_processor_lacks_is_refused(monkeypatch):
+    monkeypatch.setenv("JADCE_KERNEL", "v4")
+    backend._load.cache_clear()
     monkeypatch.setattr(import_module("gr_jadce._processor"), "levels", lambda: ["v2", "generic"])
     here = ", ".join(level for level in LEVELS if level not in ("v4", "v3")) or "there is none"
     with pytest.raises(ValueError, match=rf"JADCE_KERNEL: expected a kernel that .* \({here}\), got 'v4'"):
