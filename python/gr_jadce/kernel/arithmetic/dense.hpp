@@ -2,7 +2,7 @@
 // Products with a dense complex matrix and its adjoint, for one frame of any number of antennas.
 //
 // Arrays of rows are planar: antenna by antenna the real parts of all rows, then the imaginary parts,
-// each padded with zeros to whole vectors.  Rows lie in the lanes of vectors, so that a frame alone
+// each padded with zeros to whole vectors. Rows lie in the lanes of vectors, so that a frame alone
 // uses the machine as well as a batch does, and no frame's result can depend on another.
 //
 // Not by Eigen or a BLAS: matrices of a few antennas are too narrow for their blocking, both take real and
@@ -46,7 +46,7 @@ class Packed
 public:
     Packed() = default;
 
-    // element(row, column) gives the entries.  Column-major: the tiles of a column are neighbours,
+    // element(row, column) gives the entries. Column-major: the tiles of a column are neighbours,
     // for products with some columns only; otherwise the columns of a tile are.
     template <class Element>
     Packed(int rows, int columns, bool column_major, Element element)
@@ -77,7 +77,7 @@ public:
         dispatch<true>(x, x_stride, nullptr, columns_, M, out);
     }
 
-    // out[k] = column kᴴ · y for the first columns, up to a multiple of four.  Column-major only.
+    // out[k] = column kᴴ · y for the first columns, up to a multiple of four. Column-major only.
     void dot(const T* y, int count, int M, T* out, int out_stride) const
     {
         for (int k = 0; k < count; k += 4) {
@@ -119,29 +119,30 @@ private:
         }
     }
 
+    // Of the antennas left: 4, but two times 3, or 3 and 2, rather than 4 and 1 or 2.
+    static constexpr int antennas_at_once(int left) { return left == 5 || left == 6 ? 3 : std::min(left, 4); }
+
     template <bool conjugate>
     void dispatch(const T* x, int x_stride, const int* list, int count, int M, T* out) const
     {
-        int c = 0;
-        const auto part = [&](auto antennas) {
-            constexpr int C = decltype(antennas)::value;
-            tiles<C, conjugate>(x + std::ptrdiff_t(2 * c) * x_stride,
-                                x_stride,
-                                list,
-                                count,
-                                out + std::ptrdiff_t(2 * c) * row_stride());
-            c += C;
-        };
-        while (M - c > 4 || M - c == 4) {
-            M - c == 5 || M - c == 6 ? part(std::integral_constant<int, 3>())
-                                     : part(std::integral_constant<int, 4>());
-        }
-        if (M - c == 3) {
-            part(std::integral_constant<int, 3>());
-        } else if (M - c == 2) {
-            part(std::integral_constant<int, 2>());
-        } else if (M - c == 1) {
-            part(std::integral_constant<int, 1>());
+        for (int left = M; left > 0;) {
+            const int C = antennas_at_once(left);
+            switch (C) {
+            case 1:
+                tiles<1, conjugate>(x, x_stride, list, count, out);
+                break;
+            case 2:
+                tiles<2, conjugate>(x, x_stride, list, count, out);
+                break;
+            case 3:
+                tiles<3, conjugate>(x, x_stride, list, count, out);
+                break;
+            default:
+                tiles<4, conjugate>(x, x_stride, list, count, out);
+            }
+            x += std::ptrdiff_t(2 * C) * x_stride;
+            out += std::ptrdiff_t(2 * C) * row_stride();
+            left -= C;
         }
     }
 
@@ -187,11 +188,16 @@ private:
             }
         }
         for (int c = 0; c < C; ++c) {
-            for (int w = 0; w < W; ++w) {
-                T* place = out + std::ptrdiff_t(2 * c) * row_stride() + (tile + w) * lanes<T>;
-                vec(place) = re[c][w];
-                vec(place + row_stride()) = im[c][w];
-            }
+            store<W>(re[c], im[c], out + std::ptrdiff_t(2 * c) * row_stride() + tile * lanes<T>);
+        }
+    }
+
+    template <int W>
+    void store(const Vec<T> (&re)[W], const Vec<T> (&im)[W], T* place) const
+    {
+        for (int w = 0; w < W; ++w, place += lanes<T>) {
+            vec(place) = re[w];
+            vec(place + row_stride()) = im[w];
         }
     }
 

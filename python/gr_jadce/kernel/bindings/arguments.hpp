@@ -2,7 +2,7 @@
 // The arguments of all bindings.
 //
 // Each overload for single precision comes first and takes its frames without conversion; the one for
-// double precision converts whatever else it is given.  The Python callers check all arguments and word
+// double precision converts whatever else it is given. The Python callers check all arguments and word
 // the errors that users see; the checks here only keep wrong ones from reading beyond an array.
 #pragma once
 

@@ -29,30 +29,24 @@ const float* part(const Weights& weights, const char* name, int k, int size)
 Layer layer_from(const Weights& weights, int k)
 {
     Layer layer;
-    const std::pair<const char*, float*> scalars[] = {
-        {"error_gain", &layer.error_gain},
-        {"error_mix", &layer.error_mix},
-        {"noise_floor", &layer.noise_floor},
-        {"beta", &layer.beta},
-        {"reflect", &layer.reflect},
-        {"power", &layer.power},
-        {"power_keep", &layer.power_keep},
-        {"prior", &layer.prior},
-        {"prior_keep", &layer.prior_keep},
-        {"noise", &layer.noise},
-        {"slope", &layer.slope},
-        {"spread", &layer.spread},
-        {"damping", &layer.damping},
-        {"dual_gain", &layer.dual_gain},
+    const auto take = [&](const char* name, auto& values) {
+        const int size = int(sizeof values / sizeof(float)); // of a number, or of an array of them
+        std::copy_n(part(weights, name, k, size), size, reinterpret_cast<float*>(&values));
     };
-    for (const auto& [name, value] : scalars) {
-        *value = *part(weights, name, k, 1);
-    }
-    const auto take = [&](const char* name, auto& array) {
-        const int size = int(array.size());
-        const float* values = part(weights, name, k, size);
-        std::copy(values, values + size, array.begin());
-    };
+    take("error_gain", layer.error_gain);
+    take("error_mix", layer.error_mix);
+    take("noise_floor", layer.noise_floor);
+    take("beta", layer.beta);
+    take("reflect", layer.reflect);
+    take("power", layer.power);
+    take("power_keep", layer.power_keep);
+    take("prior", layer.prior);
+    take("prior_keep", layer.prior_keep);
+    take("noise", layer.noise);
+    take("slope", layer.slope);
+    take("spread", layer.spread);
+    take("damping", layer.damping);
+    take("dual_gain", layer.dual_gain);
     take("squeeze_weight", layer.squeeze_weight);
     take("squeeze_bias", layer.squeeze_bias);
     take("excite_weight", layer.excite_weight);

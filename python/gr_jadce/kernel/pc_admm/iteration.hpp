@@ -2,12 +2,12 @@
 // One iteration of prediction-correction ADMM for the group LASSO.
 //
 // The iteration is that of solvers/pc_admm.py, for correctors C = [[1, 0], [c, e]], written so that it
-// does less work.  With u = w ∘ (Y − B(Z + U)), w = 1/(s + β), the prediction is
+// does less work. With u = w ∘ (Y − B(Z + U)), w = 1/(s + β), the prediction is
 //     X~ = Z + U + Bᴴu,   U~ = −Bᴴu,   Z~ = shrink(Z + r U + (1 + r) Bᴴu),
 // so that U = Bᴴp + D with p of the frame's size and B U = s ∘ p + B D: the correction
 //     p ← (1 − e) p − e u,   D ← (1 − e) D − c (Z − Z~),   Z ← Z~
 // makes one product with the whole of Bᴴ an iteration, and one with the columns of B at which Z~ is
-// not zero.  The residual Y − B Z~ of the certificate is there already.
+// not zero. The residual Y − B Z~ of the certificate is there already.
 #pragma once
 
 #include "pc_admm/in_step.hpp"

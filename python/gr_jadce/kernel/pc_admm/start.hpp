@@ -59,6 +59,21 @@ void keep_norms(Workspace<Pilots>& work)
     all.list_active();
 }
 
+// Descends on the devices chosen, and leaves B Z in work.a.
+template <class Pilots, class T = typename Pilots::Scalar>
+void descend_on_chosen(const Pilots& pilots, Workspace<Pilots>& work, T lam, int most_sweeps)
+{
+    auto& descent = work.descent;
+    T *re = descent.gram_re.data(), *im = descent.gram_im.data();
+    pilots.gram(descent.list.data(), descent.count, re, im, descent.stride());
+    exchange(work, [](T& here, T& there) { there = here; });
+    descent.run(lam, most_sweeps);
+    exchange(work, [](T& here, T& there) { here = there; });
+    keep_norms(work);
+    const int* active = work.all.active.data();
+    pilots.forward(work.all.Z.data(), active, work.all.n_active, work.M, work.a.data(), work.scratch);
+}
+
 template <class Pilots, class T = typename Pilots::Scalar>
 void descend(const Pilots& pilots, Workspace<Pilots>& work, T lam, T beta)
 {
@@ -76,21 +91,7 @@ void descend(const Pilots& pilots, Workspace<Pilots>& work, T lam, T beta)
         if (round && (wanted == work.all.n_active || wanted > 4 * room)) {
             break; // nothing to add, or far too much
         }
-        pilots.gram(descent.list.data(),
-                    descent.count,
-                    descent.gram_re.data(),
-                    descent.gram_im.data(),
-                    descent.stride());
-        exchange(work, [](T& here, T& there) { there = here; });
-        descent.run(lam, sweeps[round]);
-        exchange(work, [](T& here, T& there) { here = there; });
-        keep_norms(work);
-        pilots.forward(work.all.Z.data(),
-                       work.all.active.data(),
-                       work.all.n_active,
-                       work.M,
-                       work.a.data(),
-                       work.scratch);
+        descend_on_chosen(pilots, work, lam, sweeps[round]);
     }
     for (std::size_t i = 0; i < work.p.size(); i += lanes<T>) {
         vec(&work.p[i]) = (vec(&work.a[i]) - vec(&work.Y[i])) / beta;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Pilots as the algorithms see them: B (L, N) in coordinates in which B Bᴴ = diag(s).
 //
-// Any class with the members of DensePilots will do.  Where B is a fast transform, `selects` is false
-// and nothing is ever selected; the rotation is identity for a tight frame.  Padding must stay zero.
+// Any class with the members of DensePilots will do. Where B is a fast transform, `selects` is false
+// and nothing is ever selected; the rotation is identity for a tight frame. Padding must stay zero.
 #pragma once
 
 #include "arithmetic/complex.hpp"
