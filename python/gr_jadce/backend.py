@@ -6,8 +6,12 @@ import os
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
 
 import numpy as np
+from numpy.typing import NDArray
+
+from .checks import check_choice
 
 BACKENDS = ("auto", "numpy", "kernel")
 # Instruction sets that kernels are built for, best first: all of the machine that built it, three levels
@@ -15,8 +19,8 @@ BACKENDS = ("auto", "numpy", "kernel")
 _LEVELS = ("native", "v4", "v3", "v2", "generic")
 
 
-def kernel_for(backend):
-    """The compiled kernel, a module, or None for NumPy.
+def kernel_for(backend: str) -> ModuleType | None:
+    """The compiled kernel, or None for NumPy.
 
     Of the kernels that are installed it is that of the best instruction set that the processor has,
     or the one that the environment variable JADCE_KERNEL names: v2, v3, v4, generic or native.
@@ -32,9 +36,7 @@ def kernel_for(backend):
         If the backend is unknown, if the kernel is asked for and not installed, or, unless the backend
         is NumPy, if JADCE_KERNEL names one that cannot be loaded here.
     """
-    if backend not in BACKENDS:
-        raise ValueError(f"backend: expected one of {', '.join(BACKENDS)}, got {backend!r}")
-    if backend == "numpy":
+    if check_choice("backend", backend, BACKENDS) == "numpy":
         return None
     kernel, reason = _load(os.environ.get("JADCE_KERNEL", ""))
     if kernel is None and backend == "kernel":
@@ -42,14 +44,7 @@ def kernel_for(backend):
     return kernel
 
 
-def check_threads(threads):
-    """`threads` as an int of at least 1, or ValueError."""
-    if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
-        raise ValueError(f"threads: expected an integer of at least 1, got {threads!r}")
-    return int(threads)
-
-
-def complex_frames(received):
+def complex_frames(received: NDArray) -> NDArray:
     """`received` as the kernel takes it: complex64 as it is, everything else as complex128."""
     return np.ascontiguousarray(received, None if received.dtype == np.complex64 else np.complex128)
 
@@ -70,9 +65,7 @@ def _choose_level(wanted, levels):
         if not levels:
             raise ImportError("none is installed that this processor can run")
         return levels[0]
-    if wanted not in _LEVELS:
-        raise ValueError(f"JADCE_KERNEL: expected one of {', '.join(_LEVELS)}, got {wanted!r}")
-    if wanted not in levels:
+    if check_choice("JADCE_KERNEL", wanted, _LEVELS) not in levels:
         here = ", ".join(levels) or "there is none"
         raise ValueError(
             f"JADCE_KERNEL: expected a kernel that is installed and that this processor can run ({here}), "

@@ -3,9 +3,9 @@
 // gap.
 #pragma once
 
+#include "arithmetic/spare.hpp"
 #include "arithmetic/threads.hpp"
 #include "pc_admm/pc_admm.hpp"
-#include "pc_admm/spare.hpp"
 
 #include <algorithm>
 #include <complex>
