@@ -25,7 +25,7 @@ def counts_of(text):
 
 
 def wait_for(condition, process=None):
-    give_up = time.monotonic() + 100
+    give_up = time.monotonic() + 600
     while not condition():
         assert time.monotonic() < give_up
         assert process is None or process.poll() is None, process.communicate()
@@ -110,7 +110,7 @@ def test_a_reader_that_stands_still_does_not_keep_a_program_from_its_end(start_a
     while samples < (samples := (tmp_path / "up.sigmf-data").stat().st_size):
         time.sleep(2)  # until the simulation waits for the reader, too
     process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 1
+    assert process.wait() == 1
     said = process.stderr.read()
     counts = counts_of(said)
     assert "reports were not written" in said
@@ -125,7 +125,7 @@ def test_a_slow_reader_of_a_simulation_gets_every_report(start_app, book):
         frames.append(json.loads(line)["frame_id"])
         if len(frames) < 100:
             time.sleep(0.01)
-    assert process.wait(60) == 0, process.stderr.read()
+    assert process.wait() == 0, process.stderr.read()
     assert frames == list(range(n_slots))
 
 
@@ -134,7 +134,7 @@ def test_a_fifo_without_a_reader_does_not_keep_a_program_from_running(start_app,
     process = start_app(*ENDLESS, "--json", "fifo", "--record", "up")
     wait_for(lambda: has_data(tmp_path / "up.sigmf-data"), process)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 1
+    assert process.wait() == 1
     assert "reports were not written" in process.stderr.read()
 
 
