@@ -33,20 +33,20 @@ def test_two_pulses_make_a_raised_cosine():
 def test_the_taps_are_those_of_gnu_radio():
     firdes = pytest.importorskip("gnuradio.filter").firdes
     taps = np.array(firdes.root_raised_cosine(1, 4, 1, 0.25, 65))
-    assert Waveform(4, 0.25, 8).taps == pytest.approx(taps / np.linalg.norm(taps), abs=1e-4)
+    assert Waveform(4, 0.25, span=8).taps == pytest.approx(taps / np.linalg.norm(taps), abs=1e-4)
 
 
 @pytest.mark.parametrize("prefix", [0, 3])
 @pytest.mark.parametrize("samples_per_symbol", [2, 5])
 def test_behind_the_matched_filter_is_the_pilot(samples_per_symbol, prefix):
-    waveform = Waveform(samples_per_symbol, 0.25, 16, prefix)
+    waveform = Waveform(samples_per_symbol, 0.25, span=16, cyclic_prefix=prefix)
     bursts = waveform.bursts(PILOTS)
     assert bursts.shape == (waveform.n_samples(16), 5)
     assert behind_matched_filter(waveform, bursts) == pytest.approx(PILOTS, abs=2e-3)
 
 
 def test_a_delay_within_the_prefix_shifts_the_pilot_cyclically():
-    waveform = Waveform(4, 0.25, 16, cyclic_prefix=3)
+    waveform = Waveform(4, 0.25, span=16, cyclic_prefix=3)
     bursts = waveform.bursts(PILOTS, [0, 1, 2, 3, 2])
     received = behind_matched_filter(waveform, bursts)
     for n, late in enumerate([0, 1, 2, 3, 2]):
