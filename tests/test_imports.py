@@ -71,7 +71,7 @@ OUTSIDE = {
     "PyQt5": {"blocks.support.activity_window"},
     "pyqtgraph": {"blocks.support.activity_window"},
     "gnuradio": {"blocks", "programs", "radio"},
-    "zmq": {"delivery.publishing"},
+    "zmq": {"delivery.publishing", "delivery.frame_relay"},
     "pmt": {"blocks", "programs", "reports.pdus"},
     "matplotlib": {"evaluation.plots"},
     "distributed": {"evaluation.workers"},

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from gnuradio import filter, gr
+from gnuradio import gr
 
 from ..blocks.json_sink import json_sink
 from ..blocks.recording_sink import recording_sink
@@ -13,17 +13,17 @@ from ..blocks.scorer import scorer
 from ..blocks.support.watchdog import dead_threads
 from ..blocks.zmq_sink import zmq_sink
 from ..pilots.book import PilotBook
-from ..radio.source import ENDLESS, Source
+from ..radio.source import Source
 from ..radio.usrp import START_DELAY_S
 from .command_line import Progress, score_lines
 from .process import StopSignals, is_pipe, say
-from .receiver_chain import framer_of, heads_of, receiver_of
+from .receiver_chain import filters_of, framer_of, heads_of, idle_of, limit_of, receiver_of
 from .settings import ReceptionSettings
-from .sources import SimulationInput, open_source
+from .sources import SimulationInput, open_source, relayed_source
 from .supervisor import MAX_MESSAGES_WAITING, POLL_INTERVAL_S, Supervisor
 
 _DRAIN_TIMEOUT_S = 2.0  # that a stopped flowgraph may take to answer the frames it has
-_SILENCE_S = 5.0  # without a sample, after which a radio is taken to have ended
+_STATUS_INTERVAL_S = 1.0  # as that of a receiver
 _SETTLED_POLLS = 10  # at which nothing is left to answer before a silent source is stopped
 _THREADS = ("gr_jadce status", "gr_jadce backlog")  # of a receiver; the second if it drops
 _FRAMER_COUNTS = ("slots_lost", "gaps", "partial_frames", "samples")
@@ -68,33 +68,34 @@ class Reception:
     def __init__(self, book: PilotBook, settings: ReceptionSettings) -> None:
         self.is_stopped = False
         self._seconds = 0.0
-        self._source = source = open_source(settings.input, book)
-        self._limit = _limit(settings, source)
-        self._idle = _idle(settings, source, self._limit)
-        self._framer = None if source.gives_frames else framer_of(settings, book, source)
-        self._receiver = receiver_of(settings, book, source)
-        self._heads = heads_of(book, source, self._limit)
-        taps = settings.waveform.taps.tolist() if settings.waveform else None
-        self._filters = [filter.fir_filter_ccf(1, taps) for _ in self._heads if taps]
+        self._book, self._settings = book, settings
+        source = open_source(settings.input, book)
+        self._relay = source.relay
+        self._limit = limit_of(settings, source)
+        self._idle = idle_of(settings, source, self._limit)
+        self._make_chain(source)
         self._make_sinks(settings)
         self._waits_for_readers = True
-        self._receiver.hold_while(self._is_behind)
-        self._flowgraph = self._connect()
-        self._supervisor = Supervisor(self._flowgraph, self._blocks())
+        self._supervisor = Supervisor(self._connect(), self._blocks())
 
     def run(
         self, is_stopped: Callable[[], bool] = lambda: False, *, progress: Progress | None = None
     ) -> dict[str, float]:
         """Run to the end of the source, or until `is_stopped` says so; the counts."""
         began = time.monotonic()
+        progress = progress or Progress(quiet=True)
         try:
+            if self._relay:
+                self._wait_for_antennas(is_stopped, progress, began)
             self._supervisor.start(is_stopped)
-            self._watch(is_stopped, progress or Progress(quiet=True), began)
+            self._watch(is_stopped, progress, began)
             self._drain(is_stopped)
         finally:
             if self._supervisor.is_running():
                 self._stop_waiting_for_readers()
             self._supervisor.close()
+            if self._relay:
+                self._relay.close()
             self._seconds = time.monotonic() - began
         return self.counts()
 
@@ -119,7 +120,7 @@ class Reception:
         if self._zmq_sink:
             counts["published"] = self._zmq_sink.published()
             counts["overflows"] = self._zmq_sink.overflows()
-        return counts
+        return counts | {name: count for name, count in self._discords() if count}
 
     def score(self) -> dict[str, Any] | None:
         """The figures against the truth, of a simulation."""
@@ -144,6 +145,23 @@ class Reception:
             yield f"{self._scorer.dropped()} messages were not scored"
         if not self.is_stopped:
             yield from self._shortfalls(counts)
+
+    def _discords(self) -> Iterator[tuple[str, int]]:
+        """How often tags contradicted each other or a setting, which is rare."""
+        if self._framer:
+            yield "misalignments", self._framer.misalignments()
+            yield "rate_conflicts", self._framer.rate_conflicts()
+        if self._recording:
+            yield "misaligned", self._recording.misaligned()
+
+    def _make_chain(self, source: Source) -> None:
+        settings, book = self._settings, self._book
+        self._source = source
+        self._framer = None if source.gives_frames else framer_of(settings, book, source)
+        self._receiver = receiver_of(settings, book, source)
+        self._receiver.hold_while(self._is_behind)
+        self._heads = heads_of(book, source, 0 if source.relay else self._limit)
+        self._filters = filters_of(settings, len(self._heads))
 
     def _make_sinks(self, settings: ReceptionSettings) -> None:
         self._json_sink = json_sink(settings.json) if settings.json is not None else None
@@ -179,6 +197,22 @@ class Reception:
     def _blocks(self) -> list[Any]:
         chain = [self._source.block, *self._heads, self._framer, self._recording, self._receiver]
         return [block for block in chain if block] + self._sinks
+
+    def _wait_for_antennas(self, is_stopped: Callable[[], bool], progress: Progress, began: float) -> None:
+        """Make the chain when the first frames tell M; without any, its stand-in runs, and ends at once."""
+        waits_until, status_due = began + START_DELAY_S + self._idle, began
+        while not (has_frames := self._relay.wait(POLL_INTERVAL_S)):
+            now = time.monotonic()
+            if is_stopped() or self._is_unread() or now > waits_until:
+                break
+            if self._zmq_sink and now > status_due:
+                self._zmq_sink.take_status(self._receiver.status_dict())
+                status_due = now + _STATUS_INTERVAL_S
+            progress.show(0, self._progress_text(now - began))
+        if has_frames:
+            self._make_chain(relayed_source(self._relay, self._book))
+            self._supervisor = Supervisor(self._connect(), self._blocks())
+            self._relay.start()
 
     def _watch(self, is_stopped: Callable[[], bool], progress: Progress, began: float) -> None:
         """Wait for the end of the stream; end it when told, when all is silent, or a block has died."""
@@ -247,23 +281,6 @@ class Reception:
         if not self._source.gives_frames and counts["samples"] != self._limit:
             what = "came from the radio" if self._source.live else "were processed"
             yield f"only {counts['samples']} of {self._limit} samples {what}"
-
-
-def _limit(settings: ReceptionSettings, source: Source) -> int:
-    """Samples, or frames, after which to end."""
-    if settings.grid is None:
-        return settings.n_slots or ENDLESS
-    limits = [settings.n_slots * settings.grid.slot_period] if settings.n_slots else []
-    if settings.duration:
-        limits.append(max(round(min(settings.duration * source.rate, ENDLESS)), 1))
-    return min([*limits, ENDLESS, source.n_samples])
-
-
-def _idle(settings: ReceptionSettings, source: Source, limit: int) -> float:
-    """Seconds of silence after which to end."""
-    if source.gives_frames:
-        return settings.idle or float("inf")
-    return _SILENCE_S if source.live and limit < ENDLESS else float("inf")
 
 
 def _say_counts(reception: Reception) -> None:

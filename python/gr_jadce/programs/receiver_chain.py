@@ -3,14 +3,16 @@
 
 from typing import Any
 
-from gnuradio import blocks, gr
+from gnuradio import blocks, filter, gr
 
 from ..blocks.pilot_framer import pilot_framer
 from ..blocks.receiver import receiver
 from ..detection.asynchrony import Asynchrony
 from ..pilots.book import PilotBook
-from ..radio.source import Source
+from ..radio.source import ENDLESS, Source
 from .settings import ReceptionSettings
+
+_SILENCE_S = 5.0  # without a sample, after which a radio is taken to have ended
 
 
 def framer_of(settings: ReceptionSettings, book: PilotBook, source: Source) -> pilot_framer:
@@ -26,6 +28,7 @@ def framer_of(settings: ReceptionSettings, book: PilotBook, source: Source) -> p
         slot_origin=grid.slot_origin,
         offset=grid.offset + delay,
         rate=source.rate,
+        hold_rate=grid.hold_rate,
         samples_per_symbol=waveform.samples_per_symbol if waveform else 1,
         guard_start=grid.guard_start,
         guard_length=grid.guard_length,
@@ -54,6 +57,29 @@ def heads_of(book: PilotBook, source: Source, limit: int) -> list[Any]:
     n_streams = 1 if source.gives_frames else source.n_antennas
     length = book.pilot_length * source.n_antennas if source.gives_frames else 1
     return [blocks.head(gr.sizeof_gr_complex * length, limit) for _ in range(n_streams)]
+
+
+def filters_of(settings: ReceptionSettings, count: int) -> list[Any]:
+    """Matched filters of as many streams; none where there is one sample a symbol."""
+    taps = settings.waveform.taps.tolist() if settings.waveform else None
+    return [filter.fir_filter_ccf(1, taps) for _ in range(count) if taps]
+
+
+def limit_of(settings: ReceptionSettings, source: Source) -> int:
+    """Samples, or frames, after which to end."""
+    if settings.grid is None:
+        return settings.n_slots or ENDLESS
+    limits = [settings.n_slots * settings.grid.slot_period] if settings.n_slots else []
+    if settings.duration:
+        limits.append(max(round(min(settings.duration * source.rate, ENDLESS)), 1))
+    return min([*limits, ENDLESS, source.n_samples])
+
+
+def idle_of(settings: ReceptionSettings, source: Source, limit: int) -> float:
+    """Seconds of silence after which to end."""
+    if source.gives_frames:
+        return settings.idle or float("inf")
+    return _SILENCE_S if source.live and limit < ENDLESS else float("inf")
 
 
 def _asynchrony(settings: ReceptionSettings, rate: float) -> Asynchrony | None:

@@ -16,13 +16,14 @@ SlotOrigin = Literal["first"] | tuple[int, float]
 
 @dataclass(frozen=True)
 class SlotGrid:
-    """Where in the samples the slots are: arguments of `blocks.pilot_framer`, in samples."""
+    """Where in the samples the slots are, and by which rate: arguments of `blocks.pilot_framer`."""
 
     slot_period: int
     slot_origin: SlotOrigin = "first"
     offset: int = 0
     guard_start: int = 0
     guard_length: int = 0
+    hold_rate: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@
 import os
 from dataclasses import dataclass
 
-from gnuradio import gr
+from gnuradio import blocks, gr
 
 from ..blocks.recording_source import recording_source
 from ..blocks.uplink_source import uplink_source
 from ..checks import check_integer, check_positive
+from ..delivery.frame_relay import FrameRelay
 from ..delivery.publishing import full_address
 from ..pilots.book import PilotBook
 from ..radio.source import Source
@@ -44,10 +45,10 @@ class SimulationInput:
 
 @dataclass(frozen=True)
 class FramesInput:
-    """The frames of a pilot_framer elsewhere, from its ZMQ PUSH Sink at an address."""
+    """The frames of a pilot_framer elsewhere, from its ZMQ PUSH Sink; M as they tell if it is not given."""
 
     address: str | int
-    n_antennas: int = 1
+    n_antennas: int | None = None
 
 
 Input = RecordingInput | SimulationInput | FramesInput | UsrpSettings
@@ -66,7 +67,18 @@ def open_source(input: Input, book: PilotBook) -> Source:
         return Source(block, block.n_antennas(), block.sample_rate(), block.n_samples())
     if isinstance(input, SimulationInput):
         return _simulation(input)
-    return _frames(input, book) if isinstance(input, FramesInput) else open_receivers(input)
+    if not isinstance(input, FramesInput):
+        return open_receivers(input)
+    if input.n_antennas is not None:
+        return _frames(full_address(input.address), input.n_antennas, book)
+    # A source that stands for the one that the first frames make possible, to check all settings with.
+    stand_in = blocks.null_source(gr.sizeof_gr_complex * book.pilot_length)
+    return Source(stand_in, 1, gives_frames=True, relay=FrameRelay(input.address, book.pilot_length))
+
+
+def relayed_source(relay: FrameRelay, book: PilotBook) -> Source:
+    """The frames of a relay, whose first have come."""
+    return _frames(relay.address, relay.n_antennas, book)
 
 
 def _simulation(input: SimulationInput) -> Source:
@@ -86,18 +98,17 @@ def _simulation(input: SimulationInput) -> Source:
     return Source(block, scenario.n_antennas, input.rate, input.n_slots * input.slot_period)
 
 
-def _frames(input: FramesInput, book: PilotBook) -> Source:
+def _frames(address: str, n_antennas: int, book: PilotBook) -> Source:
     try:
         from gnuradio import zeromq
     except ImportError as error:
         raise ValueError(f"frames: {error}") from error
-    length = book.pilot_length * input.n_antennas
     block = zeromq.pull_source(
         gr.sizeof_gr_complex,
-        length,
-        full_address(input.address),
+        book.pilot_length * n_antennas,
+        address,
         _FRAMES_TIMEOUT_MS,
         True,
         _FRAMES_QUEUE,
     )
-    return Source(block, input.n_antennas, gives_frames=True)
+    return Source(block, n_antennas, gives_frames=True)

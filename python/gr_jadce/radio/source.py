@@ -15,3 +15,4 @@ class Source(NamedTuple):
     n_samples: int = ENDLESS
     live: bool = False
     gives_frames: bool = False
+    relay: Any = None  # a FrameRelay: M is not known before it has frames
