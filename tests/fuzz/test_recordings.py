@@ -103,17 +103,17 @@ def test_damaged_archives(data, folder):
 
 @given(data=st.data())
 def test_damaged_journals(data, folder):
-    writer = RecordingWriter(folder / "cut", 2, 1e6)
-    for k in range(4):
-        writer.write(SAMPLES[:10], (k, 0.0))
-    journal = folder / "cut.sigmf-journal"
-    journal.write_bytes(data.draw(mutated(journal.read_bytes())))
-    try:
-        assert read_recording(folder / "cut").n_samples == 40
-    except ValueError as error:
-        assert "cut.sigmf-meta: cannot use this recording: " in str(error)
-    finally:
-        writer.close()
+    with RecordingWriter(
+        folder / "cut", 2, 1e6
+    ) as writer:  # closed where hypothesis ends a test half-way, too
+        for k in range(4):
+            writer.write(SAMPLES[:10], (k, 0.0))
+        journal = folder / "cut.sigmf-journal"
+        journal.write_bytes(data.draw(mutated(journal.read_bytes())))
+        try:
+            assert read_recording(folder / "cut").n_samples == 40
+        except ValueError as error:
+            assert "cut.sigmf-meta: cannot use this recording: " in str(error)
 
 
 @given(data=st.binary(max_size=200), n_antennas=st.sampled_from([1, 2, 3, 2**16, 2**16 + 1, 2**40, 10**30]))

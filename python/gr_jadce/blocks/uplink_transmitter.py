@@ -129,7 +129,8 @@ class uplink_transmitter(gr.sync_block):
         self._turn = 0.0  # cycles a sample
         self.message_port_register_in(_GRID)
         self.set_msg_handler(_GRID, self._take_grid)
-        self._slot, self._pending, self._scaled = self._first, np.empty(0, np.complex64), 0
+        self._slot, self._scaled = self._first, 0
+        self._pending: NDArray[np.complex64] = np.empty(0, np.complex64)
         keep_alive(self)
 
     def slots(self) -> int:

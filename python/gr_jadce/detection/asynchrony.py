@@ -158,9 +158,9 @@ class Delayed:
         """
         received = check_received(received, self.pilots.pilot_length)
         coarse = self._decide_coarsely(estimate, received, false_alarm, noise_var, threads)
-        levels = [None] * len(received)
+        levels: list[float | None] = [None] * len(received)
         if noise_var is not None:
-            levels = per_frame("noise_var", noise_var, len(received)).tolist()
+            levels = [float(level) for level in per_frame("noise_var", noise_var, len(received))]
         frames = [
             self._settle(frame, coarse, i, -np.log10(false_alarm), level)
             for i, (frame, level) in enumerate(zip(received.astype(np.complex128), levels, strict=True))

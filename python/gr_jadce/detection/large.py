@@ -196,7 +196,7 @@ def _member_scores(frame: _Frame, fit: _Fit) -> NDArray:
 def _refit(fit: _Fit, noise_var: float) -> tuple[NDArray, float]:
     """LMMSE channels (K, M) on the support, and the energy of the signal that they explain."""
     count, n_antennas = fit.channel.shape
-    power = np.sum(sum_squares(fit.channel) / n_antennas - fit.spread * noise_var) / max(count, 1)
+    power = float(np.sum(sum_squares(fit.channel) / n_antennas - fit.spread * noise_var)) / max(count, 1)
     ridge = noise_var / max(power, 1e-3 * noise_var + TINY)
     if count <= _MAX_INVERTED:
         regular = fit.gram + (ridge + RIDGE) * np.eye(count, dtype=fit.gram.dtype)

@@ -112,7 +112,7 @@ class Tally:
     def roc(self) -> tuple[NDArray, NDArray]:
         """False-alarm and detection probability at every threshold, ascending."""
         above = np.cumsum(self.scores[:, ::-1], axis=1)
-        corners = np.flatnonzero(self.scores.any(axis=0)[::-1])
+        corners = np.flatnonzero(self.scores.sum(axis=0)[::-1])
         totals = np.maximum(self.scores.sum(axis=1), 1)
         return above[0, corners] / totals[0], above[1, corners] / totals[1]
 

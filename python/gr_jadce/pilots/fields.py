@@ -47,7 +47,7 @@ def check_names(names: ArrayLike, n_devices: int) -> np.ndarray:
         )
     names = np.asarray(names, dtype=str)
     try:
-        "".join(names.tolist()).encode()
+        "".join(map(str, names)).encode()
     except (UnicodeError, SystemError) as error:
         raise ValueError(f"device_id: expected names that UTF-8 can write: {error}") from error
     return names

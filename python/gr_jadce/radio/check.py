@@ -64,7 +64,7 @@ def check_samples(samples: np.ndarray, rate: float) -> list[Finding]:
     findings = [silence(samples), clipping(samples)]
     if not len(alive):
         return findings
-    heard, calm, antennas = samples[:, alive], quiet(samples[:, alive]), alive.tolist()
+    heard, calm, antennas = samples[:, alive], quiet(samples[:, alive]), [int(antenna) for antenna in alive]
     findings += [dc_offset(calm, antennas=antennas), iq_imbalance(calm, antennas=antennas)]
     findings.append(spurs(heard, rate, antennas=antennas))
     if len(alive) > 1:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From frames to reports: estimate, decide and report a batch, whatever is in it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property, partial
 from itertools import pairwise
@@ -114,7 +114,7 @@ class FrameReceiver:
         error = None
         for index, antennas in alike(frames, np.isfinite(peak)):
             part = frames if index is None else frames[index]
-            places = range(len(frames)) if index is None else index.tolist()
+            places: Sequence[int] = range(len(frames)) if index is None else list(index)
             solved, raised = self._solve_or_halve(
                 part, antennas, [heads[place] for place in places], noise_var_hint
             )
@@ -137,7 +137,7 @@ class FrameReceiver:
         clipped = peak >= (self.clip_level or np.inf)
         return [
             {"frame_id": frame_id, "rx_time": rx_time, "status": "clipped" if clip else "ok", **common}
-            for (frame_id, rx_time), clip in zip(stamps, clipped.tolist(), strict=True)
+            for (frame_id, rx_time), clip in zip(stamps, clipped, strict=True)
         ]
 
     def _solve_or_halve(

@@ -6,7 +6,7 @@ divides the rows by the norms at the end. So a weak pilot is not mistaken for an
 pilots of 1e-30 do not underflow when they are squared.
 """
 
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,8 +17,6 @@ from ..pilots.book import PilotBook, as_pilot_book
 _NORM_TOLERANCE = 1e-5  # relative: pilots in single precision, made with unit norm, differ by 1e-7
 _COLUMNS_PER_BLOCK = 1024
 _NORM_RANGE = 1e-6, 1e6  # of equal norms with which every algorithm computes safely
-
-_Rows = TypeVar("_Rows", bound=NDArray)
 
 
 class UnitNorms(NamedTuple):
@@ -43,7 +41,7 @@ class UnitNorms(NamedTuple):
             return cls(book, None)
         return cls(as_pilot_book(book.matrix / norms), norms)
 
-    def scaled(self, channel: _Rows) -> _Rows:
+    def scaled(self, channel: NDArray) -> NDArray:
         """Channels (B, N, M) of the user's book as those of the unit book."""
         return channel if self.norms is None else (channel * self.norms[:, None]).astype(channel.dtype)
 

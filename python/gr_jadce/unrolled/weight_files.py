@@ -74,7 +74,8 @@ class Weights:
 def save_weights(path: str | PathLike, weights: Weights) -> None:
     """Write an ``.npz`` file, whole or not at all: the arrays, and `meta` as a JSON string."""
     with replaced_file(path) as file:
-        np.savez(file, meta=json.dumps(weights.meta, sort_keys=True), **weights.arrays)
+        arrays: dict[str, Any] = {"meta": json.dumps(weights.meta, sort_keys=True), **weights.arrays}
+        np.savez(file, **arrays)
 
 
 def load_weights(path: str | PathLike) -> Weights:
