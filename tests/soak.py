@@ -16,6 +16,7 @@ import threading
 import time
 from pathlib import Path
 from random import Random
+from statistics import median_high
 
 import numpy as np
 import pmt
@@ -33,6 +34,7 @@ N, L, T, RATE = 16, 8, 12, 1e6
 START = (5, 0.0)  # device time of the first sample
 BOOK = make_pilots("gaussian", N, L, seed=1)
 WARM_UP = 0.3  # of the rounds
+WINDOW = 20  # rounds that what is used is the median of
 
 
 class Stream:
@@ -220,8 +222,8 @@ def soak(n_frames, per_round, seed, slack, stop_limit_s, path):
     complaints += growth(used, slack)
     if slowest > stop_limit_s:
         complaints.append(f"stopping took {slowest:.2f} s")
-    memory, threads, files = used[-1]
-    grown = memory / used[int(WARM_UP * len(used))][0] - 1
+    memory, threads, files = typical(used[-WINDOW:])
+    grown = memory / typical(used[int(WARM_UP * len(used)) :][:WINDOW])[0] - 1
     print(
         f"{sent} frames in {len(used)} rounds, {time.monotonic() - began:.0f} s; slowest stop {slowest:.2f} s"
     )
@@ -231,12 +233,17 @@ def soak(n_frames, per_round, seed, slack, stop_limit_s, path):
 
 def growth(used, slack):
     """What grew after warm-up: memory by more than 2 % and `slack` MB, threads or files at all."""
-    first, last = used[int(WARM_UP * len(used))], used[-1]
+    first, last = typical(used[int(WARM_UP * len(used)) :][:WINDOW]), typical(used[-WINDOW:])
     for name, before, after, most in zip(
         ("MB", "threads", "files"), first, last, (1.02 * first[0] + slack, *first[1:]), strict=True
     ):
         if after > most:
             yield f"{name}: {before:g} after warm-up, {after:g} at the end"
+
+
+def typical(used):
+    """The medians over some rounds: what one round leaves in malloc's hands differs by megabytes."""
+    return tuple(median_high(values) for values in zip(*used, strict=True))
 
 
 def main():
