@@ -49,6 +49,7 @@ MAY_IMPORT = {
     "evaluation": {
         "checks",
         "numeric",
+        "backend",
         "detection",
         "estimate",
         "estimators",

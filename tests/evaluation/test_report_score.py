@@ -8,7 +8,8 @@ import pytest
 from reports import make_report
 
 from gr_jadce.evaluation import report_score
-from gr_jadce.evaluation.report_score import ReportScore, read_frame
+from gr_jadce.evaluation.frame_lines import read_frame
+from gr_jadce.evaluation.report_score import ReportScore
 from gr_jadce.reports.json_lines import to_json
 from gr_jadce.reports.scoring import Score
 

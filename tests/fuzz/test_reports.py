@@ -4,6 +4,7 @@
 
 import json
 
+import numpy as np
 import pmt
 import pytest
 from hostile import JSON, PMT, TEXT, mutated, replaced
@@ -12,11 +13,12 @@ from hypothesis import strategies as st
 from reports import from_pmts, make_report
 
 from gr_jadce.blocks import json_sink, scorer
-from gr_jadce.evaluation.report_score import read_frame
+from gr_jadce.evaluation import frame_lines
+from gr_jadce.evaluation.frame_lines import read_frame
 from gr_jadce.reports.json_lines import from_json, to_json
 from gr_jadce.reports.pdus import activity_from_pmt, channel_from_pmt, status_from_pmt, to_pmts
 from gr_jadce.reports.report import Report
-from gr_jadce.reports.scoring import Score
+from gr_jadce.reports.scoring import Frames, Score
 
 REPORTS = [make_report(device_id=[*"abcde"]), make_report(n_active=0)]
 LINES = [to_json(report) for report in REPORTS]
@@ -29,6 +31,7 @@ KEYS = [
 def use(line):
     """What programs do with a line: read it, score it, write it."""
     try:
+        assert_kernel_agrees(line)
         report = from_json(line)
         assert read_frame(line).device == report.device.tolist()
         Score().add(report, report)
@@ -36,6 +39,15 @@ def use(line):
         assert len(str(error)) < 1000
         return
     from_json(to_json(report))
+
+
+def assert_kernel_agrees(line):
+    """What the kernel takes for a report has these fields in Python's json too."""
+    places, frames = frame_lines._read_plain([line], "auto")
+    if len(places):
+        for column, expected in zip(frames, Frames.of([read_frame(line)]), strict=True):
+            assert column.dtype == expected.dtype
+            assert np.array_equal(column, expected)
 
 
 @given(data=st.data(), which=st.integers(0, 1))

@@ -17,6 +17,7 @@ MAY_INCLUDE = {
     "network": {"arithmetic", "pilots"},
     "detection": {"arithmetic"},
     "sampling": {"arithmetic"},
+    "reports": set(),
     "processor": set(),
 }
 MAY_INCLUDE["bindings"] = set(MAY_INCLUDE) - {"processor"}

@@ -6,7 +6,7 @@ import pytest
 from reports import make_report
 
 from gr_jadce import metrics
-from gr_jadce.reports.scoring import Score, TruthWindow
+from gr_jadce.reports.scoring import Frames, Score, TruthWindow
 
 N, M = 30, 2
 
@@ -184,7 +184,7 @@ def test_frames_scored_together_give_what_they_give_one_by_one():
     reports = [report_of(k, decided[k], channel[k]) for k in range(50)]
     reports[7] = report_of(7, np.zeros(N, bool), channel[7], status="bad_input")
     together, apart = Score(), Score()
-    together.add_frames(truths, reports)
+    together.add_frames(Frames.of(truths), Frames.of(reports))
     for truth_of_frame, report in zip(truths, reports, strict=True):
         apart.add(truth_of_frame, report)
     assert (together.frames, together.frames_bad) == (49, 1)

@@ -1,40 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Files of reports scored against files of truth, both read once and in bounded memory."""
 
-import json
 from collections.abc import Iterator
-from itertools import groupby
-from operator import itemgetter
-from statistics import median_high
-from typing import Any, NamedTuple
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..files import PathLike
-from ..reports.fields import SCHEMA
-from ..reports.json_lines import from_json
-from ..reports.report import STATUSES, Report, check_sizes
-from ..reports.scoring import Score, check_pair
+from ..reports.scoring import Frames, Score, check_pairs
+from .frame_lines import read_frames
 
 _BLOCK_FRAMES = 256  # read together, and scored together
+_BLOCK_CHARACTERS = 2**24
 _WINDOW_FRAMES = 4096  # of each file, that wait for their counterpart
-_MAX_CHANNELS = 2**22  # of a block, and of the frames of a file that wait: 32 MiB
-
-
-class Frame(NamedTuple):
-    """Those fields of a report that are scored."""
-
-    frame_id: int
-    n_devices: int
-    n_antennas: int
-    status: str
-    estimator: str
-    device: list[int]
-    channel: NDArray
-
-
-_SCORED_FIELDS = itemgetter(*Frame._fields[:5], "schema", "device", "channel")
+_MAX_CHANNELS = 2**22  # of the frames of a file that wait: 32 MiB
 
 
 class ReportLines:
@@ -58,25 +38,16 @@ class ReportLines:
         self.reason = self.reason or f"{self.path}, {place}: left out, {reason}"
         self.skipped += 1
 
-    def blocks(self) -> Iterator[list[Any]]:
+    def blocks(self) -> Iterator[Frames]:
         """The frames, in blocks that are small in number and in memory."""
-        block, channels = [], 0
-        for frame in self._frames():
-            block.append(frame)
-            channels += frame.channel.size
-            if len(block) == _BLOCK_FRAMES or channels > _MAX_CHANNELS:
-                yield block
-                block, channels = [], 0
-        if block:
-            yield block
-
-    def _frames(self):
         with open(self.path, encoding="utf-8", errors="replace") as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    yield read_frame(line)
-                except ValueError as error:
-                    self.skip(f"line {number}", error if line.endswith("\n") else "for it was cut off")
+            for first, lines in _line_blocks(file):
+                frames, faults = read_frames(lines)
+                for place, fault in faults:
+                    whole = lines[place].endswith("\n")
+                    self.skip(f"line {first + place}", fault if whole else "for it was cut off")
+                if len(frames.frame_id):
+                    yield frames
 
 
 class ReportScore:
@@ -117,104 +88,98 @@ class ReportScore:
         for block in self.reports.blocks():
             self._refuse_truth(block)
             self.unmatched_reports += self._report_window.push(block)
-            target = median_high(report.frame_id for report in block)
+            target = _median(block)
             while frontier < target and (truths := next(truth_blocks, None)) is not None:
-                frontier = median_high(truth.frame_id for truth in truths)
+                frontier = _median(truths)
                 self._match(truths)
-            self._match([])
+            self._match()
         for truths in truth_blocks:
             self._match(truths)
 
-    def _match(self, truths):
-        """Score the reports whose truth is there, with further truths."""
-        self.unanswered += self._truth_window.push(truths)
-        frame_ids = sorted(self._truth_window.frames.keys() & self._report_window.frames.keys())
-        pairs = [(self._truth_window.pop(k), self._report_window.pop(k)) for k in frame_ids]
-        for _, group in groupby(pairs, key=_sizes):
-            self._score(list(group))
+    def _match(self, *blocks):
+        """Score the reports whose truth is there, with further blocks of truth."""
+        for truths in blocks:
+            self.unanswered += self._truth_window.push(truths)
+        _, *places = np.intersect1d(
+            self._truth_window.frames.frame_id,
+            self._report_window.frames.frame_id,
+            assume_unique=True,
+            return_indices=True,
+        )
+        truth, report = self._truth_window.pop(places[0]), self._report_window.pop(places[1])
+        for start, end in pairwise(_size_changes(truth, report)):
+            group = np.arange(start, end)
+            self._score(truth.select(group), report.select(group))
 
-    def _score(self, pairs):
-        for pair in pairs:
-            check_pair(*pair)
+    def _score(self, truth, report):
+        check_pairs(truth, report)
         try:
-            self.score.add_frames(*zip(*pairs, strict=True))
+            self.score.add_frames(truth, report)
         except ValueError as error:  # a channel that is not finite
-            if len(pairs) == 1:
-                self.reports.skip(f"frame {pairs[0][0].frame_id}", error)
+            if len(truth.frame_id) == 1:
+                self.reports.skip(f"frame {truth.frame_id[0]}", error)
                 return
-            for pair in pairs:
-                self._score([pair])
+            for half in np.array_split(np.arange(len(truth.frame_id)), 2):
+                self._score(truth.select(half), report.select(half))
 
     def _refuse_truth(self, block):
-        if not self._is_same_file and any(report.estimator == "truth" for report in block):
+        if not self._is_same_file and np.any(block.is_truth):
             raise ValueError(f"{self.reports.path}: expected reports, got a truth: the truth comes first")
 
     def _summary(self):
         return {
             "matched": self.score.frames + self.score.frames_bad,
-            "unanswered": self.unanswered + len(self._truth_window.frames),
-            "unmatched_reports": self.unmatched_reports + len(self._report_window.frames),
+            "unanswered": self.unanswered + len(self._truth_window.frames.frame_id),
+            "unmatched_reports": self.unmatched_reports + len(self._report_window.frames.frame_id),
             "truth_lines_skipped": self.truths.skipped,
             "report_lines_skipped": self.reports.skipped,
             **self.score.summary(),
         }
 
 
-def read_frame(line: str) -> Frame | Report:
-    """The scored fields of a report in a line of JSON, or all of them; ValueError if it is no report."""
-    try:
-        frame_id, n_devices, n_antennas, status, estimator, schema, device, rows = _SCORED_FIELDS(
-            json.loads(line)
-        )
-        channel = np.array(rows or np.empty((0, n_antennas, 2)), np.float32)
-        is_text = isinstance(estimator, str) and status in STATUSES
-        if is_text and _fit(schema, frame_id, n_devices, n_antennas, device, channel):
-            channel = channel.view(np.complex64)[..., 0]
-            return Frame(frame_id, n_devices, n_antennas, status, estimator, device, channel)
-    except (LookupError, TypeError, ValueError, ArithmeticError, RecursionError):
-        pass
-    return from_json(line)  # which says what is wrong
-
-
-def _fit(schema, frame_id, n_devices, n_antennas, device, channel):
-    """Whether schema, sizes, devices and channels are for sure what `from_json` accepts."""
-    check_sizes(n_devices, n_antennas)
-    return (
-        {type(schema), type(frame_id), type(n_devices), type(n_antennas), *map(type, device)} == {int}
-        and schema == SCHEMA
-        and 0 <= frame_id < 2**64
-        and channel.shape == (len(device), n_antennas, 2)
-        and device == sorted(set(device))
-        and (not device or 0 <= device[0] <= device[-1] < n_devices)
-    )
+def _line_blocks(file):
+    """The lines of a file in blocks that are small in number and in memory, each after its first number."""
+    lines, first, characters = [], 1, 0
+    for line in file:
+        lines.append(line)
+        characters += len(line)
+        if len(lines) == _BLOCK_FRAMES or characters > _BLOCK_CHARACTERS:
+            yield first, lines
+            lines, first, characters = [], first + len(lines), 0
+    if lines:
+        yield first, lines
 
 
 class _Window:
     """Frames that wait for their counterpart, bounded in number and memory; the oldest give way."""
 
     def __init__(self):
-        self.frames, self._channels = {}, 0
+        self.frames = Frames.of([])
 
-    def push(self, frames):
-        """Keep frames; how many others gave way."""
-        evicted = 0
-        for frame in frames:
-            if frame.frame_id in self.frames:
-                self.pop(frame.frame_id)
-                evicted += 1
-            self.frames[frame.frame_id] = frame
-            self._channels += frame.channel.size
-        while len(self.frames) > _WINDOW_FRAMES or (self._channels > _MAX_CHANNELS and len(self.frames) > 1):
-            self.pop(next(iter(self.frames)))
-            evicted += 1
-        return evicted
+    def push(self, block):
+        """Keep the frames of a block; how many others gave way."""
+        frames = Frames.join([self.frames, block])
+        count = len(frames.frame_id)
+        latest = np.sort(count - 1 - np.unique(frames.frame_id[::-1], return_index=True)[1])
+        channels = np.cumsum(frames.n_channels[latest][::-1])
+        kept = min(max(np.searchsorted(channels, _MAX_CHANNELS, "right"), 1), _WINDOW_FRAMES, len(latest))
+        self.frames = frames.select(latest[len(latest) - kept :])
+        return int(count - kept)
 
-    def pop(self, frame_id):
-        frame = self.frames.pop(frame_id)
-        self._channels -= frame.channel.size
-        return frame
+    def pop(self, places):
+        """Take out the frames at these places, and give them in this order."""
+        frames = self.frames.select(places)
+        self.frames = self.frames.select(np.delete(np.arange(len(self.frames.frame_id)), places))
+        return frames
 
 
-def _sizes(pair):
-    truth, report = pair
-    return truth.n_devices, truth.n_antennas, report.n_devices, report.n_antennas
+def _median(block):
+    """The frame in the middle; the later of two."""
+    return int(np.sort(block.frame_id)[len(block.frame_id) // 2])
+
+
+def _size_changes(truth, report):
+    """Where the sizes of either change from one frame to the next; also the first place and the end."""
+    sizes = np.stack([truth.n_devices, truth.n_antennas, report.n_devices, report.n_antennas])
+    changes = np.any(np.diff(sizes, prepend=0, append=0), axis=0)
+    return np.flatnonzero(changes)

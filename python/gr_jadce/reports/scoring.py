@@ -1,15 +1,78 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reports scored against the truth, frame by frame, in constant memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ..checks import check_integer
 from ..metrics import DetectionCounts, EnergySums, energy
 from .report import Report
+
+
+class Frames(NamedTuple):
+    """Columns of the scored fields of F frames; the active devices of all frames stand in one row.
+
+    Attributes
+    ----------
+    frame_id : (F,) uint64 array
+    n_devices, n_antennas : (F,) int64 arrays
+        N and M of each frame.
+    n_active : (F,) int64 array
+        K of each frame.
+    is_bad, is_truth : (F,) bool arrays
+        Whether the status is "bad_input", and whether the estimator is "truth".
+    device : (ΣK,) int64 array
+        The active devices, ascending in each frame.
+    channel : (ΣKM,) complex64 array
+        Their channels, device by device.
+    """
+
+    frame_id: NDArray
+    n_devices: NDArray
+    n_antennas: NDArray
+    n_active: NDArray
+    is_bad: NDArray
+    is_truth: NDArray
+    device: NDArray
+    channel: NDArray
+
+    @classmethod
+    def of(cls, reports: Iterable[Any]) -> "Frames":
+        """The frames of reports, or of what has their scored fields."""
+        reports = list(reports)
+        return cls(
+            np.array([report.frame_id for report in reports], np.uint64),
+            np.array([report.n_devices for report in reports], np.int64),
+            np.array([report.n_antennas for report in reports], np.int64),
+            np.array([len(report.device) for report in reports], np.int64),
+            np.array([report.status == "bad_input" for report in reports], bool),
+            np.array([report.estimator == "truth" for report in reports], bool),
+            np.concatenate([[], *(report.device for report in reports)]).astype(np.int64),
+            np.concatenate([[], *(np.ravel(report.channel) for report in reports)]).astype(np.complex64),
+        )
+
+    @classmethod
+    def join(cls, parts: Iterable["Frames"]) -> "Frames":
+        """The frames of several such, in their order."""
+        return cls(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+    @property
+    def n_channels(self) -> NDArray:
+        """How many channels each frame has: K M."""
+        return self.n_active * self.n_antennas
+
+    def select(self, index: ArrayLike) -> "Frames":
+        """The frames at these places, in this order."""
+        index = np.asarray(index, np.intp)
+        if np.array_equal(index, np.arange(len(self.frame_id))):
+            return self
+        device = self.device[_places(self.n_active, index)]
+        channel = self.channel[_places(self.n_channels, index)]
+        return Frames(*(*(column[index] for column in self[:-2]), device, channel))
 
 
 class Score:
@@ -43,23 +106,24 @@ class Score:
             If the two differ in frame, number of devices or of antennas (unless the truth has one),
             or a channel is not finite.
         """
-        self.add_frames([truth], [estimate])
+        self.add_frames(Frames.of([truth]), Frames.of([estimate]))
 
-    def add_frames(self, truths: Sequence[Any], estimates: Sequence[Any]) -> None:
+    def add_frames(self, truth: Frames, estimate: Frames) -> None:
         """Score several frames of equal sizes, none of them if `add` would refuse one.
 
         Parameters
         ----------
-        truths, estimates : sequences of Report, or of what has their sizes, devices, channels and status
+        truth, estimate : Frames
             Pairs of the same frame, all of the same number of devices and of antennas.
         """
-        for truth, estimate in zip(truths, estimates, strict=True):
-            check_pair(truth, estimate)
-        pairs = [pair for pair in zip(truths, estimates, strict=True) if pair[1].status != "bad_input"]
-        if pairs:
-            self._add(*(_Frames(frames) for frames in zip(*pairs, strict=True)))
-        self.frames += len(pairs)
-        self.frames_bad += len(truths) - len(pairs)
+        check_pairs(truth, estimate)
+        n_frames, good = len(truth.frame_id), np.flatnonzero(~estimate.is_bad)
+        if len(good) < n_frames:
+            truth, estimate = truth.select(good), estimate.select(good)
+        if len(good):
+            self._add(_Rows(truth), _Rows(estimate))
+        self.frames += len(good)
+        self.frames_bad += n_frames - len(good)
 
     def miss_probability(self) -> float:
         """Share of the active devices that were not detected; NaN when none was active."""
@@ -106,16 +170,15 @@ class Score:
         )
 
 
-class _Frames:
-    """The active devices of several frames in one row: `keys` ascend by frame, then by device."""
+class _Rows:
+    """The active devices of frames of equal sizes in one row: `keys` ascend by frame, then by device."""
 
-    def __init__(self, reports):
-        self.n_frames, self.n_devices = len(reports), reports[0].n_devices
-        self.n_antennas = reports[0].n_antennas
-        self.frame = np.repeat(np.arange(len(reports)), [len(report.device) for report in reports])
-        device = np.concatenate([np.asarray(report.device, np.int64) for report in reports])
-        self.keys = self.frame * self.n_devices + device
-        self.channel = np.concatenate([np.asarray(report.channel) for report in reports])
+    def __init__(self, frames):
+        self.n_frames, self.n_devices = len(frames.frame_id), int(frames.n_devices[0])
+        self.n_antennas = int(frames.n_antennas[0])
+        self.frame = np.repeat(np.arange(self.n_frames), frames.n_active)
+        self.keys = self.frame * self.n_devices + frames.device
+        self.channel = frames.channel.reshape(-1, self.n_antennas)
 
     def energies(self, rows):
         """The sum of the rows' values in each frame."""
@@ -167,12 +230,14 @@ class TruthWindow:
         self.evicted += 1
 
 
-def check_pair(truth: Any, estimate: Any) -> None:
-    """ValueError unless frame and sizes of an estimate are those of its truth."""
+def check_pairs(truth: Frames, estimate: Frames) -> None:
+    """ValueError unless numbers and sizes of estimated frames are those of their truth."""
     for name in ("frame_id", "n_devices", "n_antennas"):
-        expected, value = getattr(truth, name), getattr(estimate, name)
-        if expected != value and not (name == "n_antennas" and expected == 1):
-            raise ValueError(f"{name}: expected that of the truth, {expected}, got {value}")
+        expected, values = getattr(truth, name), getattr(estimate, name)
+        wrong = (expected != values) & ((name != "n_antennas") | (expected != 1))
+        if np.any(wrong):
+            first = np.argmax(wrong)
+            raise ValueError(f"{name}: expected that of the truth, {expected[first]}, got {values[first]}")
 
 
 def _energies(truth, estimate, hits, rows):
@@ -186,3 +251,10 @@ def _energies(truth, estimate, hits, rows):
     if not isfinite(np.sum(error) + np.sum(power)):
         raise ValueError(f"channel: expected finite values, got an error energy of {np.sum(error)}")
     return EnergySums.of(error, power)
+
+
+def _places(counts, index):
+    """Where the values of the frames at `index` stand, if each frame has so many."""
+    starts, counts = (np.cumsum(counts) - counts)[index], counts[index]
+    offsets = starts - (np.cumsum(counts) - counts)
+    return np.repeat(offsets, counts) + np.arange(np.sum(counts))

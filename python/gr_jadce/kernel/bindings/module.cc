@@ -9,4 +9,5 @@ PYBIND11_MODULE(JADCE_MODULE, module)
     jadce::bind_pc_admm(module);
     jadce::bind_detection(module);
     jadce::bind_sampling(module);
+    jadce::bind_reports(module);
 }

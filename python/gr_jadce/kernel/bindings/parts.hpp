@@ -9,6 +9,7 @@ namespace jadce {
 void bind_detection(pybind11::module_& module);
 void bind_network(pybind11::module_& module);
 void bind_pc_admm(pybind11::module_& module);
+void bind_reports(pybind11::module_& module);
 void bind_sampling(pybind11::module_& module);
 
 } // namespace jadce

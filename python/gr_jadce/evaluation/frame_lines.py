@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The scored fields of reports in lines of JSON: with the compiled kernel, of many lines at once."""
+
+import json
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..backend import kernel_for
+from ..reports.fields import SCHEMA
+from ..reports.json_lines import from_json
+from ..reports.report import STATUSES, Report, check_sizes
+from ..reports.scoring import Frames
+
+
+class Frame(NamedTuple):
+    """Those fields of a report that are scored."""
+
+    frame_id: int
+    n_devices: int
+    n_antennas: int
+    status: str
+    estimator: str
+    device: list[int]
+    channel: NDArray
+
+
+_SCORED_FIELDS = itemgetter(*Frame._fields[:5], "schema", "device", "channel")
+
+
+def read_frames(lines: Sequence[str], backend: str = "auto") -> tuple[Frames, list[tuple[int, ValueError]]]:
+    """The scored fields of the lines that are reports, and the places and faults of the others.
+
+    Parameters
+    ----------
+    lines : sequence of str
+        Each ends with a newline, but perhaps the last.
+    backend : {"auto", "numpy", "kernel"}
+        The kernel reads what is plain; the rest is read line by line, many times slower.
+    """
+    places, frames = _read_plain(lines, backend)
+    if len(places) == len(lines):
+        return frames, []
+    others, faults = {}, []
+    for place in sorted(set(range(len(lines))).difference(places.tolist())):
+        try:
+            others[place] = read_frame(lines[place])
+        except ValueError as fault:
+            faults.append((place, fault))
+    order = np.argsort([*places, *others])
+    return Frames.join([frames, Frames.of(others.values())]).select(order), faults
+
+
+def read_frame(line: str) -> Frame | Report:
+    """The scored fields of a report in a line of JSON, or all of them; ValueError if it is no report."""
+    try:
+        frame_id, n_devices, n_antennas, status, estimator, schema, device, rows = _SCORED_FIELDS(
+            json.loads(line)
+        )
+        channel = np.array(rows or np.empty((0, n_antennas, 2)), np.float32)
+        is_text = isinstance(estimator, str) and status in STATUSES
+        if is_text and _fit(schema, frame_id, n_devices, n_antennas, device, channel):
+            channel = channel.view(np.complex64)[..., 0]
+            return Frame(frame_id, n_devices, n_antennas, status, estimator, device, channel)
+    except (LookupError, TypeError, ValueError, ArithmeticError, RecursionError):
+        pass
+    return from_json(line)  # which says what is wrong
+
+
+def _fit(schema, frame_id, n_devices, n_antennas, device, channel):
+    """Whether schema, sizes, devices and channels are for sure what `from_json` accepts."""
+    check_sizes(n_devices, n_antennas)
+    return (
+        {type(schema), type(frame_id), type(n_devices), type(n_antennas), *map(type, device)} == {int}
+        and schema == SCHEMA
+        and 0 <= frame_id < 2**64
+        and channel.shape == (len(device), n_antennas, 2)
+        and device == sorted(set(device))
+        and (not device or 0 <= device[0] <= device[-1] < n_devices)
+    )
+
+
+def _read_plain(lines, backend):
+    """The places of lines that the kernel is sure of, and their frames."""
+    kernel = kernel_for(backend)
+    if kernel is None:
+        return np.empty(0, np.int64), Frames.of([])
+    places, *columns = kernel.read_frames("".join(lines).encode(errors="replace"), SCHEMA)
+    frames = Frames(*columns)
+    channel = frames.channel.view(np.complex64)
+    return places, frames._replace(
+        is_bad=frames.is_bad.view(bool), is_truth=frames.is_truth.view(bool), channel=channel
+    )
