@@ -6,7 +6,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.signal import upfirdn
 
 from .checks import check_integer, check_positive
 
@@ -89,6 +88,8 @@ class Waveform:
 
     def _shape(self, burst, symbols, late):
         """Write the burst of `symbols`, late by so many samples; what would come before the slot is lost."""
+        from scipy.signal import upfirdn  # takes a fifth of a second to import, which few programs need
+
         whole = int(np.floor(late))
         half = self.span * self.samples_per_symbol
         time = (np.arange(-half, half + 2) - (late - whole)) / self.samples_per_symbol
