@@ -12,7 +12,7 @@ from ..reports.scoring import Frames, Score, check_pairs
 from .frame_lines import read_frames
 
 _BLOCK_FRAMES = 256  # read together, and scored together
-_BLOCK_CHARACTERS = 2**24
+_BLOCK_CHARACTERS = 2**18
 _WINDOW_FRAMES = 4096  # of each file, that wait for their counterpart
 _MAX_CHANNELS = 2**22  # of the frames of a file that wait: 32 MiB
 
@@ -139,15 +139,11 @@ class ReportScore:
 
 def _line_blocks(file):
     """The lines of a file in blocks that are small in number and in memory, each after its first number."""
-    lines, first, characters = [], 1, 0
-    for line in file:
-        lines.append(line)
-        characters += len(line)
-        if len(lines) == _BLOCK_FRAMES or characters > _BLOCK_CHARACTERS:
-            yield first, lines
-            lines, first, characters = [], first + len(lines), 0
-    if lines:
-        yield first, lines
+    first = 1
+    while lines := file.readlines(_BLOCK_CHARACTERS):
+        for start in range(0, len(lines), _BLOCK_FRAMES):
+            yield first + start, lines[start : start + _BLOCK_FRAMES]
+        first += len(lines)
 
 
 class _Window:
