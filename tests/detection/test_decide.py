@@ -17,6 +17,12 @@ def decided(n_antennas, snr_db, n_frames=400, false_alarm=1e-2, known=True, seed
     return uplink, decide(estimate, uplink.received, BOOK, false_alarm, noise_var)
 
 
+def test_no_energy_in_single_precision_has_a_p_value():
+    energy = np.zeros(2, np.float32)
+    assert log10_p_known(energy, 4) == pytest.approx([0, 0])
+    assert np.isfinite(log10_p_unknown(energy, energy, 4, np.full(2, 8))).all()
+
+
 @pytest.mark.parametrize("n_antennas", [1, 2, 8])
 def test_p_values_are_those_of_the_gamma_and_f_distributions(n_antennas):
     energy = np.array([0.0, 1e-3, 0.5, 3.0, 20.0, 60.0])

@@ -13,6 +13,7 @@ TINY = float(np.finfo(float).tiny)
 
 def log10_p_known(energy: Real, n_antennas: int) -> NDArray:
     """log10 P(Gamma(M, 1) ≥ energy) = log10 e^{−t} Σ_{k<M} t^k/k!, accurate far into the tail."""
+    energy = np.asarray(energy, float)  # in single precision TINY is 0
     log_t = np.log(np.maximum(energy, TINY))
     term = total = np.zeros(np.shape(energy))
     for k in range(1, n_antennas):
@@ -27,6 +28,7 @@ def log10_p_unknown(energy: Real, rest: Real, n_antennas: int, rest_dof: Real) -
     With x = rest/(rest + energy) this is the tail x^m Σ_{j<M} C(m+j−1, j) (1−x)^j, m = rest_dof.
     """
     dof = np.maximum(rest_dof, 1)
+    energy, rest = np.asarray(energy, float), np.asarray(rest, float)  # in single precision TINY is 0
     log_both = np.log(np.maximum(energy + rest, TINY))
     log_y = np.log(np.maximum(energy, TINY)) - log_both
     log_x = np.log(np.maximum(rest, TINY)) - log_both
