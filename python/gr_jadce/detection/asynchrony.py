@@ -199,7 +199,7 @@ class Delayed:
         rows = (decision.channel, decision.score, decision.delay, decision.offset)
         channel, score, delay, offset = (values[frame, device] for values in rows)
         levels = decision.threshold, decision.noise_var, decision.snr_db
-        return Rows(start, device, channel, score, *levels, delay, offset)
+        return Rows(start, device, channel, score, *levels, delay=delay, carrier_offset=offset)
 
     def _settle(
         self, frame: NDArray, coarse: Decision, i: int, threshold: float, noise_var: float | None

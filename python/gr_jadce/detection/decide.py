@@ -15,10 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 from ..backend import complex_frames, kernel_for
 from ..checks import check_integer, check_probability
 from ..estimate import Estimate, check_received, noise_levels
+from ..numeric import sum_squares
 from ..pilots.book import PilotBook, as_pilot_book
 from . import dense, large
+from .noise_scale import SURE_FALSE_SHARE, Scale
 from .rows import Rows, rows_of
 
+_AGREEMENT = 0.5  # share of the expected squared error within which two estimates say the same
 _COMPILED: WeakKeyDictionary[PilotBook, Any] = WeakKeyDictionary()  # in the kernel
 
 
@@ -80,9 +83,9 @@ def decide(
     Returns
     -------
     Decision
-        The channel is the LMMSE estimate on the decided support, all of whose devices are given
-        the same mean power, estimated from the frame; or the estimate's own, on this support, if
-        it is a posterior mean.
+        The channel is the LMMSE estimate on the decided support, with a power of each device that is
+        fitted to the frame; or the estimate's own, if that is a posterior mean and differs by less than
+        half the error to expect (of more than 2048 devices with fast pilots: whenever it is one).
 
     Raises
     ------
@@ -91,9 +94,8 @@ def decide(
     """
     book = as_pilot_book(pilots)
     frames = check_received(received, book.pilot_length)
-    rows, scores = _decide(
-        estimate, frames, book, false_alarm, noise_var, max_rounds, backend, threads, with_scores=True
-    )
+    options = _Options(false_alarm, noise_var, max_rounds, backend, threads, "white")
+    rows, scores = _decide(estimate, frames, book, options, with_scores=True)
     shape, places = (len(frames), book.n_devices), (rows.frame, rows.device)
     activity = np.zeros(shape, bool)
     channel = np.zeros((*shape, frames.shape[2]), rows.channel.dtype)
@@ -111,6 +113,7 @@ def decide_rows(
     max_rounds: int = 60,
     backend: str = "auto",
     threads: int = 1,
+    scale: Scale = "white",
 ) -> Rows:
     """What `decide` gives, of the active devices alone; the frames are not looked at for NaN.
 
@@ -118,47 +121,75 @@ def decide_rows(
     ----------
     estimate, frames, pilots, false_alarm, noise_var, max_rounds, backend, threads
         As for `decide`; `frames` a (B, L, M) array of finite values.
+    scale : {"white", "antennas", "spatial"}
+        What was measured on these very frames before they were whitened by it: nothing, the noise variance
+        of each antenna, or the noise covariance. It says how well σ² is known; of no account where it is
+        given.
     """
-    return _decide(
-        estimate, frames, pilots, false_alarm, noise_var, max_rounds, backend, threads, with_scores=False
-    )[0]
+    options = _Options(false_alarm, noise_var, max_rounds, backend, threads, scale)
+    return _decide(estimate, frames, pilots, options, with_scores=False)[0]
+
+
+class _Options(NamedTuple):
+    """Arguments of `decide` and `decide_rows`."""
+
+    false_alarm: float
+    noise_var: ArrayLike | None
+    max_rounds: int
+    backend: str
+    threads: int
+    scale: Scale
 
 
 def _decide(
-    estimate: Estimate,
-    frames: NDArray,
-    pilots: PilotBook,
-    false_alarm: float,
-    noise_var: ArrayLike | None,
-    max_rounds: int,
-    backend: str,
-    threads: int,
-    *,
-    with_scores: bool,
+    estimate: Estimate, frames: NDArray, pilots: PilotBook, options: _Options, *, with_scores: bool
 ) -> tuple[Rows, NDArray]:
     """The rows of active devices, and the scores of all (B, N); none of them unless `with_scores`."""
-    kernel, expected = kernel_for(backend), (len(frames), pilots.n_devices)
-    false_alarm = check_probability("false_alarm", false_alarm)
-    max_rounds = check_integer("max_rounds", max_rounds, 1)
+    kernel = kernel_for(options.backend)
+    rule = _rule(options, pilots, frames.shape[2])
+    _check_estimate(estimate, frames, pilots)
+    is_large = pilots.is_fast and pilots.n_devices > large.MAX_GRAM_DEVICES
+    if kernel is None or is_large:
+        decide_frames = large.decide_frames if is_large else dense.decide_frames
+        scores = np.empty((len(frames) if with_scores else 0, pilots.n_devices))
+        decided = decide_frames(estimate, frames, pilots, options.noise_var, rule)
+        rows = rows_of(decided, rule.threshold, frames.shape[2], scores if with_scores else None)
+    else:
+        compiled = _compiled(pilots, kernel)
+        rows, scores = _decide_compiled(compiled, estimate, frames, pilots, options, rule, with_scores)
+    channel = rows.channel
+    if estimate.posterior_mean and rows.uncertainty is not None:
+        channel = _likelier_channel(estimate, rows, rows.uncertainty)
+    dtype = np.result_type(frames, np.complex64)
+    return rows._replace(channel=channel.astype(dtype, copy=False)), scores
+
+
+def _likelier_channel(estimate: Estimate, rows: Rows, uncertainty: NDArray) -> NDArray:
+    """The estimate's own channels in frames where the fit on the decided support hardly differs.
+
+    A posterior mean knows how likely each device is to be active, and is the better for it where it is
+    right; what it leaves to each other of devices that it could not resolve shows in the difference.
+    """
+    frame = rows.frame
+    own = estimate.channel[frame, rows.device]
+    difference = np.bincount(frame, sum_squares(own - rows.channel), len(rows.noise_var))
+    agrees = difference < _AGREEMENT * uncertainty
+    return np.where(agrees[frame, None], own, rows.channel)
+
+
+def _rule(options: _Options, pilots: PilotBook, n_antennas: int) -> dense.Rule:
+    false_alarm = check_probability("false_alarm", options.false_alarm)
+    max_rounds = check_integer("max_rounds", options.max_rounds, 1)
+    return dense.make_rule(pilots, n_antennas, false_alarm, max_rounds, options.scale)
+
+
+def _check_estimate(estimate: Estimate, frames: NDArray, pilots: PilotBook) -> None:
+    expected = (len(frames), pilots.n_devices)
     if estimate.score.shape != expected or estimate.channel.shape != (*expected, frames.shape[2]):
         raise ValueError(
             f"estimate: expected scores {expected} and channels {(*expected, frames.shape[2])} for these "
             f"frames and pilots, got {estimate.score.shape} and {estimate.channel.shape}"
         )
-    rule = dense.make_rule(pilots, frames.shape[2], false_alarm, max_rounds)
-    is_large = pilots.is_fast and pilots.n_devices > large.MAX_GRAM_DEVICES
-    if kernel is None or is_large:
-        decide_frames = large.decide_frames if is_large else dense.decide_frames
-        scores = np.empty(expected if with_scores else (0, pilots.n_devices))
-        decided = decide_frames(estimate, frames, pilots, noise_var, rule)
-        rows = rows_of(decided, rule.threshold, frames.shape[2], scores if with_scores else None)
-    else:
-        rows, scores = _decide_compiled(
-            _compiled(pilots, kernel), estimate, frames, pilots, noise_var, rule, threads, with_scores
-        )
-    channel = estimate.channel[rows.frame, rows.device] if estimate.posterior_mean else rows.channel
-    dtype = np.result_type(frames, np.complex64)
-    return rows._replace(channel=channel.astype(dtype, copy=False)), scores
 
 
 def _decide_compiled(
@@ -166,23 +197,23 @@ def _decide_compiled(
     estimate: Estimate,
     frames: NDArray,
     pilots: PilotBook,
-    noise_var: ArrayLike | None,
-    rule: Any,
-    threads: int,
+    options: _Options,
+    rule: dense.Rule,
     with_scores: bool,
 ) -> tuple[Rows, NDArray]:
-    received, levels = complex_frames(frames), noise_levels(noise_var, len(frames))
+    received, levels = complex_frames(frames), noise_levels(options.noise_var, len(frames))
     correlation = dense.correlate(frames.astype(np.complex128), pilots) if pilots.is_fast else None
-    (start, device, channel, score), levels, snr_db, scores = detection.decide(
+    (start, device, channel, score), levels, snr_db, *rest, scores = detection.decide(
         received,
         correlation,
         estimate.score,
         levels,
-        *rule,
+        tuple(rule),
+        SURE_FALSE_SHARE,
         with_scores,
-        check_integer("threads", threads, 1),
+        check_integer("threads", options.threads, 1),
     )
-    return Rows(start, device, channel, score, rule.threshold, levels, snr_db), scores
+    return Rows(start, device, channel, score, rule.threshold, levels, snr_db, *rest), scores
 
 
 def _compiled(pilots: PilotBook, kernel: ModuleType) -> Any:

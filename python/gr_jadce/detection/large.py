@@ -20,20 +20,11 @@ from numpy.typing import ArrayLike, NDArray
 from ..estimate import Estimate, noise_levels
 from ..numeric import sum_squares
 from ..pilots.book import PilotBook
-from .dense import (
-    INDEPENDENT,
-    RIDGE,
-    ROUNDING,
-    Rest,
-    Rule,
-    left_over,
-    noise_scaled,
-    p_score,
-    ratio_db,
-    sure_level,
-)
+from .dense import Rule, p_score, ratio_db
+from .noise_scale import Rest, left_over, noise_scaled, sure_level
 from .p_values import TINY
 from .rows import FrameDecision
+from .support_fit import INDEPENDENT, MIN_SNR, RIDGE, ROUNDING
 
 MAX_GRAM_DEVICES = 2048  # beyond, a Gram matrix takes longer to make than it saves, and 100 MB and more
 _MAX_MEMBERS = 4096  # of a support: their Gram matrix, too
@@ -62,12 +53,13 @@ class _Fit:
             inverse = np.linalg.inv(self.gram + RIDGE * np.eye(len(members), dtype=self.gram.dtype))
             self.channel, self.spread = inverse @ target, np.diagonal(inverse).real
         else:
-            self.channel = _conjugate_gradients(self.gram, target, 0.0, guess)
+            self.channel = _conjugate_gradients(self.gram, target, np.zeros(len(members)), guess)
             self.spread = np.full(len(members), 1 / mean_share(pilots, len(members) - 1))
         # Not a difference of energies, which would keep but a few digits of what little may be left.
         residual = float(np.sum(sum_squares(self.rest), dtype=float))
         self.residual = max(residual, ROUNDING * frame.energy)
-        self.dof = target.shape[1] * max(pilots.pilot_length - len(members), 1)
+        self.rows = max(pilots.pilot_length - len(members), 1)
+        self.noise_left = self.residual / (target.shape[1] * self.rows)
 
     def of(self, members: NDArray) -> "_Fit":
         """The same on another support."""
@@ -115,7 +107,10 @@ def decide_frames(
         fit, scores, level = _decide(frame, score, rule)
         channel, signal = _refit(fit, level)
         snr_db = ratio_db(signal, level * samples.size)
-        yield FrameDecision(fit.members, channel * scale, scores, level * scale**2, snr_db)
+        cov = fit.rest.conj().T @ fit.rest * (scale**2 / fit.rows)
+        yield FrameDecision(
+            fit.members, channel * scale, scores, level * scale**2, snr_db, cov, fit.rows, np.inf
+        )
 
 
 def _scale(samples: NDArray) -> float:
@@ -128,11 +123,11 @@ def _decide(frame: _Frame, score: NDArray, rule: Rule) -> tuple[_Fit, NDArray, f
     """Least squares on the decided support, the scores of all devices, and the noise variance."""
     fit, noise_var = _Fit(frame, _propose(score, rule.pilot_length)), frame.noise_var
     if not noise_var:
-        fit = _refine(frame, fit, sure_level, rule)
-        noise_var = fit.residual / fit.dof
-        frame = frame._replace(rest=noise_scaled(fit, fit.statistic, rule))
-    fit = _refine(frame, fit, lambda rule, n_devices, count: rule.threshold, rule)
-    return fit, _scores(frame, fit, np.arange(len(score))), noise_var
+        fit = _refine(frame, fit, lambda count: sure_level(rule.threshold, len(score), count), rule)
+        noise_var = fit.noise_left
+        frame = frame._replace(rest=_noise_energy(fit, rule))
+    fit = _refine(frame, fit, lambda count: rule.threshold, rule)
+    return fit, _scores(frame, fit, np.arange(len(score)), rule), noise_var
 
 
 def _propose(score: NDArray, pilot_length: int) -> NDArray:
@@ -148,31 +143,31 @@ def _largest(values: NDArray, count: int) -> NDArray:
     return np.argpartition(-values, count)[:count]
 
 
-def _refine(frame: _Frame, fit: _Fit, level_of: Callable[..., float], rule: Rule) -> _Fit:
+def _refine(frame: _Frame, fit: _Fit, level_of: Callable[[int], float], rule: Rule) -> _Fit:
     """Drop all members that fail, and add all devices that pass, until the two agree."""
     dropped = np.zeros(frame.pilots.n_devices, np.int8)
     for _ in range(rule.max_rounds):
-        level = level_of(rule, len(dropped), len(fit.members))
-        stays = _member_scores(frame, fit) >= level
+        level = level_of(len(fit.members))
+        stays = _member_scores(frame, fit, rule) >= level
         if not stays.all():
             dropped[fit.members[~stays]] += 1
             fit = fit.of(fit.members[stays])
             continue
         most = min(rule.pilot_length // 2, _MAX_MEMBERS) - len(fit.members)
-        passes = _passing(frame, fit, dropped > 1, level, most)
+        passes = _passing(frame, fit, dropped > 1, level, most, rule)
         if not passes.size:
             break
         fit = fit.of(np.union1d(fit.members, passes))
     return fit
 
 
-def _passing(frame: _Frame, fit: _Fit, barred: NDArray, level: float, most: int) -> NDArray:
+def _passing(frame: _Frame, fit: _Fit, barred: NDArray, level: float, most: int, rule: Rule) -> NDArray:
     """The devices outside the support that pass, `most` of them at most: those with the best scores."""
     statistic = fit.statistic.copy()
     statistic[fit.members] = statistic[barred] = 0
     best = _largest(statistic, max(most, 0)) if most > 0 else np.zeros(0, int)
     best = best[statistic[best] > 0]
-    return best[_scores(frame, fit, best) >= level]
+    return best[_scores(frame, fit, best, rule) >= level]
 
 
 def mean_share(pilots: PilotBook, count: int) -> float:
@@ -181,44 +176,67 @@ def mean_share(pilots: PilotBook, count: int) -> float:
     return total / max(pilots.n_devices - count, 1)
 
 
-def _scores(frame: _Frame, fit: _Fit, devices: NDArray) -> NDArray:
+def _noise_energy(fit: _Fit, rule: Rule) -> Rest:
+    rest, outside = _left_over(fit, rule), np.delete(fit.statistic, fit.members)
+    return noise_scaled(rest, outside, fit.noise_left, rule.lower, fit.channel.shape[1])
+
+
+def _left_over(fit: _Fit, rule: Rule) -> Rest:
+    outside = np.ones(len(fit.statistic), bool)
+    outside[fit.members] = False
+    return left_over(fit.noise_left, fit.rows, fit.statistic, outside, fit.channel.shape[1], rule.scale)
+
+
+def _scores(frame: _Frame, fit: _Fit, devices: NDArray, rule: Rule) -> NDArray:
     """−log10 p-value of some devices."""
-    rest = left_over(fit, fit.statistic) if frame.rest is None else frame.rest
-    return p_score(frame, fit.statistic[devices], rest.energy[devices], rest.dof[devices])
+    rest = _left_over(fit, rule) if frame.rest is None else frame.rest
+    return p_score(
+        frame.noise_var,
+        fit.statistic[devices],
+        rest.energy[devices],
+        rest.dof[devices],
+        fit.channel.shape[1],
+    )
 
 
-def _member_scores(frame: _Frame, fit: _Fit) -> NDArray:
+def _member_scores(frame: _Frame, fit: _Fit, rule: Rule) -> NDArray:
     """−log10 p-value of the members (K,)."""
-    rest = (fit.residual, fit.dof) if frame.rest is None else [array[fit.members] for array in frame.rest]
-    return p_score(frame, fit.own_statistic, *rest)
+    statistic, n_antennas = fit.own_statistic, fit.channel.shape[1]
+    if frame.rest is None:
+        inside = np.zeros(len(statistic), bool)
+        energy, dof = left_over(fit.noise_left, fit.rows, statistic, inside, n_antennas, rule.scale)
+    else:
+        energy, dof = (values[fit.members] for values in frame.rest)
+    return p_score(frame.noise_var, statistic, energy, dof, n_antennas)
 
 
 def _refit(fit: _Fit, noise_var: float) -> tuple[NDArray, float]:
-    """LMMSE channels (K, M) on the support, and the energy of the signal that they explain."""
+    """LMMSE channels (K, M) on the support, each with its own power, and the energy they explain."""
     count, n_antennas = fit.channel.shape
-    power = float(np.sum(sum_squares(fit.channel) / n_antennas - fit.spread * noise_var)) / max(count, 1)
-    ridge = noise_var / max(power, 1e-3 * noise_var + TINY)
+    power = sum_squares(fit.channel) / n_antennas - fit.spread * noise_var
+    ridge = noise_var / np.maximum(power, MIN_SNR * noise_var + TINY)
+    target = fit.frame.correlation[fit.members]
     if count <= _MAX_INVERTED:
-        regular = fit.gram + (ridge + RIDGE) * np.eye(count, dtype=fit.gram.dtype)
-        channel = np.linalg.solve(regular, fit.frame.correlation[fit.members])
+        channel = np.linalg.solve(fit.gram + np.diag(ridge + RIDGE).astype(fit.gram.dtype), target)
     else:
-        channel = _conjugate_gradients(fit.gram, fit.frame.correlation[fit.members], ridge, fit.channel)
+        channel = _conjugate_gradients(fit.gram, target, ridge, fit.channel)
     return channel, np.vdot(channel, fit.gram @ channel).real
 
 
 def _conjugate_gradients(
-    gram: NDArray, target: NDArray, ridge: float, guess: NDArray | None = None
+    gram: NDArray, target: NDArray, ridge: NDArray, guess: NDArray | None = None
 ) -> NDArray:
-    """(G + ridge I)⁻¹ of the columns of `target`, to about the rounding of its precision."""
+    """(G + diag(ridge))⁻¹ of the columns of `target`, to about the rounding of its precision."""
     real = target.real.dtype.type
+    added = ridge.astype(real)[:, None]
     X = np.zeros_like(target) if guess is None else guess.astype(target.dtype)
-    R = target - gram @ X - real(ridge) * X
+    R = target - gram @ X - added * X
     direction, square = R, _columns(R)
     enough = (16 * np.finfo(real).eps) ** 2 * _columns(target)
     for _ in range(len(target)):
         if np.all(square <= enough):
             break
-        product = gram @ direction + real(ridge) * direction
+        product = gram @ direction + added * direction
         step = square / np.maximum(np.sum((direction.conj() * product).real, axis=0), TINY)
         X, R = X + step.astype(real) * direction, R - step.astype(real) * product
         before, square = square, _columns(R)

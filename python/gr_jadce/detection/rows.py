@@ -17,6 +17,11 @@ class Rows(NamedTuple):
     score : (ΣK,) float, −log10 of the device's p-value.
     threshold : float, the score from which on a device is active.
     noise_var, snr_db : (B,) float, as of `Decision`.
+    noise_cov : (B, M, M) complex, covariance of the antennas in what the active devices leave of the frame,
+        per sample. None of devices out of step.
+    noise_dof : (B,) float, rows of a frame that it is measured on: L less the active devices, or about that.
+    uncertainty : (B,) float, squared error expected of a frame's channels, all together, given the active
+        devices. None of devices out of step.
     delay, carrier_offset : (ΣK,) float of devices out of step, symbols and cycles a symbol, or None.
     """
 
@@ -27,6 +32,9 @@ class Rows(NamedTuple):
     threshold: float
     noise_var: NDArray
     snr_db: NDArray
+    noise_cov: NDArray | None = None
+    noise_dof: NDArray | None = None
+    uncertainty: NDArray | None = None
     delay: NDArray | None = None
     carrier_offset: NDArray | None = None
 
@@ -47,6 +55,9 @@ class FrameDecision(NamedTuple):
     score: NDArray
     noise_var: float
     snr_db: float
+    noise_cov: NDArray  # (M, M)
+    noise_dof: float
+    uncertainty: float
 
 
 def rows_of(
@@ -68,6 +79,9 @@ def rows_of(
         threshold,
         np.array([frame.noise_var for frame in kept]),
         np.array([frame.snr_db for frame in kept]),
+        np.array([frame.noise_cov for frame in kept]).reshape(len(kept), n_antennas, n_antennas),
+        np.array([frame.noise_dof for frame in kept], float),
+        np.array([frame.uncertainty for frame in kept], float),
     )
 
 

@@ -5,8 +5,10 @@
 #include "detection/batch.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace jadce {
@@ -76,31 +78,48 @@ py::tuple joined(const std::vector<ActiveRows>& frames, py::ssize_t M)
     return py::make_tuple(start, device, channel, score);
 }
 
+// Of gr_jadce.detection.dense.Rule: pilot_length, threshold, max_rounds, n_proposed, n_members, (limit, mean,
+// excess), scale; and the share `sure`.
+Rule rule_of(const py::tuple& given, double sure, py::ssize_t M)
+{
+    check(given.size() == 7, "rule: expected 7 entries");
+    const auto lower = given[5].cast<std::array<double, 3>>();
+    const auto scale = given[6].cast<std::string>();
+    return {given[0].cast<std::size_t>(),
+            std::size_t(M),
+            given[1].cast<double>(),
+            given[2].cast<int>(),
+            given[3].cast<std::size_t>(),
+            given[4].cast<std::size_t>(),
+            sure,
+            {lower[0], lower[1], lower[2]},
+            scale == "spatial"    ? Scale::spatial
+            : scale == "antennas" ? Scale::antennas
+                                  : Scale::white};
+}
+
 // received (B, L, M), correlation (N, B, M) or None, score (B, N) and noise_var (B,)
-// → the rows of active devices as of `joined`, noise_var, snr_db, the scores of all devices (none unless
-// wanted).
+// → the rows of active devices as of `joined`, noise_var, snr_db, noise_cov (B, M, M), noise_dof,
+// uncertainty, the scores of all devices (none unless wanted).
 template <class Sample>
 py::tuple decide(const Book& book,
                  const Contiguous<std::complex<Sample>>& received,
                  const Correlation& correlation,
                  const Contiguous<double>& score,
                  const Contiguous<double>& noise_var,
-                 std::size_t pilot_length,
-                 double threshold,
-                 int max_rounds,
+                 const py::tuple& given,
                  double sure,
-                 double lower_limit,
-                 double lower_mean,
                  bool with_scores,
                  int threads)
 {
-    check_frames(book, received, correlation, score, noise_var, py::ssize_t(pilot_length));
+    const Rule rule = rule_of(given, sure, received.ndim() == 3 ? received.shape(2) : 0);
+    check_frames(book, received, correlation, score, noise_var, py::ssize_t(rule.pilot_length));
     check(threads > 0, "threads: expected at least 1");
     const py::ssize_t B = received.shape(0), M = received.shape(2);
     const py::ssize_t N = py::ssize_t(book.gram.n_devices());
-    py::array_t<double> scores({with_scores ? B : 0, N}), noise({B}), snr_db({B});
+    py::array_t<double> scores({with_scores ? B : 0, N}), noise({B}), snr_db({B}), dof({B}), uncertainty({B});
+    py::array_t<Complex> noise_cov({B, M, M});
     std::vector<ActiveRows> rows(static_cast<std::size_t>(B));
-    const Rule rule = {pilot_length, std::size_t(M), threshold, max_rounds, sure, lower_limit, lower_mean};
     const DetectionFrames<Sample> frames = {received.data(),
                                             correlation ? correlation->data() : nullptr,
                                             score.data(),
@@ -108,13 +127,16 @@ py::tuple decide(const Book& book,
                                             std::size_t(B)};
     const Decision all = {rows.data(),
                           with_scores ? scores.mutable_data() : nullptr,
+                          noise_cov.mutable_data(),
                           noise.mutable_data(),
-                          snr_db.mutable_data()};
+                          snr_db.mutable_data(),
+                          dof.mutable_data(),
+                          uncertainty.mutable_data()};
     {
         py::gil_scoped_release release;
         decide_all(book, rule, frames, threads, all);
     }
-    return py::make_tuple(joined(rows, M), noise, snr_db, scores);
+    return py::make_tuple(joined(rows, M), noise, snr_db, noise_cov, dof, uncertainty, scores);
 }
 
 template <class Sample>
@@ -126,12 +148,8 @@ void bind_for(py::class_<Book>& bound, const py::arg& received)
               py::arg("correlation"),
               py::arg("score"),
               py::arg("noise_var"),
-              py::arg("pilot_length"),
-              py::arg("threshold"),
-              py::arg("max_rounds"),
+              py::arg("rule"),
               py::arg("sure"),
-              py::arg("lower_limit"),
-              py::arg("lower_mean"),
               py::arg("with_scores"),
               py::arg("threads"));
 }

@@ -7,8 +7,10 @@
 #include "arithmetic/threads.hpp"
 #include "detection/detection.hpp"
 
+#include <algorithm>
 #include <complex>
 #include <cstddef>
+#include <vector>
 
 namespace jadce {
 
@@ -38,11 +40,11 @@ public:
     BatchDetector(const Book& book, const Rule& rule)
         : book_(book), rule_(rule), detector_(book.gram, rule),
           samples_(2 * rule.n_antennas * std::size_t(padded<double>(int(rule.pilot_length)))),
-          correlation_(2 * rule.n_antennas * book.gram.stride())
+          correlation_(2 * rule.n_antennas * book.gram.stride()), moment_(rule.n_antennas * rule.n_antennas)
     {
     }
 
-    // Frame b; `all` is where the decisions go: (B,), (B, N) or null, (B,) and (B,).
+    // Frame b; `all` is where the decisions go: (B,), (B, N) or null, (B, M, M) and (B,) each.
     template <class Sample>
     void decide(const DetectionFrames<Sample>& frames, std::size_t b, const Decision& all)
     {
@@ -53,9 +55,15 @@ public:
         } else {
             correlate(received);
         }
-        detector_.decide(
-            {correlation_.data(), energy_of(received, size), frames.score + b * N, frames.noise_var[b]},
-            {all.rows + b, all.score ? all.score + b * N : nullptr, all.noise_var + b, all.snr_db + b});
+        fill_moment(received);
+        detector_.decide({correlation_.data(), moment_.data(), frames.score + b * N, frames.noise_var[b]},
+                         {all.rows + b,
+                          all.score ? all.score + b * N : nullptr,
+                          all.noise_cov + b * M * M,
+                          all.noise_var + b,
+                          all.snr_db + b,
+                          all.noise_dof + b,
+                          all.uncertainty + b});
     }
 
 private:
@@ -80,10 +88,30 @@ private:
         book_.adjoint.multiply_conjugate(samples_.data(), padded<double>(L), M, correlation_.data());
     }
 
+    template <class Sample>
+    void fill_moment(const std::complex<Sample>* received)
+    {
+        const std::size_t M = rule_.n_antennas;
+        std::fill(moment_.begin(), moment_.end(), 0);
+        for (std::size_t l = 0; l < rule_.pilot_length; ++l, received += M) {
+            for (std::size_t a = 0; a < M; ++a) {
+                for (std::size_t b = a; b < M; ++b) {
+                    moment_[a * M + b] += times(std::conj(Complex(received[a])), Complex(received[b]));
+                }
+            }
+        }
+        for (std::size_t a = 0; a < M; ++a) {
+            for (std::size_t b = 0; b < a; ++b) {
+                moment_[a * M + b] = std::conj(moment_[b * M + a]);
+            }
+        }
+    }
+
     const Book& book_;
     const Rule rule_;
     Detector detector_;
     Array<double> samples_, correlation_;
+    std::vector<Complex> moment_;
 };
 
 template <class Sample>

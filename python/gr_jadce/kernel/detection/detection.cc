@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "detection/detection.hpp"
+#include "detection/noise_scale.hpp"
 #include "detection/p_values.hpp"
-#include "detection/refit.hpp"
 #include "detection/support_fit.hpp"
 
 #include <algorithm>
@@ -9,74 +9,63 @@
 #include <cfloat>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <vector>
 
 namespace jadce {
-namespace {
-
-constexpr std::size_t min_devices_for_scale = 100; // of a tight frame
-constexpr int scale_rounds = 20;
-
-} // namespace
 
 struct Detector::Work
 {
     Work(const Gram& gram, const Rule& rule)
-        : rule(rule), fit(gram, rule), refit(fit), statistic(gram.n_devices()), rest(gram.n_devices()),
-          rest_dof(gram.n_devices())
+        : rule(rule), fit(gram, rule), statistic(gram.n_devices()), rest(gram.n_devices())
     {
         order.reserve(gram.n_devices());
     }
 
     const Rule rule;
     SupportFit fit;
-    Refit refit;
     double noise_var = 0;                  // known, or measured once the sure devices are found
     enum { known, own, sure } scale = own; // where the noise that a device is tested against is from
     std::vector<std::size_t> order;
-    std::vector<double> statistic, rest, rest_dof;
+    std::vector<char> fails;
+    std::vector<double> statistic, outside;
+    std::vector<Rest> rest;
     double rest_dof_outside = 0;
 
-    // The support to start from: the L/2 largest positive scores.
-    void propose(const Frame& frame)
+    // The largest positive scores, ascending by device.
+    const std::vector<std::size_t>& propose(const Frame& frame)
     {
         order.clear();
         for (std::size_t n = 0; n < statistic.size(); ++n) {
-            if (frame.score[n] > 0) {
+            if (frame.score[n] > 0 && fit.gram.norm(n) > 0) {
                 order.push_back(n);
             }
         }
-        const std::size_t count = std::min(rule.pilot_length / 2, order.size());
-        std::partial_sort(
-            order.begin(), order.begin() + count, order.end(), [&](std::size_t a, std::size_t b) {
-                return frame.score[a] > frame.score[b] || (frame.score[a] == frame.score[b] && a < b);
-            });
-        fit.start(frame);
-        for (std::size_t i = 0; i < count; ++i) {
-            if (fit.gram.norm(order[i]) > 0) {
-                fit.add(order[i]);
-            }
+        if (order.size() > rule.n_proposed) {
+            std::partial_sort(order.begin(),
+                              order.begin() + rule.n_proposed,
+                              order.end(),
+                              [&](std::size_t a, std::size_t b) {
+                                  return frame.score[a] > frame.score[b] ||
+                                         (frame.score[a] == frame.score[b] && a < b);
+                              });
+            order.resize(rule.n_proposed);
+            std::sort(order.begin(), order.end());
         }
+        return order;
     }
 
-    // −log10 p-value of a device, given its statistic.
-    double score(std::size_t device, double t) const
+    // −log10 p-value of a device, given its statistic and, if its own fit is the scale, what that leaves.
+    double score(std::size_t device, double t, double rows) const
     {
         if (scale == known) {
             return score_known(t / noise_var, rule.n_antennas);
         }
-        if (scale == sure) {
-            return score_unknown(t, rest[device], rule.n_antennas, rest_dof[device]);
-        }
-        if (fit.is_member[device]) {
-            return score_unknown(t, fit.residual(), rule.n_antennas, fit.dof());
-        }
-        return score_unknown(t, off(t), rule.n_antennas, fit.dof() - double(rule.n_antennas));
+        const Rest left =
+            scale == sure ? rest[device] : left_over(rule, fit.noise_left(), rows, t, !fit.is_member[device]);
+        return score_unknown(t, left.energy, rule.n_antennas, left.dof);
     }
 
-    // Energy left off the support and a device outside it.
-    double off(double t) const { return std::max(fit.residual() - t, 0.0); }
+    double rows_left() const { return scale == own ? fit.rows() : 0; }
 
     // Drop and add devices until the support is exactly the devices that pass the test given it.
     template <class Level>
@@ -84,50 +73,48 @@ struct Detector::Work
     {
         for (int round = 0; round < rule.max_rounds; ++round) {
             const double least = level();
-            if (drop_failing(least)) {
-                continue;
+            if (!drop_failing(least)) {
+                if (round + 1 == rule.max_rounds || fit.size() >= rule.n_members || !add_best(least)) {
+                    break;
+                }
             }
-            if (round + 1 == rule.max_rounds || fit.size() + 2 >= rule.pilot_length) {
-                break;
-            }
-            if (!add_best(least)) {
-                break;
-            }
+            fit.settle(scale != own);
         }
     }
 
     bool drop_failing(double least)
     {
-        std::vector<std::size_t>& failing = order;
-        failing.clear();
+        const double rows = rows_left();
+        fails.resize(fit.size());
+        bool any = false;
         for (std::size_t k = 0; k < fit.size(); ++k) {
-            if (score(fit.members[k], fit.own_statistic(k)) < least) {
-                failing.push_back(fit.members[k]);
-            }
+            fails[k] = score(fit.members[k], fit.own_statistic(k), rows) < least;
+            any = any || fails[k];
         }
-        for (std::size_t device : failing) {
-            fit.remove(std::find(fit.members.begin(), fit.members.end(), device) - fit.members.begin());
+        if (any) {
+            fit.drop(fails);
         }
-        return !failing.empty();
+        return any;
     }
 
     bool add_best(double least)
     {
-        fit.follow_all();
         fit.statistics(statistic.data());
+        const double rows = rows_left();
         double best_score = -1;
         std::size_t best = 0;
         for (const Candidate& candidate : candidates()) {
-            const double s = candidate.ratio < 0 ? -1 : score(candidate.device, statistic[candidate.device]);
+            const std::size_t n = candidate.device;
+            const double s = candidate.ratio < 0 ? -1 : score(n, statistic[n], rows);
             if (s > best_score) {
                 best_score = s;
-                best = candidate.device;
+                best = n;
             }
         }
         if (best_score < least) {
             return false;
         }
-        fit.add(best);
+        fit.add(best, statistic[best]);
         return true;
     }
 
@@ -145,8 +132,9 @@ struct Detector::Work
             if (fit.is_member[n]) {
                 continue;
             }
-            const bool group = scale == sure && rest_dof[n] != rest_dof_outside;
-            const double ratio = scale == sure ? statistic[n] / std::max(rest[n], DBL_MIN) : statistic[n];
+            const bool group = scale == sure && rest[n].dof != rest_dof_outside;
+            const double energy = scale == sure ? std::max(rest[n].energy, DBL_MIN) : 1;
+            const double ratio = statistic[n] / energy;
             if (ratio > best[group].ratio) {
                 best[group] = {ratio, n};
             }
@@ -157,45 +145,33 @@ struct Detector::Work
     // With σ² unknown: measure it off the sure devices, and for each device without it.
     void measure_noise()
     {
-        fit.follow_all();
         fit.statistics(statistic.data());
-        rest_dof_outside = fit.dof() - double(rule.n_antennas);
+        const double rows = fit.rows();
+        outside.clear();
         for (std::size_t n = 0; n < statistic.size(); ++n) {
-            rest[n] = fit.is_member[n] ? fit.residual() : off(statistic[n]);
-            rest_dof[n] = fit.is_member[n] ? fit.dof() : rest_dof_outside;
+            rest[n] = left_over(rule, fit.noise_left(), rows, statistic[n], !fit.is_member[n]);
+            if (!fit.is_member[n]) {
+                outside.push_back(statistic[n]);
+                rest_dof_outside = rest[n].dof;
+            }
         }
-        noise_var = fit.residual() / fit.dof();
+        noise_var = fit.noise_left();
         scale = sure;
-        if (rule.lower_limit > 0 && statistic.size() - fit.size() >= min_devices_for_scale &&
-            fit.residual() > 0) {
-            const double factor = lower_scale() / noise_var;
-            for (double& energy : rest) {
-                energy *= factor;
-            }
+        if (rule.lower.limit > 0 && outside.size() >= min_devices_for_scale && noise_var > 0) {
+            scale_by_lower_statistics();
         }
     }
 
-    // The scale of the lower statistics of all devices outside the support.
-    double lower_scale() const
+    void scale_by_lower_statistics()
     {
-        double level = mean_below(std::numeric_limits<double>::infinity()) / double(rule.n_antennas);
-        for (int round = 0; round < scale_rounds; ++round) {
-            level = mean_below(rule.lower_limit * level) / rule.lower_mean;
+        const double factor = lower_scale(rule, outside) / noise_var;
+        const double excess = rule.lower.excess / double(outside.size());
+        for (Rest& left : rest) {
+            const double certain = 1 / (1 + left.dof * excess);
+            left.energy *= factor * certain;
+            left.dof *= certain;
         }
-        return level;
-    }
-
-    double mean_below(double limit) const
-    {
-        double sum = 0;
-        std::size_t count = 0;
-        for (std::size_t n = 0; n < statistic.size(); ++n) {
-            if (!fit.is_member[n] && statistic[n] <= limit) {
-                sum += statistic[n];
-                ++count;
-            }
-        }
-        return sum / double(count);
+        rest_dof_outside *= 1 / (1 + rest_dof_outside * excess);
     }
 
     double sure_level() const
@@ -204,44 +180,74 @@ struct Detector::Work
         return std::max(rule.threshold, std::log10(double(statistic.size()) / (rule.sure * count)));
     }
 
+    // How much likelier than by noise the support makes the frame than a choice explains.
+    double surplus_evidence() const
+    {
+        if (fit.size() == 0) {
+            return 0;
+        }
+        const double K = double(fit.size()), N = double(statistic.size());
+        const double choices = std::lgamma(N + 1) - std::lgamma(K + 1) - std::lgamma(N - K + 1);
+        return fit.log_evidence() - choices - rule.threshold * M_LN10 - K / 4;
+    }
+
+    // The devices that σ² is measured off: from the proposal on, or from none if that says more.
+    void find_sure(const Frame& frame)
+    {
+        const auto level = [this] { return sure_level(); };
+        refine(level);
+        const double surplus = surplus_evidence();
+        if (surplus < 0) {
+            const std::vector<std::size_t> proposed = fit.members;
+            fit.start(frame, {}, 0);
+            refine(level);
+            if (surplus_evidence() <= surplus) {
+                fit.start(frame, proposed, 0);
+            }
+        }
+    }
+
     void decide(const Frame& frame)
     {
-        propose(frame);
         noise_var = frame.noise_var;
         scale = noise_var > 0 ? known : own;
+        const bool silent = energy_of_moment(frame) <= 0;
+        fit.start(frame, silent ? std::vector<std::size_t>() : propose(frame), noise_var);
         if (scale == own) {
-            refine([this] { return sure_level(); });
+            find_sure(frame);
             measure_noise();
         }
         refine([this] { return rule.threshold; });
+        if (silent) {
+            noise_var = frame.noise_var;
+        }
+    }
+
+    double energy_of_moment(const Frame& frame) const
+    {
+        double energy = 0;
+        for (std::size_t m = 0; m < rule.n_antennas; ++m) {
+            energy += frame.moment[m * rule.n_antennas + m].real();
+        }
+        return energy;
     }
 
     // −log10 p-value of every device (N,).
     void scores(double* all)
     {
-        fit.follow_all();
         fit.statistics(statistic.data());
         for (std::size_t n = 0; n < statistic.size(); ++n) {
-            all[n] = score(n, statistic[n]);
+            all[n] = score(n, statistic[n], 0);
         }
     }
 
-    // The members, ascending, with their channels once `refit` has solved for them.
-    void fill(ActiveRows& rows)
+    void fill(ActiveRows& rows) const
     {
-        order.resize(fit.size());
-        std::iota(order.begin(), order.end(), std::size_t(0));
-        std::sort(order.begin(), order.end(), [this](std::size_t a, std::size_t b) {
-            return fit.members[a] < fit.members[b];
-        });
-        rows.device.reserve(fit.size());
+        rows.device.assign(fit.members.begin(), fit.members.end());
+        rows.channel.assign(fit.channel(0), fit.channel(0) + fit.size() * rule.n_antennas);
         rows.score.reserve(fit.size());
-        rows.channel.reserve(fit.size() * rule.n_antennas);
-        for (std::size_t k : order) {
-            const std::size_t device = fit.members[k];
-            rows.device.push_back(std::uint32_t(device));
-            rows.score.push_back(score(device, fit.own_statistic(k)));
-            rows.channel.insert(rows.channel.end(), refit.row(k), refit.row(k) + rule.n_antennas);
+        for (std::size_t k = 0; k < fit.size(); ++k) {
+            rows.score.push_back(score(fit.members[k], fit.own_statistic(k), 0));
         }
     }
 };
@@ -254,15 +260,17 @@ void Detector::decide(const Frame& frame, const Decision& decision)
 {
     Work& work = *work_;
     work.decide(frame);
-    const double signal = work.refit.solve(work.noise_var);
     work.fill(*decision.rows);
     if (decision.score) {
         work.scores(decision.score);
     }
+    const double signal = work.fit.explained(decision.noise_cov);
     *decision.noise_var = work.noise_var;
     const double noise = work.noise_var * double(work.rule.pilot_length * work.rule.n_antennas);
     *decision.snr_db =
         signal > 0 ? 10 * std::log10(signal / noise) : -std::numeric_limits<double>::infinity();
+    *decision.noise_dof = work.fit.rows();
+    *decision.uncertainty = work.fit.uncertainty();
 }
 
 } // namespace jadce

@@ -11,6 +11,17 @@
 
 namespace jadce {
 
+// What was measured on frames before they were whitened by it: nothing, the noise variance of each antenna,
+// or their covariance.
+enum class Scale { white, antennas, spatial };
+
+// Of a tight frame's statistics over σ²: where the lower ones end, their mean, and how much less certain
+// they are of a scale than all; 0 for other pilots.
+struct LowerStatistics
+{
+    double limit, mean, excess;
+};
+
 // What is asked of every frame.
 struct Rule
 {
@@ -18,17 +29,18 @@ struct Rule
     std::size_t n_antennas;
     double threshold; // −log10 of the wanted false-alarm probability
     int max_rounds;
-    double sure;        // expected share of false ones among the devices that σ² is measured off
-    double lower_limit; // where the lower statistics of a tight frame end, over σ²; else 0
-    double lower_mean;  // their mean, over σ²
+    std::size_t n_proposed, n_members; // devices of the first support, and of any, at most
+    double sure; // expected share of false ones among the devices that σ² is measured off
+    LowerStatistics lower;
+    Scale scale;
 };
 
 // One frame: its correlations AᴴY in planes, real parts and imaginary ones of antenna after antenna, each as
-// long as a row of the Gram matrix; `noise_var` 0 if unknown.
+// long as a row of the Gram matrix; YᴴY (M, M); `noise_var` 0 if unknown.
 struct Frame
 {
     const double* correlation;
-    double energy;
+    const Complex* moment;
     const double* score;
     double noise_var;
 };
@@ -41,13 +53,14 @@ struct ActiveRows
     std::vector<double> score;
 };
 
-// Where the decision about one frame goes: its rows, the scores of all devices (N,) or null, two numbers.
+// Where the decision about one frame goes: its rows, the scores of all devices (N,) or null, covariance
+// of the antennas (M, M) in what is left, four numbers.
 struct Decision
 {
     ActiveRows* rows;
     double* score;
-    double* noise_var;
-    double* snr_db;
+    Complex* noise_cov;
+    double *noise_var, *snr_db, *noise_dof, *uncertainty;
 };
 
 // Decides about one frame after another, in memory of its own.

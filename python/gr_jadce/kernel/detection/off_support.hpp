@@ -9,6 +9,8 @@
 
 namespace jadce {
 
+constexpr double independent = 1e-6; // least share of a pilot's energy off the span of the others
+
 // Directions u_i = Σ_k conj(factor_ik) a_k, sums of members, and steps (i, m) = u_iᴴ Y. One direction is of
 // all members; of several the i-th is of the first i + 1.
 struct Directions
@@ -25,9 +27,9 @@ struct Directions
 class OffSupport
 {
 public:
-    OffSupport(const Gram& gram, std::size_t n_antennas, std::size_t pilot_length)
+    OffSupport(const Gram& gram, std::size_t n_antennas, std::size_t most)
         : gram_(gram), n_antennas_(n_antennas), share_(gram.stride()), left_(2 * n_antennas * gram.stride()),
-          rows_(2 * pilot_length * 4 * lanes<double>)
+          rows_(2 * most * 4 * lanes<double>)
     {
     }
 
@@ -39,6 +41,9 @@ public:
         }
         std::copy_n(correlation, left_.size(), left_.data());
     }
+
+    // a_nᴴ P a_n.
+    double share(std::size_t n) const { return share_[n]; }
 
     // Takes directions off (weight < 0), or puts one back (weight > 0).
     void project(const Directions& directions, double weight)
@@ -70,8 +75,6 @@ public:
     }
 
 private:
-    static constexpr double independent = 1e-6; // least share of a pilot's energy off the span of the others
-
     double* left(std::size_t m) { return &left_[2 * m * gram_.stride()]; }
     const double* left(std::size_t m) const { return &left_[2 * m * gram_.stride()]; }
 

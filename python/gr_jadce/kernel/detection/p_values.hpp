@@ -40,6 +40,7 @@ inline double score_unknown(double energy, double rest, std::size_t n_antennas, 
     if (dof <= 0) {
         return 0;
     }
+    dof = std::max(dof, 1.0);
     const double both = std::max(energy + rest, DBL_MIN);
     const double y = std::max(energy, DBL_MIN) / both;
     const double total = log_series(n_antennas, [=](double j) { return y * ((dof + j - 1) / j); });

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Least squares on a support whose devices come and go, brought up to date by updates of rank one.
-//
-// Not by Eigen or LAPACK: their factorisations are of a whole matrix, and one anew for every device that
-// comes or goes would take as many times longer as there are devices in the support.
+// The covariance model of one frame on a support of K devices, fitted by likelihood: the compiled form of
+// support_fit.py, which gives its equations.
 #pragma once
 
 #include "detection/detection.hpp"
+#include "detection/hermitian.hpp"
 #include "detection/off_support.hpp"
 
 #include <algorithm>
+#include <cfloat>
 #include <cmath>
 #include <utility>
 #include <vector>
@@ -17,117 +17,169 @@ namespace jadce {
 
 constexpr double ridge = 1e-9;     // keeps equal pilots from making a singular system
 constexpr double rounding = 1e-12; // of a frame's energy: what its residual is known to
+constexpr double min_snr = 1e-3;   // γ_k ‖a_k‖²/σ² of a member at least
 
 class SupportFit
 {
 public:
     SupportFit(const Gram& gram, const Rule& rule)
         : gram(gram), n_antennas(rule.n_antennas), pilot_length(rule.pilot_length),
-          is_member(gram.n_devices()), off_support_(gram, rule.n_antennas, rule.pilot_length),
-          inverse_real_(rule.pilot_length * rule.pilot_length), inverse_imag_(inverse_real_.size()),
-          column_real_(rule.pilot_length), column_imag_(rule.pilot_length), inner_(rule.pilot_length),
-          channel_(rule.pilot_length * n_antennas), step_(n_antennas)
+          is_member(gram.n_devices()), off_support_(gram, rule.n_antennas, rule.n_members + 1),
+          inverse_(rule.n_members + 1)
     {
     }
 
     const Gram& gram;
     const std::size_t n_antennas, pilot_length;
-    std::vector<std::size_t> members;
+    std::vector<std::size_t> members; // ascending
     std::vector<char> is_member;
+    std::vector<double> power; // γ
+    double noise_var = 0;      // σ²
 
-    void start(const Frame& frame)
+    // The fit on some devices, ascending, with powers of their own; with a `level` of 0, σ² is fitted as
+    // well.
+    void start(const Frame& frame, const std::vector<std::size_t>& devices, double level)
     {
+        constexpr double start_noise_share = 0.1; // of a frame's energy, σ² where it is unknown
         frame_ = &frame;
-        members.clear();
+        energy_ = 0;
+        for (std::size_t m = 0; m < n_antennas; ++m) {
+            energy_ += frame.moment[m * n_antennas + m].real();
+        }
+        members = devices;
         std::fill(is_member.begin(), is_member.end(), 0);
-        residual_ = frame.energy;
-        follows_all_ = false;
+        double norms = 0;
+        for (std::size_t device : members) {
+            is_member[device] = 1;
+            norms += gram.norm(device);
+        }
+        noise_var = level > 0 ? level : std::max(start_noise_share * mean_energy(), DBL_MIN);
+        const double signal = std::max(mean_energy() - noise_var, 0.1 * noise_var) * double(pilot_length);
+        power.assign(members.size(), signal / std::max(norms, min_snr));
+        solve();
+        settle(level > 0);
+    }
+
+    // Moves the powers, and σ² unless it is `fixed`, until they have come to rest.
+    void settle(bool fixed)
+    {
+        constexpr double tolerance = 0.02; // relative change of every channel, and of σ²
+        constexpr int max_passes = 8;
+        for (int pass = 0; pass < max_passes; ++pass) {
+            const double level =
+                fixed ? noise_var : std::max({noise_left(), rounding * mean_energy(), DBL_MIN});
+            double change = std::abs(level / noise_var - 1);
+            next_.resize(size());
+            for (std::size_t k = 0; k < size(); ++k) {
+                next_[k] = bounded_power(members[k], likely_power(own_energy(k), own_share(k)));
+                const double added = (level / next_[k] - noise_var / power[k]) * variance(k);
+                change = std::max(change, std::abs(added / (1 + added)));
+            }
+            if (change < tolerance) {
+                break;
+            }
+            std::swap(power, next_);
+            noise_var = level;
+            solve();
+        }
+    }
+
+    // Drops the members at which `leaves` is true.
+    void drop(const std::vector<char>& leaves)
+    {
+        std::size_t kept = 0;
+        for (std::size_t k = 0; k < size(); ++k) {
+            is_member[members[k]] = !leaves[k];
+            members[kept] = members[k];
+            power[kept] = power[k];
+            kept += !leaves[k];
+        }
+        members.resize(kept);
+        power.resize(kept);
+        solve();
+    }
+
+    // Adds a device of statistic t, with its likely power.
+    void add(std::size_t device, double t)
+    {
+        const double share = off_support_.share(device);
+        const double likely = bounded_power(device, likely_power(t * share, share));
+        const auto place = std::lower_bound(members.begin(), members.end(), device) - members.begin();
+        members.insert(members.begin() + place, device);
+        power.insert(power.begin() + place, likely);
+        is_member[device] = 1;
+        solve();
     }
 
     std::size_t size() const { return members.size(); }
-    double residual() const { return std::max(residual_, rounding * frame_->energy); }
-    double dof() const { return double(n_antennas * std::max<std::size_t>(pilot_length - size(), 1)); }
+    double energy() const { return energy_; }
     const Complex* channel(std::size_t k) const { return &channel_[k * n_antennas]; }
-    // Variance over σ² of a member's channel.
-    double variance(std::size_t k) const { return inverse_real_[k * pilot_length + k]; }
-    double own_statistic(std::size_t k) const { return energy_of(channel(k), n_antennas) / variance(k); }
-
-    // From here on, keep what `statistics` needs up to date. The least squares are done anew, which
-    // forgets the rounding of devices that came and went.
-    void follow_all()
+    // σ² by what the support leaves over.
+    double noise_left() const { return residual_ / (double(n_antennas) * trace_); }
+    // As many of the L rows as bear witness of the noise, (tr P)²/tr P².
+    double rows() const
     {
-        if (follows_all_) {
-            return;
+        double square = double(pilot_length) - double(size());
+        for (std::size_t i = 0; i < size(); ++i) {
+            double sum = 0;
+            for (std::size_t k = 0; k < size(); ++k) {
+                sum += energy_of(inverse(i, k)) * ratio(k);
+            }
+            square += ratio(i) * sum;
         }
-        follows_all_ = true;
-        off_support_.start(frame_->correlation);
-        factorise();
-        fit_factors();
-        off_support_.project({members, factor_.data(), size(), steps_.data()}, -1);
+        return trace_ * trace_ / std::max(square, independent * independent);
     }
 
+    // t_k of a member, tested against the others.
+    double own_statistic(std::size_t k) const { return own_energy(k) / own_share(k); }
+
     // t_n of every device, members left out of the support that they are tested against.
-    void statistics(double* t) const
+    void statistics(double* t)
     {
+        follow_all();
         off_support_.statistics(t);
         for (std::size_t k = 0; k < size(); ++k) {
             t[members[k]] = own_statistic(k);
         }
     }
 
-    void add(std::size_t device)
+    // Squared error expected of the channels, all together.
+    double uncertainty() const
     {
-        const std::size_t K = size(), M = n_antennas;
-        const double share = leave_step(device);
-        members.push_back(device);
-        is_member[device] = 1;
-        if (follows_all_) {
-            factor_.resize(K + 1);
-            for (std::size_t k = 0; k < K; ++k) {
-                factor_[k] = {-column_real_[k], column_imag_[k]};
-            }
-            factor_[K] = 1;
-            project_one(-1 / share);
+        double sum = 0;
+        for (std::size_t k = 0; k < size(); ++k) {
+            sum += variance(k);
         }
-        for (std::size_t i = 0; i < K; ++i) {
-            const Complex b(column_real_[i] / share, column_imag_[i] / share);
-            add_column_to_inverse(i, b, K);
-            set_inverse(i, K, -b);
-            set_inverse(K, i, -std::conj(b));
-            move_channel(i, b);
-        }
-        set_inverse(K, K, 1 / share);
-        for (std::size_t m = 0; m < M; ++m) {
-            channel_[K * M + m] = step_[m] / share;
-        }
-        residual_ -= energy_of(step_.data(), M) / share;
+        return noise_var * double(n_antennas) * sum;
     }
 
-    void remove(std::size_t index)
+    // Log-likelihood of the frame over that of noise alone, both at the likeliest σ².
+    double log_evidence() const
     {
-        const std::size_t last = size() - 1;
-        swap_members(index, last);
-        const double v = variance(last);
-        std::copy_n(channel(last), n_antennas, step_.begin());
-        if (follows_all_) {
-            factor_.resize(last + 1);
-            for (std::size_t k = 0; k <= last; ++k) {
-                factor_[k] = inverse(last, k);
+        double log_det = log_det_;
+        for (std::size_t k = 0; k < size(); ++k) {
+            log_det -= std::log(ratio(k));
+        }
+        return double(n_antennas) * (double(pilot_length) * std::log(mean_energy() / noise_var) - log_det);
+    }
+
+    // Energy of the signal that the channels explain, and covariance of the antennas (M, M) in what is left.
+    double explained(Complex* noise_cov) const
+    {
+        const std::size_t M = n_antennas;
+        double signal = 0;
+        for (std::size_t a = 0; a < M; ++a) {
+            for (std::size_t b = 0; b < M; ++b) {
+                Complex target = 0, added = 0;
+                for (std::size_t k = 0; k < size(); ++k) {
+                    target += times(std::conj(correlation(members[k], a)), channel(k)[b]);
+                    added += added_to(k) * times(std::conj(channel(k)[a]), channel(k)[b]);
+                }
+                noise_cov[a * M + b] = (frame_->moment[a * M + b] - target - added) / trace_;
+                signal += a == b ? (target - added).real() : 0;
             }
-            project_one(1 / v);
         }
-        for (std::size_t k = 0; k < last; ++k) {
-            column_real_[k] = inverse(last, k).real();
-            column_imag_[k] = -inverse(last, k).imag();
-        }
-        for (std::size_t i = 0; i < last; ++i) {
-            const Complex b = inverse(i, last) / v;
-            add_column_to_inverse(i, -b, last + 1);
-            move_channel(i, b);
-        }
-        residual_ += energy_of(step_.data(), n_antennas) / v;
-        is_member[members[last]] = 0;
-        members.pop_back();
+        return signal;
     }
 
     Complex correlation(std::size_t n, std::size_t m) const
@@ -137,89 +189,113 @@ public:
     }
 
 private:
-    Complex inverse(std::size_t i, std::size_t k) const
+    Complex inverse(std::size_t i, std::size_t k) const { return {inverse_.real(i)[k], inverse_.imag(i)[k]}; }
+    double variance(std::size_t k) const { return inverse_.real(k)[k]; }
+    double mean_energy() const { return energy_ / double(pilot_length * n_antennas); }
+    double ratio(std::size_t k) const { return noise_var / power[k]; }
+    double added_to(std::size_t k) const { return ratio(k) + ridge * gram.norm(members[k]); }
+
+    double own_energy(std::size_t k) const
     {
-        return {inverse_real_[i * pilot_length + k], inverse_imag_[i * pilot_length + k]};
+        return energy_of(channel(k), n_antennas) / (variance(k) * variance(k));
     }
 
-    void set_inverse(std::size_t i, std::size_t k, Complex value)
+    double own_share(std::size_t k) const
     {
-        inverse_real_[i * pilot_length + k] = value.real();
-        inverse_imag_[i * pilot_length + k] = value.imag();
+        return std::max(1 / variance(k) - ratio(k), independent * gram.norm(members[k]));
     }
 
-    // What the members leave of a device's pilot, as its energy, and of the frame along it, in step_; the
-    // column of the inverse that it takes, in column_.
-    double leave_step(std::size_t device)
+    // γ of the greatest likelihood.
+    double likely_power(double energy, double share) const
     {
-        const std::size_t M = n_antennas;
-        double share = gram.norm(device) * (1 + ridge);
-        for (std::size_t m = 0; m < M; ++m) {
-            step_[m] = correlation(device, m);
-        }
-        for (std::size_t k = 0; k < size(); ++k) {
-            inner_[k] = gram.at(device, members[k]);
-        }
-        solve_column();
-        for (std::size_t i = 0; i < size(); ++i) {
-            share -= inner_[i].real() * column_real_[i] - inner_[i].imag() * column_imag_[i];
-            for (std::size_t m = 0; m < M; ++m) {
-                step_[m] -= times(inner_[i], channel(i)[m]);
-            }
-        }
-        return std::max(share, ridge * gram.norm(device));
+        return (energy / double(n_antennas) - noise_var * share) / (share * share);
     }
 
-    // channel −= b · step of a member.
-    void move_channel(std::size_t i, Complex b)
+    double bounded_power(std::size_t device, double likely) const
     {
-        for (std::size_t m = 0; m < n_antennas; ++m) {
-            channel_[i * n_antennas + m] -= times(b, step_[m]);
-        }
+        return std::max(likely, min_snr * noise_var / gram.norm(device));
     }
 
-    void project_one(double weight)
-    {
-        off_support_.project({members, factor_.data(), 1, step_.data()}, weight);
-    }
-
-    // column = (A_SᴴA_S)⁻¹ conj(inner), by the rows of the inverse, which is Hermitian.
-    void solve_column()
+    void solve()
     {
         const std::size_t K = size();
-        double *column_re = column_real_.data(), *column_im = column_imag_.data();
-        std::fill_n(column_re, K, 0.0);
-        std::fill_n(column_im, K, 0.0);
+        follows_all_ = false;
+        inverse_.resize(K);
+        for (std::size_t i = 0; i < K; ++i) {
+            for (std::size_t k = 0; k < K; ++k) {
+                inverse_.real(i)[k] = gram.real(members[i])[members[k]];
+                inverse_.imag(i)[k] = gram.imag(members[i])[members[k]];
+            }
+            inverse_.real(i)[i] += added_to(i);
+        }
+        log_det_ = inverse_.invert();
+        fit_channels();
+        residual_ = energy_;
+        trace_ = double(pilot_length) - double(K);
         for (std::size_t k = 0; k < K; ++k) {
-            const double a = inner_[k].real(), b = inner_[k].imag();
-            const double *re = &inverse_real_[k * pilot_length], *im = &inverse_imag_[k * pilot_length];
+            for (std::size_t m = 0; m < n_antennas; ++m) {
+                residual_ -= times(std::conj(correlation(members[k], m)), channel(k)[m]).real();
+            }
+            residual_ -= added_to(k) * energy_of(channel(k), n_antennas);
+            trace_ += ratio(k) * variance(k);
+        }
+        residual_ = std::max(residual_, rounding * energy_);
+        trace_ = std::max(trace_, independent);
+    }
+
+    // X = B A_Sᴴ Y.
+    void fit_channels()
+    {
+        const std::size_t K = size();
+        channel_.resize(K * n_antennas);
+        target_real_.resize(K);
+        target_imag_.resize(K);
+        for (std::size_t m = 0; m < n_antennas; ++m) {
+            for (std::size_t k = 0; k < K; ++k) {
+                target_real_[k] = correlation(members[k], m).real();
+                target_imag_[k] = correlation(members[k], m).imag();
+            }
             for (std::size_t i = 0; i < K; ++i) {
-                column_re[i] += re[i] * a - im[i] * b;
-                column_im[i] -= re[i] * b + im[i] * a;
+                const double *re = inverse_.real(i), *im = inverse_.imag(i);
+                double real = 0, imag = 0;
+                for (std::size_t k = 0; k < K; ++k) {
+                    real += re[k] * target_real_[k] - im[k] * target_imag_[k];
+                    imag += re[k] * target_imag_[k] + im[k] * target_real_[k];
+                }
+                channel_[i * n_antennas + m] = {real, imag};
             }
         }
     }
 
-    // The first entries of row i of the inverse += factor · columnᴴ.
-    void add_column_to_inverse(std::size_t i, Complex factor, std::size_t count)
+    // Takes the support off every pilot and off the frame.
+    void follow_all()
     {
-        const double a = factor.real(), b = factor.imag();
-        const double *column_re = column_real_.data(), *column_im = column_imag_.data();
-        double *re = &inverse_real_[i * pilot_length], *im = &inverse_imag_[i * pilot_length];
-        for (std::size_t k = 0; k < count; ++k) {
-            re[k] += a * column_re[k] + b * column_im[k];
-            im[k] += b * column_re[k] - a * column_im[k];
+        if (follows_all_) {
+            return;
         }
+        follows_all_ = true;
+        off_support_.start(frame_->correlation);
+        factorise();
+        const std::size_t K = size(), M = n_antennas;
+        steps_.assign(K * M, 0);
+        for (std::size_t i = 0; i < K; ++i) {
+            for (std::size_t k = 0; k <= i; ++k) {
+                for (std::size_t m = 0; m < M; ++m) {
+                    steps_[i * M + m] += times(factor_[i * K + k], correlation(members[k], m));
+                }
+            }
+        }
+        off_support_.project({members, factor_.data(), K, steps_.data()}, -1);
     }
 
-    // The lower triangular T with TᴴT = (A_SᴴA_S)⁻¹: the inverse of the Cholesky factor R, in its place.
+    // The lower triangular T with TᴴT = B: the inverse of the Cholesky factor R of B⁻¹, in its place.
     void factorise()
     {
         const std::size_t K = size();
         factor_.resize(K * K);
         for (std::size_t i = 0; i < K; ++i) {
             Complex* row = &factor_[i * K];
-            double pivot = gram.norm(members[i]) * (1 + ridge);
+            double pivot = gram.norm(members[i]) + added_to(i);
             for (std::size_t j = 0; j < i; ++j) { // R_ij = Σ_{k<=j} G_ik conj(T_jk)
                 Complex sum = 0;
                 for (std::size_t k = 0; k <= j; ++k) {
@@ -240,60 +316,13 @@ private:
         }
     }
 
-    // The least squares by the factor T: steps T A_Sᴴ Y, channels Tᴴ T A_Sᴴ Y, and (A_SᴴA_S)⁻¹ = Tᴴ T.
-    void fit_factors()
-    {
-        const std::size_t K = size(), M = n_antennas;
-        steps_.assign(K * M, 0);
-        residual_ = frame_->energy;
-        std::fill_n(inverse_real_.begin(), K * pilot_length, 0.0);
-        std::fill_n(inverse_imag_.begin(), K * pilot_length, 0.0);
-        std::fill_n(channel_.begin(), K * M, Complex(0));
-        for (std::size_t i = 0; i < K; ++i) {
-            const Complex* factors = &factor_[i * K];
-            Complex* step = &steps_[i * M];
-            for (std::size_t k = 0; k <= i; ++k) {
-                for (std::size_t m = 0; m < M; ++m) {
-                    step[m] += times(factors[k], correlation(members[k], m));
-                }
-                column_real_[k] = factors[k].real();
-                column_imag_[k] = -factors[k].imag();
-            }
-            for (std::size_t k = 0; k <= i; ++k) {
-                add_column_to_inverse(k, std::conj(factors[k]), i + 1);
-                for (std::size_t m = 0; m < M; ++m) {
-                    channel_[k * M + m] += times(std::conj(factors[k]), step[m]);
-                }
-            }
-            residual_ -= energy_of(step, M);
-        }
-    }
-
-    void swap_members(std::size_t a, std::size_t b)
-    {
-        if (a == b) {
-            return;
-        }
-        for (std::vector<double>* part : {&inverse_real_, &inverse_imag_}) {
-            double* values = part->data();
-            for (std::size_t k = 0; k < size(); ++k) {
-                std::swap(values[a * pilot_length + k], values[b * pilot_length + k]);
-            }
-            for (std::size_t k = 0; k < size(); ++k) {
-                std::swap(values[k * pilot_length + a], values[k * pilot_length + b]);
-            }
-        }
-        std::swap_ranges(
-            &channel_[a * n_antennas], &channel_[a * n_antennas] + n_antennas, &channel_[b * n_antennas]);
-        std::swap(members[a], members[b]);
-    }
-
     const Frame* frame_ = nullptr;
-    double residual_ = 0;
+    double energy_ = 0, residual_ = 0, trace_ = 0, log_det_ = 0;
     bool follows_all_ = false;
     OffSupport off_support_;
-    std::vector<double> inverse_real_, inverse_imag_, column_real_, column_imag_;
-    std::vector<Complex> inner_, channel_, step_, factor_, steps_;
+    Hermitian inverse_; // B
+    std::vector<double> next_, target_real_, target_imag_;
+    std::vector<Complex> channel_, factor_, steps_;
 };
 
 } // namespace jadce

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Inverses of small Hermitian matrices, a few for each frame: not worth LAPACK, whose threads and rounding
+// depend on which one is installed.
+#pragma once
+
+#include "arithmetic/complex.hpp"
+#include "arithmetic/simd.hpp"
+
+#include <algorithm>
+#include <cfloat>
+#include <cmath>
+#include <cstddef>
+
+namespace jadce {
+
+// A positive definite matrix, its rows in planes of real and imaginary parts, padded with zeros.
+class Hermitian
+{
+public:
+    explicit Hermitian(std::size_t most)
+        : values_(2 * most * std::size_t(padded<double>(int(most)))), most_(most)
+    {
+    }
+
+    void resize(std::size_t size)
+    {
+        size_ = std::min(size, most_);
+        stride_ = std::size_t(padded<double>(int(size_)));
+        std::fill_n(values_.data(), 2 * size_ * stride_, 0.0);
+    }
+
+    std::size_t size() const { return size_; }
+    double* real(std::size_t i) { return values_.data() + 2 * i * stride_; }
+    double* imag(std::size_t i) { return real(i) + stride_; }
+    const double* real(std::size_t i) const { return values_.data() + 2 * i * stride_; }
+    const double* imag(std::size_t i) const { return real(i) + stride_; }
+    std::size_t stride() const { return stride_; }
+
+    // Becomes its inverse, by Gauss and Jordan; returns the logarithm of its determinant.
+    double invert()
+    {
+        double log_determinant = 0;
+        for (std::size_t k = 0; k < size_; ++k) {
+            const double pivot = std::max(real(k)[k], DBL_MIN);
+            log_determinant += std::log(pivot);
+            real(k)[k] = 1;
+            imag(k)[k] = 0;
+            scale(k, 1 / pivot);
+            for (std::size_t i = 0; i < size_; ++i) {
+                if (i != k) {
+                    eliminate(i, k);
+                }
+            }
+        }
+        return log_determinant;
+    }
+
+private:
+    void scale(std::size_t k, double factor)
+    {
+        for (std::size_t j = 0; j < 2 * stride_; j += lanes<double>) {
+            vec(real(k) + j) *= factor;
+        }
+    }
+
+    // Row i less its entry k times row k.
+    void eliminate(std::size_t i, std::size_t k)
+    {
+        double *re = real(i), *im = imag(i);
+        const double *pivot_re = real(k), *pivot_im = imag(k), a = re[k], b = im[k];
+        re[k] = im[k] = 0;
+        for (std::size_t j = 0; j < stride_; j += lanes<double>) {
+            const Vec<double> p = vec(pivot_re + j), q = vec(pivot_im + j);
+            vec(re + j) -= a * p - b * q;
+            vec(im + j) -= a * q + b * p;
+        }
+    }
+
+    Array<double> values_;
+    std::size_t most_, size_ = 0, stride_ = 0;
+};
+
+} // namespace jadce
