@@ -83,6 +83,7 @@ def test_time_and_rate_of_one_sample_count_together_whichever_tag_comes_first(ra
         ear=ear,
         until=lambda told, sink: len(told) >= 3,
     )
+    assert told[0]["seconds"] == 1000  # a time counted at the rate before puts it at 2000
     position = (told[0]["seconds"] - 1000 + told[0]["fraction"]) * RATE
     assert position == pytest.approx(air.start(round((position - air.first) / PERIOD)), abs=0.5)
 

@@ -149,13 +149,15 @@ def test_a_stamp_before_time_zero_is_no_end():
     assert frames[:, 0, 0].real.tolist() == [10, 310, 610, 910]
 
 
-def test_a_delay_in_front_of_the_framer_is_no_end():
-    top, framer = gr.top_block(), pilot_framer(8, 1, 20, offset=3)
+@pytest.mark.parametrize("offset", [0, 3])
+def test_a_delay_in_front_of_the_framer_is_no_end(offset):
+    """With an offset of 0, the first frame starts three samples before device time 0."""
+    top, framer = gr.top_block(), pilot_framer(8, 1, 20, offset=offset)
     source = blocks.vector_source_c(np.arange(1000).tolist(), False, 1, [time_tag(0, 0, 0)])
     sink = blocks.vector_sink_c(8)
     top.connect(source, blocks.delay(gr.sizeof_gr_complex, 3), framer, sink)
     top.run()
-    assert [value.real for value in sink.data()[::8]] == [20 * k for k in range(50)]
+    assert [value.real for value in sink.data()[::8]] == [max(20 * k + offset - 3, 0) for k in range(50)]
 
 
 def test_numpy_scalars_are_taken_for_every_number():

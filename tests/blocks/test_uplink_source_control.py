@@ -173,9 +173,10 @@ def test_a_waveform_that_cannot_be_is_refused(options, name):
         uplink_source(BOOK, **options)
 
 
-@pytest.mark.parametrize("gap", [5, 12])
-def test_a_throttled_source_waits_during_a_gap_and_delivers_the_rest(gap):
-    source = uplink_source(BOOK, slot_period=20, n_slots=2, rate=40.0, gaps=[(20, gap)], throttle=True)
+@pytest.mark.parametrize(("rate", "gap"), [(20.0, 5), (40.0, 9), (40.0, 12)])
+def test_a_throttled_source_waits_during_a_gap_and_delivers_the_rest(rate, gap):
+    """After its longest sleep, 0.2 s, a source is one sample or more before the end of the gap."""
+    source = uplink_source(BOOK, slot_period=20, n_slots=2, rate=rate, gaps=[(20, gap)], throttle=True)
     assert len(run(source)) == 40 - gap
 
 
