@@ -194,10 +194,14 @@ def test_an_exception_while_it_runs_closes_the_files_and_is_reported(
 
 
 def test_a_thread_that_still_works_does_not_crash_the_end(app, book, patch):
+    """In the kernel: a thread of NumPy's ends quietly with the interpreter."""
     patch(
-        "import threading, time, numpy\nfrom gr_jadce.programs import receive\n"
+        "import threading, numpy\nfrom gr_jadce import make_pilots, pc_admm\n"
+        "from gr_jadce.programs import receive\n"
         "report = receive._say_counts\n"
-        "def work():\n    while True: numpy.linalg.svd(numpy.ones((60, 60)))\n"
+        "solve = pc_admm(make_pilots('gaussian', 200, 100, seed=1))\n"
+        "frames = numpy.random.default_rng(1).standard_normal((20, 100, 2)).astype('c8')\n"
+        "def work():\n    while True: solve(frames)\n"
         "def say(reception):\n"
         "    [threading.Thread(target=work, daemon=True).start() for _ in range(4)]\n"
         "    report(reception)\n"
