@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """jadce-receive takes frames of a framer elsewhere, of as many antennas as they tell."""
 
+import contextlib
 import re
 import signal
+import threading
 
 import pytest
 import zmq
@@ -48,9 +50,29 @@ def send_frames(book, address):
         running.append((flowgraph, sink))
 
     yield start
-    for flowgraph, _ in running:
-        flowgraph.stop()
-        flowgraph.wait()
+    with reader(address):
+        for flowgraph, _ in running:
+            flowgraph.stop()
+            flowgraph.wait()
+
+
+@contextlib.contextmanager
+def reader(address):
+    """Read all that comes: GNU Radio's sink waits for ever where its last reader goes while it sends."""
+    stop = threading.Event()
+    with zmq.Context() as context, context.socket(zmq.PULL) as socket:
+        socket.connect(address)
+        thread = threading.Thread(target=read_until, args=(socket, stop))
+        thread.start()
+        yield
+        stop.set()
+        thread.join()
+
+
+def read_until(socket, stop):
+    while not stop.is_set():
+        if socket.poll(50):
+            socket.recv()
 
 
 def summary(process):
