@@ -10,9 +10,8 @@ much less certain as statistics left out make it.
 from typing import Literal, NamedTuple
 
 import numpy as np
+import scipy  # which loads its parts where they are first used
 from numpy.typing import NDArray
-from scipy.special import gammainc, gammaincinv
-from scipy.stats import gamma
 
 from ..pilots.book import PilotBook
 
@@ -62,15 +61,18 @@ class LowerStatistics(NamedTuple):
         """For frames of so many antennas."""
         if pilots.tight_bound is None:
             return cls(0.0, 0.0, 0.0)
-        limit = float(gammaincinv(n_antennas, _LOWER_SHARE))
-        mean = float(n_antennas * gammainc(n_antennas + 1, limit) / _LOWER_SHARE)
+        limit = float(scipy.special.gammaincinv(n_antennas, _LOWER_SHARE))
+        mean = float(n_antennas * scipy.special.gammainc(n_antennas + 1, limit) / _LOWER_SHARE)
         return cls(limit, mean, _excess(n_antennas, limit, mean))
 
 
 def _excess(n_antennas: int, limit: float, mean: float) -> float:
     """Of the M-estimator Σ (t/scale − mean)[t ≤ limit·scale] = 0."""
-    square = n_antennas * (n_antennas + 1) * gammainc(n_antennas + 2, limit) - mean**2 * _LOWER_SHARE
-    slope = mean * _LOWER_SHARE - (limit - mean) * limit * gamma.pdf(limit, n_antennas)
+    square = (
+        n_antennas * (n_antennas + 1) * scipy.special.gammainc(n_antennas + 2, limit) - mean**2 * _LOWER_SHARE
+    )
+    density = np.exp(scipy.special.xlogy(n_antennas - 1, limit) - limit - scipy.special.gammaln(n_antennas))
+    slope = mean * _LOWER_SHARE - (limit - mean) * limit * density
     return float(square / slope**2 - 1 / n_antennas)
 
 

@@ -17,8 +17,8 @@ likelihood is greatest once the powers are.
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # which loads its parts where they are first used
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
 from ..numeric import sum_squares
 from .p_values import TINY
@@ -154,6 +154,7 @@ def surplus_evidence(frame: FrameData, fit: SupportFit, threshold: float) -> flo
     count, n_devices = len(fit.members), len(frame.gram)
     if not count:
         return 0.0
+    gammaln = scipy.special.gammaln
     choices = gammaln(n_devices + 1) - gammaln(count + 1) - gammaln(n_devices - count + 1)
     return float(_log_evidence(frame, fit) - choices - threshold * np.log(10) - count / 4)
 

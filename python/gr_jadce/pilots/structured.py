@@ -16,9 +16,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import scipy  # which loads its parts where they are first used
 from numpy.typing import ArrayLike
-from scipy import fft
-from scipy.sparse.linalg import LinearOperator, eigsh
 
 
 class MatrixPilots:
@@ -60,11 +59,11 @@ class DftPilots:
         self.tight_bound = n_devices / len(self.rows)
 
     def forward(self, X: np.ndarray) -> np.ndarray:
-        return fft.fft(_as_complex(X), axis=0)[self.rows] * _scale(X, len(self.rows))
+        return scipy.fft.fft(_as_complex(X), axis=0)[self.rows] * _scale(X, len(self.rows))
 
     def adjoint(self, Y: np.ndarray) -> np.ndarray:
         spread = _spread(self.n_devices, self.rows, Y) * _scale(Y, len(self.rows))
-        return fft.ifft(spread, axis=0, norm="forward", overwrite_x=True)
+        return scipy.fft.ifft(spread, axis=0, norm="forward", overwrite_x=True)
 
     def tight_extension(self) -> tuple["DftPilots", np.ndarray]:
         return self, np.arange(self.n_devices)
@@ -134,21 +133,21 @@ class ZadoffChuPilots:
         self.length, self.places = length, self.root * length + self.shift
         complete = n_devices == len(self.roots) * length
         self.tight_bound = float(len(self.roots)) if complete else None
-        spectrum = fft.fft(self._sequences(), axis=1)
+        spectrum = scipy.fft.fft(self._sequences(), axis=1)
         mirrored = np.roll(spectrum[:, ::-1], 1, axis=1).conj()
         self._spectra = {dtype: (spectrum.astype(dtype), mirrored.astype(dtype)) for dtype in "FD"}
 
     def forward(self, X: np.ndarray) -> np.ndarray:
         spread = _spread(len(self.roots) * self.length, self.places, X.reshape(len(X), -1))
         spread = spread.reshape(len(self.roots), self.length, -1)
-        spectra = fft.ifft(spread, axis=1, norm="forward", overwrite_x=True)
+        spectra = scipy.fft.ifft(spread, axis=1, norm="forward", overwrite_x=True)
         total = np.einsum("rl,rlc->lc", self._spectra[spread.dtype.char][0], spectra)
-        return fft.ifft(total, axis=0, overwrite_x=True).reshape(self.length, *X.shape[1:])
+        return scipy.fft.ifft(total, axis=0, overwrite_x=True).reshape(self.length, *X.shape[1:])
 
     def adjoint(self, Y: np.ndarray) -> np.ndarray:
-        spectrum = fft.ifft(_as_complex(Y.reshape(self.length, -1)), axis=0, norm="forward")
+        spectrum = scipy.fft.ifft(_as_complex(Y.reshape(self.length, -1)), axis=0, norm="forward")
         spectra = self._spectra[spectrum.dtype.char][1][:, :, None] * spectrum
-        X = fft.ifft(spectra, axis=1, overwrite_x=True).reshape(len(self.roots) * self.length, -1)
+        X = scipy.fft.ifft(spectra, axis=1, overwrite_x=True).reshape(len(self.roots) * self.length, -1)
         return X[self.places].reshape(len(self.places), *Y.shape[1:])
 
     def tight_extension(self) -> tuple["ZadoffChuPilots", np.ndarray]:
@@ -177,15 +176,15 @@ class ZadoffChuPilots:
     def _correlation(self, a, b):
         """a_mᴴ a_n of devices with roots a and b, by the shift of m less the shift of n."""
         spectra = self._spectra["D"][0]
-        return fft.ifft(spectra[a] * spectra[b].conj()).conj()
+        return scipy.fft.ifft(spectra[a] * spectra[b].conj()).conj()
 
     def _lags(self, a, b):
         """Which differences of shifts devices with roots a and b have."""
         used = np.zeros((2, self.length))
         for row, root in zip(used, (a, b), strict=True):
             row[self.shift[self.root == root]] = 1
-        spectrum = fft.fft(used, axis=1)
-        return fft.ifft(spectrum[0] * spectrum[1].conj()).real > 0.5
+        spectrum = scipy.fft.fft(used, axis=1)
+        return scipy.fft.ifft(spectrum[0] * spectrum[1].conj()).real > 0.5
 
     def _sequences(self):
         symbol = np.arange(self.length)
@@ -195,6 +194,8 @@ class ZadoffChuPilots:
 
 def eigenvalue_range(pilots: Any, pilot_length: int) -> tuple[float, float]:
     """Smallest and largest eigenvalue of A Aᴴ, by the Lanczos method, to four digits."""
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
     operator = LinearOperator(
         (pilot_length, pilot_length), lambda y: pilots.forward(pilots.adjoint(y.ravel())), dtype=np.complex128
     )

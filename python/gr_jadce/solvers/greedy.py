@@ -8,8 +8,8 @@ Part I: Greedy pursuit", Signal Processing 86(3), 2006 (with the 2-norm over ant
 from functools import partial
 
 import numpy as np
+import scipy  # which loads its parts where they are first used
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammainccinv
 
 from ..checks import check_integer, check_probability
 from ..numeric import sum_squares
@@ -50,7 +50,7 @@ def _somp(
 ) -> tuple[NDArray, NDArray, NDArray]:
     (L, N), (_, B, M) = A.shape, Y.shape
     unit = A / np.linalg.norm(A, axis=0)  # of any equal norms before
-    floor = np.sqrt(noise_var * gammainccinv(M, noise_pick / N))  # union bound over devices
+    floor = np.sqrt(noise_var * scipy.special.gammainccinv(M, noise_pick / N))  # union bound over devices
     support, score, n_iter = np.zeros((N, B), bool), np.zeros((N, B)), np.zeros(B, int)
     live, R, basis = np.arange(B), Y.copy(), np.zeros((L, B, 0), Y.dtype)
     for k in range(L if n_active is None else min(n_active, N)):
