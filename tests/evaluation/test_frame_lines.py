@@ -22,9 +22,21 @@ def assert_equal(frames, expected):
         assert column.tolist() == wanted.tolist(), name
 
 
+def read_plain(lines):
+    return frame_lines._read_plain("".join(lines).encode(), "kernel")
+
+
+@pytest.mark.parametrize("backend", ["numpy", "kernel"])
+@pytest.mark.parametrize(("text", "expected"), [("", 0), ("\n", 1), ("a", 1), ("\n\na", 3), ("a\r\n", 1)])
+def test_lines_are_counted(backend, text, expected):
+    if backend == "kernel":
+        compiled_kernel()
+    assert frame_lines._read_plain(text.encode(), backend)[0] == expected
+
+
 @pytest.mark.parametrize("backend", ["numpy", "auto"])
 def test_lines_together_give_what_they_give_one_by_one(backend):
-    frames, faults = read_frames(LINES, backend)
+    frames, faults = read_frames("".join(LINES).encode(), backend)
     assert faults == []
     assert_equal(frames, Frames.of(map(read_frame, LINES)))
     assert_equal(frames, Frames.of(REPORTS.values()))
@@ -34,8 +46,8 @@ def test_lines_together_give_what_they_give_one_by_one(backend):
 def test_the_kernel_reads_every_report_in_any_layout(form):
     compiled_kernel()
     lines = [json.dumps(json.loads(line), **form) + "\n" for line in LINES]
-    places, frames = frame_lines._read_plain(lines, "kernel")
-    assert places.tolist() == list(range(len(lines)))
+    n_lines, places, frames = read_plain(lines)
+    assert places.tolist() == list(range(len(lines))) == list(range(n_lines))
     assert_equal(frames, Frames.of(map(read_frame, lines)))
 
 
@@ -45,10 +57,10 @@ def test_lines_that_the_kernel_leaves_keep_their_place():
     lines[1] = lines[1].replace("[[[", "[[[null,", 1).replace("null,-", "null, -")
     lines[2] = lines[2].replace('"frame_id"', '"frame_\\u0069d"')
     lines[3] = lines[3][:50]
-    places, _ = frame_lines._read_plain(lines, "kernel")
-    assert places.tolist() == [0]  # the fourth, cut off, took the fifth with it
     lines[3] += "\n"
-    frames, faults = read_frames(lines)
+    n_lines, places, _ = read_plain(lines)
+    assert (n_lines, places.tolist()) == (5, [0, 4])
+    frames, faults = read_frames("".join(lines).encode())
     assert frames.frame_id.tolist() == [0, 2, 4]
     assert [place for place, _ in faults] == [1, 3]
     assert_equal(frames, Frames.of([read_frame(lines[k]) for k in (0, 2, 4)]))
@@ -69,7 +81,8 @@ def test_the_kernel_leaves_what_is_not_plain(text, other):
     compiled_kernel()
     line = LINES[0].replace(text, other, 1) if text != "}" else LINES[0][:-2] + other + "\n"
     assert line != LINES[0]
-    assert len(frame_lines._read_plain([line], "kernel")[0]) == 0
+    n_lines, places, _ = read_plain([line])
+    assert (n_lines, len(places)) == (1, 0)
 
 
 def test_frames_are_selected_in_the_order_of_their_places():

@@ -31,6 +31,13 @@ def frames(count, seed=1):
 
 
 @pytest.fixture
+def small_blocks(monkeypatch):
+    """Blocks of fewer frames than windows have in tests."""
+    monkeypatch.setattr(report_score, "_BLOCK_FRAMES", 256)
+    monkeypatch.setattr(report_score, "_BLOCK_BYTES", 2**18)
+
+
+@pytest.fixture
 def scored(tmp_path):
     """Write truths and reports, and score the files."""
 
@@ -65,6 +72,25 @@ def test_figures_are_those_of_all_frames_together(scored):
     assert (summary["matched"], summary["unanswered"], summary["unmatched_reports"]) == (600, 100, 0)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("limits", [(512, 2**19), (3, 2**19), (512, 500), (1, 1)])
+def test_lines_have_their_numbers_whatever_ends_them_and_wherever_a_block_does(
+    tmp_path, monkeypatch, end, limits
+):
+    monkeypatch.setattr(report_score, "_BLOCK_FRAMES", limits[0])
+    monkeypatch.setattr(report_score, "_BLOCK_BYTES", limits[1])
+    everything = [to_json(report) for report in frames(20)]
+    truths, reports = everything[::2], everything[1::2]
+    reports[12:12] = ["", "{", "é"]
+    (tmp_path / "truth").write_bytes(end.join(truths).encode() + end.encode())
+    (tmp_path / "out").write_bytes(end.join(reports).encode()[:-1])
+    score = ReportScore(tmp_path / "truth", tmp_path / "out")
+    summary = score.run()
+    assert (summary["matched"], summary["unanswered"], score.reports.skipped) == (19, 1, 4)
+    assert ", line 13: left out, " in score.reports.reason
+    assert (score.truths.skipped, score.truths.reason) == (0, "")
+
+
 def test_frames_out_of_order_within_the_window_are_matched(scored):
     everything = list(frames(2000))
     truths, reports = everything[::2], everything[1::2]
@@ -73,7 +99,7 @@ def test_frames_out_of_order_within_the_window_are_matched(scored):
     assert (summary["matched"], summary["unanswered"], summary["unmatched_reports"]) == (2000, 0, 0)
 
 
-def test_a_few_absurd_frame_numbers_do_no_harm(scored, monkeypatch):
+def test_a_few_absurd_frame_numbers_do_no_harm(scored, small_blocks, monkeypatch):
     monkeypatch.setattr(report_score, "_WINDOW_FRAMES", 600)
     everything = list(frames(2000))
     truths, reports = everything[::2], everything[1::2]
@@ -85,7 +111,7 @@ def test_a_few_absurd_frame_numbers_do_no_harm(scored, monkeypatch):
     assert summary["matched"] == 2002
 
 
-def test_long_gaps_on_either_side_are_passed(scored, monkeypatch):
+def test_long_gaps_on_either_side_are_passed(scored, small_blocks, monkeypatch):
     monkeypatch.setattr(report_score, "_WINDOW_FRAMES", 600)
     everything = list(frames(4000))
     truths, reports = everything[::2], everything[1::2]
@@ -101,7 +127,7 @@ def test_a_frame_reported_twice_counts_once(scored):
     assert (summary["matched"], summary["unmatched_reports"]) == (1, 1)
 
 
-def test_memory_does_not_grow_with_the_files(scored, tmp_path, monkeypatch):
+def test_memory_does_not_grow_with_the_files(scored, tmp_path, small_blocks, monkeypatch):
     monkeypatch.setattr(report_score, "_WINDOW_FRAMES", 300)
     peaks = []
     for count in (1000, 4000):

@@ -2,6 +2,7 @@
 """Files of reports scored against files of truth, both read once and in bounded memory."""
 
 from collections.abc import Iterator
+from io import BytesIO
 from itertools import pairwise
 from typing import Any
 
@@ -9,10 +10,10 @@ import numpy as np
 
 from ..files import PathLike
 from ..reports.scoring import Frames, Score, check_pairs
-from .frame_lines import read_frames
+from .frame_lines import count_lines, read_frames
 
-_BLOCK_FRAMES = 256  # read together, and scored together
-_BLOCK_CHARACTERS = 2**18
+_BLOCK_FRAMES = 512  # read together, and scored together
+_BLOCK_BYTES = 2**19
 _WINDOW_FRAMES = 4096  # of each file, that wait for their counterpart
 _MAX_CHANNELS = 2**22  # of the frames of a file that wait: 32 MiB
 
@@ -40,12 +41,12 @@ class ReportLines:
 
     def blocks(self) -> Iterator[Frames]:
         """The frames, in blocks that are small in number and in memory."""
-        with open(self.path, encoding="utf-8", errors="replace") as file:
-            for first, lines in _line_blocks(file):
-                frames, faults = read_frames(lines)
+        with open(self.path, "rb") as file:
+            for first, text in _line_blocks(file):
+                frames, faults = read_frames(text)
+                last = count_lines(text) - 1 if not text.endswith(b"\n") else None
                 for place, fault in faults:
-                    whole = lines[place].endswith("\n")
-                    self.skip(f"line {first + place}", fault if whole else "for it was cut off")
+                    self.skip(f"line {first + place}", "for it was cut off" if place == last else fault)
                 if len(frames.frame_id):
                     yield frames
 
@@ -140,10 +141,20 @@ class ReportScore:
 def _line_blocks(file):
     """The lines of a file in blocks that are small in number and in memory, each after its first number."""
     first = 1
-    while lines := file.readlines(_BLOCK_CHARACTERS):
-        for start in range(0, len(lines), _BLOCK_FRAMES):
-            yield first + start, lines[start : start + _BLOCK_FRAMES]
-        first += len(lines)
+    while text := file.read(_BLOCK_BYTES):
+        text += file.readline()
+        if b"\r" in text:
+            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        n_lines = count_lines(text)
+        for start, block in enumerate([text] if n_lines <= _BLOCK_FRAMES else _split(text)):
+            yield first + start * _BLOCK_FRAMES, block
+        first += n_lines
+
+
+def _split(text):
+    """Blocks of as many lines as are read together."""
+    lines = BytesIO(text).readlines()
+    return [b"".join(lines[k : k + _BLOCK_FRAMES]) for k in range(0, len(lines), _BLOCK_FRAMES)]
 
 
 class _Window:

@@ -21,7 +21,8 @@ py::tuple read_frames_of(const py::bytes& text, std::uint64_t schema)
         py::gil_scoped_release release;
         columns = read_frames(view, schema);
     }
-    return py::make_tuple(array_of(columns.line),
+    return py::make_tuple(columns.n_lines,
+                          array_of(columns.line),
                           array_of(columns.frame_id),
                           array_of(columns.n_devices),
                           array_of(columns.n_antennas),
@@ -37,11 +38,12 @@ py::tuple read_frames_of(const py::bytes& text, std::uint64_t schema)
 void bind_reports(py::module_& module)
 {
     using namespace py::literals;
-    module.def("read_frames",
-               &read_frames_of,
-               "The lines of a text that are for sure reports, and columns of their scored fields.",
-               "text"_a,
-               "schema"_a);
+    module.def(
+        "read_frames",
+        &read_frames_of,
+        "How many lines there are, those that are for sure reports, and columns of their scored fields.",
+        "text"_a,
+        "schema"_a);
 }
 
 } // namespace jadce

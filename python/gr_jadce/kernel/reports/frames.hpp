@@ -15,6 +15,7 @@ namespace jadce {
 
 struct FrameColumns
 {
+    std::int64_t n_lines = 0;       // of the text, frames or not
     std::vector<std::int64_t> line; // which line each frame stands in, from 0
     std::vector<std::uint64_t> frame_id;
     std::vector<std::int64_t> n_devices, n_antennas, n_active;
@@ -162,9 +163,9 @@ private:
 inline FrameColumns read_frames(std::string_view text, std::uint64_t schema)
 {
     FrameColumns columns;
-    for (std::int64_t line = 0; !text.empty(); ++line) {
+    for (; !text.empty(); ++columns.n_lines) {
         const std::size_t size = std::min(text.find('\n'), text.size());
-        FrameReader(text.substr(0, size), schema, columns).read(line);
+        FrameReader(text.substr(0, size), schema, columns).read(columns.n_lines);
         text.remove_prefix(std::min(size + 1, text.size()));
     }
     return columns;
