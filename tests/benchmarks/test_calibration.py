@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`make calibration`, in quick mode, and the table that is committed."""
+"""`make calibration`, in quick mode, and the tables that are committed."""
 
 import json
 import os
@@ -11,6 +11,7 @@ import pytest
 
 import gr_jadce
 
+PARTS = ("calibration", "calibration-load", "calibration-few-samples")
 FIGURES = Path(__file__).resolve().parents[2] / "benchmarks" / "figures"
 
 
@@ -44,16 +45,32 @@ def test_false_alarms_are_measured_with_intervals(output):
         assert abs(cell["0.01"]["noise_var_error_db"]) < 0.5
 
 
-def test_the_table_has_a_row_for_every_cell(output):
-    rows = [line for line in (output / "calibration.md").read_text().splitlines() if line.startswith("| ")]
-    assert len(rows) == 1 + len(json.loads((output / "calibration.json").read_text())["cells"])
+@pytest.mark.parametrize("part", PARTS)
+def test_a_table_has_a_row_for_every_cell(output, part):
+    rows = [line for line in (output / f"{part}.md").read_text().splitlines() if line.startswith("| ")]
+    assert len(rows) == 2 + len(json.loads((output / f"{part}.json").read_text())["cells"])
+
+
+def test_probabilities_without_events_have_an_interval_that_says_so(output):
+    for cell in json.loads((output / "calibration-few-samples.json").read_text())["cells"]:
+        rare = cell["1e-05"]
+        assert rare["events_expected"] == pytest.approx(1e-5 * rare["inactive"], abs=0.1)
+        assert rare["ratio_interval"][0] <= rare["ratio"]
+        assert rare["ratio_interval"][1] > 3 / rare["events_expected"]
+
+
+def test_a_heavy_load_is_decided_with_the_noise_told_and_unknown(output):
+    unknown, told = json.loads((output / "calibration-load.json").read_text())["cells"]
+    assert told["0.01"]["noise_var_error_db"] == 0
+    assert told["0.01"]["nmse_db"] < -10 and unknown["0.01"]["nmse_db"] < -8
 
 
 def test_a_second_run_goes_on_from_the_counts(output):
     before = (output / "calibration.md").read_text()
-    counts = (output / "work" / "quick.json").stat().st_mtime_ns
+    kept = {path: path.stat().st_mtime_ns for path in (output / "work").iterdir()}
+    assert len(kept) == len(PARTS)
     assert run(output).returncode == 0
-    assert (output / "work" / "quick.json").stat().st_mtime_ns == counts
+    assert {path: path.stat().st_mtime_ns for path in (output / "work").iterdir()} == kept
     assert (output / "calibration.md").read_text() == before
 
 

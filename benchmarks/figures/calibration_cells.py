@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The cells of `make calibration`, in parts that are measured and shown apart.
+
+A cell is a dictionary of what its frames and their receiver are: `varied` by the part, or the same in all
+of its cells (`common`).
+"""
+
+from math import ceil
+from typing import Any, NamedTuple
+
+CellValue = int | float | str
+FACTORS = {"0.1": 1.5, "0.01": 1.5, "0.001": 2.0, "0.0001": 2.0, "1e-05": 2.0}  # allowed, by what is wanted
+
+
+class Part(NamedTuple):
+    """Cells that share a table.
+
+    cells : what varies, one dictionary a cell.
+    common : what does not.
+    wanted : false-alarm probabilities, keys of `FACTORS`.
+    decisions : inactive ones a cell.
+    note : what the table says of its cells.
+    """
+
+    title: str
+    cells: list[dict[str, CellValue]]
+    common: dict[str, CellValue]
+    wanted: tuple[str, ...]
+    decisions: float
+    note: str
+
+    def settings(self, cell: dict[str, CellValue]) -> dict[str, Any]:
+        """All that a cell is, with what no part but some say."""
+        return DEFAULTS | self.common | cell
+
+
+DEFAULTS: dict[str, Any] = {
+    "activity_rate": 0.1,
+    "n_active": None,
+    "power_spread_db": 0,
+    "noise_var": "unknown",
+    "proposer": "network",
+    "pilot_seed": 1,
+}
+
+
+def _products(**axes):
+    """One dictionary for each choice of a value of every axis, the last axis fastest."""
+    cells = [{}]
+    for name, values in axes.items():
+        cells = [cell | {name: value} for cell in cells for value in values]
+    return cells
+
+
+def _grid():
+    return _products(
+        n_antennas=(1, 2, 4, 8),
+        snr_db=(5, 10, 15, 20, 25),
+        activity_rate=(0.02, 0.05, 0.1, 0.15),
+        pilots=("gaussian", "qpsk", "dft"),
+        power_spread_db=(0, 5),
+    )
+
+
+def _heavy_cells():
+    """K up to 1.2 L."""
+    loads = _products(n_active=(6, 12, 18, 22, 24, 29), n_antennas=(4, 8, 16), snr_db=(10, 20))
+    return [cell | {"noise_var": level} for cell in loads for level in ("unknown", "told")]
+
+
+def _few_sample_cells():
+    kinds, sizes = ("gaussian", "qpsk", "dft", "hadamard", "zadoff_chu"), (8, 12, 32, 64, 256)
+    network = _products(pilots=kinds, length=sizes, n_antennas=(1, 4, 64), load=(0, 0.05))
+    certified = _products(pilots=("gaussian", "dft"), length=sizes[:4], n_antennas=(1, 4), load=(0, 0.05))
+    return [
+        _few_sample_cell(proposer=proposer, **cell)
+        for proposer, cells in (("network", network), ("pc_admm", certified))
+        for cell in cells
+    ]
+
+
+def _few_sample_cell(pilots, length, n_antennas, load, proposer):
+    """At least 64 devices; Zadoff-Chu pilots of prime length."""
+    length = {8: 11, 12: 13, 32: 31, 64: 61, 256: 251}[length] if pilots == "zadoff_chu" else length
+    n_devices = length * ceil(64 / length) if pilots == "zadoff_chu" else 64
+    return {
+        "pilots": pilots,
+        "pilot_length": length,
+        "n_devices": max(n_devices, 2 * length),
+        "n_antennas": n_antennas,
+        "n_active": ceil(load * length),
+        "proposer": proposer,
+    }
+
+
+PC_ADMM = "PC-ADMM proposes, to a duality gap of 0.01 at λ = 0.1 λ_max (only the order of its scores matters)"
+PARTS = {
+    "grid": Part(
+        "False-alarm calibration",
+        _grid(),
+        {"n_devices": 200, "pilot_length": 64, "proposer": "pc_admm"},
+        ("0.01", "0.001"),
+        1e6,
+        f"N = 200, L = 64, σ² unknown; {PC_ADMM}.",
+    ),
+    "load": Part(
+        "False-alarm calibration: load",
+        _heavy_cells(),
+        {"n_devices": 192, "pilot_length": 24, "pilots": "gaussian"},
+        ("0.01", "0.001"),
+        2e5,
+        "N = 192, L = 24, Gaussian pilots; the default network proposes, and is told σ² where the "
+        "decisions are.",
+    ),
+    "few-samples": Part(
+        "False-alarm calibration: few samples",
+        _few_sample_cells(),
+        {"snr_db": 15},
+        ("0.1", "0.01", "0.001", "0.0001", "1e-05"),
+        1e6,
+        f"15 dB, σ² unknown. The default network proposes, or {PC_ADMM}.",
+    ),
+}
+QUICK = {
+    "grid": _products(
+        n_antennas=(1, 4),
+        snr_db=(20,),
+        activity_rate=(0.05,),
+        pilots=("gaussian", "dft"),
+        power_spread_db=(5,),
+    ),
+    "load": [cell for cell in _heavy_cells() if (cell["n_active"], cell["snr_db"]) == (12, 20)][:2],
+    "few-samples": [cell for cell in _few_sample_cells() if cell["n_antennas"] == 4][4:6],
+}
+
+
+def quick(part: str) -> Part:
+    """The part with a few cells and frames: to see that all works."""
+    return PARTS[part]._replace(cells=QUICK[part], decisions=4e4)

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Count what decisions about simulated frames got wrong, and turn the counts into figures.
+
+Decisions within a frame depend on each other, frames do not: intervals are those of as many independent
+events as tell as much.
+"""
+
+import numpy as np
+from scipy.special import gammaincinv
+
+from gr_jadce import metrics
+
+MAX_NOISE_LEVELS = 1000  # kept of a cell: enough for a median
+_TAIL = 0.025  # on either side of an interval
+
+
+def count(uplink, decision, noise_var):
+    """What is counted over the decisions about frames whose noise is of this variance."""
+    inactive = np.sum(~uplink.activity, axis=1, dtype=float)
+    alarms = np.sum(decision.activity & ~uplink.activity, axis=1, dtype=float)
+    return {
+        "inactive": inactive.sum(),
+        "alarms": alarms.sum(),
+        "alarms_alarms": np.sum(alarms**2),
+        "alarms_inactive": np.sum(alarms * inactive),
+        "inactive_inactive": np.sum(inactive**2),
+        "active": float(uplink.activity.sum()),
+        "misses": float(np.sum(uplink.activity & ~decision.activity)),
+        "error": float(metrics.energy(decision.channel - uplink.channel)),
+        "power": float(metrics.energy(uplink.channel)),
+        "noise_db": [round(float(x), 3) for x in 10 * np.log10(decision.noise_var / noise_var)],
+    }
+
+
+def add(total, more):
+    """Add a chunk's counts of each wanted probability to the total of a cell."""
+    total["turns"] = total.get("turns", 0) + 1
+    for wanted, numbers in more.items():
+        entry = total.setdefault(wanted, {})
+        for key, value in numbers.items():
+            if key != "noise_db" or len(entry.get(key, ())) < MAX_NOISE_LEVELS:
+                entry[key] = entry.get(key, type(value)()) + value
+
+
+def figures(counts, wanted):
+    """False-alarm ratio, miss probability, NMSE and error of σ² of a cell at one wanted probability."""
+    c, expected = counts[wanted], counts[wanted]["inactive"] * float(wanted)
+    return {
+        "inactive": int(c["inactive"]),
+        "events_expected": round(expected, 1),
+        "ratio": c["alarms"] / expected,
+        "ratio_interval": [limit / expected for limit in _interval(c)],
+        "miss_probability": c["misses"] / max(c["active"], 1),
+        "nmse_db": float(10 * np.log10(c["error"] / c["power"])) if c["power"] and c["error"] else None,
+        "noise_var_error_db": float(np.median(c["noise_db"])),
+    }
+
+
+def _interval(c):
+    """Limits of the number of false alarms, 95 %: of a Poisson number of groups that come together."""
+    share, alarms = c["alarms"] / c["inactive"], c["alarms"]
+    squares = c["alarms_alarms"] + share * (share * c["inactive_inactive"] - 2 * c["alarms_inactive"])
+    group = max(squares / alarms, np.finfo(float).tiny) if alarms > 1 else 1.0
+    n_groups = alarms / group
+    low = gammaincinv(n_groups, _TAIL) if alarms else 0.0
+    return float(low) * group, float(gammaincinv(n_groups + 1, 1 - _TAIL)) * group
