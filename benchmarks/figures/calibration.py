@@ -14,7 +14,6 @@ import math
 import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
 from pathlib import Path
 from zlib import crc32
 
@@ -23,16 +22,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: a process is
 import program
 from calibration_cells import PARTS, quick
 from calibration_tables import summarise, table
-from false_alarms import add, count, figures
+from cell_counts import chunk_frames, count_chunk, scenario_of
+from false_alarms import add, figures
 
 import gr_jadce
-from gr_jadce import Scenario, __version__, decide, make_estimator, make_pilots, simulate
+from gr_jadce import __version__
 from gr_jadce.programs import command_line
-
-# Of PC-ADMM only the order of the scores matters here: decisions hardly differ from those after the
-# defaults (λ from an estimate of σ, gap 1e-4), which take several times longer.
-PROPOSERS = {"network": ("unrolled", {}), "pc_admm": ("pc_admm", {"lam_ratio": 0.1, "tol": 1e-2})}
-CHUNK = 40_000  # decisions, about
 
 
 def main():
@@ -86,7 +81,8 @@ def measure(part, args, path):
     todo = [(cell, turn) for cell, turn in chunks if turn >= counts.get(name_of(cell), {}).get("turns", 0)]
     progress = command_line.Progress(len(chunks))
     with ProcessPoolExecutor(args.processes) as pool:
-        done = pool.map(count_chunk, *zip(*((part, *chunk) for chunk in todo), strict=True)) if todo else ()
+        tasks = [(part.settings(cell), part.wanted, name_of(cell), turn) for cell, turn in todo]
+        done = pool.map(count_chunk, *zip(*tasks, strict=True)) if todo else ()
         for number, ((cell, _), more) in enumerate(zip(todo, done, strict=True), len(chunks) - len(todo) + 1):
             add(counts.setdefault(name_of(cell), {}), more)
             if number % 50 == 0 or number == len(chunks):
@@ -101,50 +97,6 @@ def turns_of(part, cell):
     settings = part.settings(cell)
     inactive = settings["n_devices"] * (1 - scenario_of(settings).mean_activity)
     return math.ceil(1.01 * part.decisions / (inactive * chunk_frames(settings)))
-
-
-def chunk_frames(settings):
-    return math.ceil(CHUNK / settings["n_devices"])
-
-
-def count_chunk(part, cell, turn):
-    """What is counted over the frames of one turn of a cell."""
-    settings = part.settings(cell)
-    scenario, n_frames = scenario_of(settings), chunk_frames(settings)
-    estimator = proposer(scenario.pilots, settings["proposer"])
-    uplink = simulate(scenario, n_frames, crc32(name_of(cell).encode()), first_frame=turn * n_frames)
-    noise_var = uplink.noise_var if settings["noise_var"] == "told" else None
-    estimate = estimator(uplink.received, noise_var)
-    return {
-        wanted: count(
-            uplink,
-            decide(estimate, uplink.received, scenario.pilots, float(wanted), noise_var),
-            uplink.noise_var,
-        )
-        for wanted in part.wanted
-    }
-
-
-def scenario_of(settings):
-    return Scenario(
-        book(settings["pilots"], settings["n_devices"], settings["pilot_length"]),
-        settings["n_antennas"],
-        settings["activity_rate"],
-        n_active=settings["n_active"],
-        snr_db=settings["snr_db"],
-        power_spread_db=settings["power_spread_db"],
-    )
-
-
-@cache
-def book(kind, n_devices, pilot_length):
-    return make_pilots(kind, n_devices, pilot_length, seed=1)
-
-
-@cache
-def proposer(pilots, name):
-    kind, options = PROPOSERS[name]
-    return make_estimator(kind, pilots, **options)
 
 
 def save(counts, path):

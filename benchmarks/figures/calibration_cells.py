@@ -40,7 +40,6 @@ DEFAULTS: dict[str, Any] = {
     "power_spread_db": 0,
     "noise_var": "unknown",
     "proposer": "network",
-    "pilot_seed": 1,
 }
 
 
