@@ -6,12 +6,13 @@ one matrix product serves a whole batch. At its edges, as everywhere else, frame
 """
 
 from ..estimate import Estimate
+from .covariance import covariance_ml
 from .first_order import bcd, fista, ista
 from .greedy import somp
 from .message_passing import amp, vamp
 from .oracle import oracle_ls, oracle_mmse
 from .pc_admm import admm, pc_admm
-from .sbl import covariance_ml, m_sbl
+from .sbl import m_sbl
 
 __all__ = [
     "Estimate",

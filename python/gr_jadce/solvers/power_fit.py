@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The powers of the devices, and σ², that make frames most likely."""
+
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..checks import check_integer, check_positive
+from ..estimate import check_received, per_frame
+from ..numeric import sum_squares
+from ..pilots.book import PilotBook
+from .power_descent import Powers, Rule, Start, descend, evidence
+from .unit_norms import UnitNorms
+
+_MIN_NOISE_SHARE = 1e-10  # of a frame's energy a sample: less leaves rank-one updates of Σ⁻¹ without digits
+_PLAIN = (0.0,)  # shares of the penalty, round by round
+_RAMP = (0.25, 0.25, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)  # first nearly all devices may join
+# Starts with σ² unknown: shares of the frame's energy as σ², and rounds that it is held for. From all of
+# it too few devices join at heavy load, from little of it too many do in noise alone.
+_NOISE_STARTS = ((1.0, 0), (0.1, 2))
+_KNOWN_RAMPS = (_RAMP, (0.0, 0.0, 0.0, *_RAMP))
+
+
+class PowerFit(NamedTuple):
+    """What `PowerModel` finds in B frames.
+
+    power : (B, N) float, γ: the mean |channel|² of a device, 0 for those that have none.
+    noise_var : (B,) float, σ² as given or found.
+    channel : (B, N, M) complex, the posterior mean.
+    n_iter : (B,) int, rounds of all descents together.
+    n_updates : (B,) int, powers changed in them, one at a time.
+    """
+
+    power: NDArray
+    noise_var: NDArray
+    channel: NDArray
+    n_iter: NDArray
+    n_updates: NDArray
+
+
+_Descent: TypeAlias = tuple[Start, tuple[float, ...], int | None]  # start, ramp, rounds that σ² is held
+
+
+class PowerModel:
+    """Frames with columns CN(0, σ²I + Σ_n γ_n a_n a_nᴴ), set up for a pilot book and fitted to frames.
+
+    Parameters
+    ----------
+    pilots : PilotBook or (L, N) array
+        Used as a matrix, whatever its kind; ValueError where that is too large.
+    tol : float
+        A descent is done when no γ_n would change by more than `tol`/(a_nᴴΣ⁻¹a_n), nor σ² by more than
+        `tol` σ².
+    max_iter : int
+        Most rounds of a descent.
+
+    Attributes
+    ----------
+    norms : (N,) float
+        What the pilots were divided by: their norms, or 1 where all are equal.
+    """
+
+    def __init__(self, pilots: PilotBook | ArrayLike, *, tol: float = 1e-2, max_iter: int = 40) -> None:
+        self.tol, self.max_iter = check_positive("tol", tol), check_integer("max_iter", max_iter, 1)
+        unit = UnitNorms.of(pilots)
+        self._matrix = unit.book.matrix.astype(np.complex128)  # too large: refused here
+        self.norms = np.ones(self._matrix.shape[1]) if unit.norms is None else unit.norms
+
+    def fit(
+        self,
+        received: ArrayLike,
+        noise_var: ArrayLike | None = None,
+        *,
+        start: ArrayLike | None = None,
+        members: ArrayLike | None = None,
+        sparse: bool = False,
+    ) -> PowerFit:
+        """Fit the powers of all devices, or of `members`, to each frame.
+
+        Parameters
+        ----------
+        received : (B, L, M) complex
+        noise_var : float or (B,), optional
+            σ². None: it is found first, together with the powers of few devices (as with `sparse`).
+        start : (B, N), optional
+            Powers to start from, such as another estimator's mean |channel|². Default: none.
+        members : (B, N) bool, optional
+            The devices that may have a power. Default: all.
+        sparse : bool
+            A device has a power only where that gains more of ln p(Y) than one more active device costs,
+            and of several descents that of the most evidence counts. Otherwise only the likelihood counts,
+            and many inactive devices have a small power.
+        """
+        frames, scale = _normalised(check_received(received, len(self._matrix)))
+        first = self._start(frames, noise_var, start, members, scale)
+        if noise_var is None:
+            fit = self._best(frames, _noise_starts(first))
+            again = first._replace(power=fit.power, noise_var=fit.noise_var)
+            fit = fit if sparse else _after(fit, self._descend(frames, again, _PLAIN, None))
+        elif sparse:
+            fit = self._best(frames, [(first, ramp, None) for ramp in _KNOWN_RAMPS])
+        else:
+            fit = self._descend(frames, first, _PLAIN, None)
+        return self._restored(fit, scale)
+
+    def _start(
+        self,
+        frames: NDArray,
+        noise_var: ArrayLike | None,
+        start: ArrayLike | None,
+        members: ArrayLike | None,
+        scale: NDArray,
+    ) -> Start:
+        """Where descents start, in the units of normalised frames and pilots of unit norm."""
+        shape = len(frames), len(self.norms)
+        noise = np.ones(len(frames))
+        if noise_var is not None:
+            noise = per_frame("noise_var", noise_var, len(frames)) / scale**2
+        power = np.zeros(shape)
+        if start is not None:
+            power = _check_start(start, shape) * (self.norms / scale[:, None]) ** 2
+        allowed = np.ones(shape, bool) if members is None else _check_members(members, shape)
+        floor = np.where(frames.any(axis=(1, 2)), _MIN_NOISE_SHARE, 1.0)
+        return Start(power, noise, allowed, floor)
+
+    def _best(self, frames: NDArray, starts: list[_Descent]) -> Powers:
+        """Of descents from several starts, frame by frame that of the most evidence."""
+        best = self._descend(frames, *starts[0])
+        for start in starts[1:]:
+            fit = self._descend(frames, *start)
+            better = evidence(fit) > evidence(best)
+            chosen = (
+                np.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+                for new, old in zip(fit[:4], best[:4], strict=True)
+            )
+            best = _after(best, fit)._replace(**dict(zip(Powers._fields[:4], chosen, strict=True)))
+        return best
+
+    def _descend(self, frames: NDArray, start: Start, ramp: tuple[float, ...], held: int | None) -> Powers:
+        return descend(self._matrix, frames, start, Rule(ramp, held, self.tol, self.max_iter))
+
+    def _restored(self, fit: Powers, scale: NDArray) -> PowerFit:
+        """In the units of the frames and pilots as given."""
+        power = fit.power * (scale[:, None] / self.norms) ** 2
+        channel = fit.channel * (scale[:, None] / self.norms)[:, :, None]
+        return PowerFit(power, fit.noise_var * scale**2, channel, fit.n_iter, fit.n_updates)
+
+
+def _normalised(received: NDArray) -> tuple[NDArray, NDArray]:
+    """Frames of mean energy 1 a sample, in double precision, and what they were divided by (B,)."""
+    frames = received.astype(np.complex128)
+    scale = np.sqrt(sum_squares(frames, axis=(1, 2)) / np.prod(frames.shape[1:]))
+    scale = np.where(scale > 0, scale, 1.0)
+    return frames / scale[:, None, None], scale
+
+
+def _noise_starts(first: Start) -> list[_Descent]:
+    return [(first._replace(noise_var=share * first.noise_var), _RAMP, held) for share, held in _NOISE_STARTS]
+
+
+def _after(earlier: Powers, fit: Powers) -> Powers:
+    """A fit, with the rounds and updates of an earlier one counted in."""
+    return fit._replace(n_iter=earlier.n_iter + fit.n_iter, n_updates=earlier.n_updates + fit.n_updates)
+
+
+def _check_start(start: ArrayLike, shape: tuple[int, int]) -> NDArray:
+    power = np.asarray(start, float)
+    if power.shape != shape or not np.all((power >= 0) & np.isfinite(power)):
+        raise ValueError(f"start: expected finite powers {shape} of at least 0, got shape {power.shape}")
+    return power
+
+
+def _check_members(members: ArrayLike, shape: tuple[int, int]) -> NDArray:
+    allowed = np.asarray(members)
+    if allowed.shape != shape or allowed.dtype != bool:
+        raise ValueError(f"members: expected {shape} of bool, got {allowed.dtype} {allowed.shape}")
+    return allowed
