@@ -50,6 +50,7 @@ def test_which_estimators_take_threads():
     assert takes_threads("unrolled")
     assert takes_threads("weights.npz")
     assert takes_threads("pc_admm")
+    assert takes_threads("covariance_ml")
     assert not takes_threads("somp")
     assert not takes_threads("unknown")
 
@@ -116,7 +117,7 @@ NUMPY_OPTIONS = {
     "amp": {"activity_rate": np.float32(0.1), "power": np.int64(1), "max_iter": np.int16(5)},
     "vamp": {"damping": np.float32(0.5), "noise_var": np.float64(0.01)},
     "m_sbl": {"max_iter": np.int64(5), "tol": np.float32(1e-3)},
-    "covariance_ml": {"max_iter": np.int64(5), "noise_var": np.float32(0.01)},
+    "covariance_ml": {"max_iter": np.int64(5), "noise_var": np.float32(0.01), "threads": np.int64(2)},
     "unrolled": {"n_layers": np.int64(3), "tol": np.float32(1e-3), "threads": np.int64(2)},
 }  # fmt: skip
 

@@ -67,7 +67,7 @@ def make_estimator(
 
 def takes_threads(name: str | PathLike) -> bool:
     """Whether the compiled kernel runs the estimator `name` of `make_estimator`: option ``threads``."""
-    return _is_weight_file(name) or name in ("unrolled", "pc_admm", "admm")
+    return _is_weight_file(name) or name in ("unrolled", "pc_admm", "admm", "covariance_ml")
 
 
 def _is_weight_file(name: str | PathLike) -> bool:

@@ -17,6 +17,7 @@ MAY_INCLUDE = {
     "network": {"arithmetic", "pilots"},
     "detection": {"arithmetic"},
     "sampling": {"arithmetic"},
+    "covariance": {"arithmetic"},
     "reports": set(),
     "processor": set(),
 }

@@ -43,6 +43,8 @@ def covariance_ml(
     max_iter: int = 40,
     tol: float = 1e-2,
     sparse: bool = False,
+    backend: str = "auto",
+    threads: int = 1,
 ) -> CovarianceEstimator:
     """Make a covariance-based maximum-likelihood estimator, solved by coordinate descent.
 
@@ -65,6 +67,10 @@ def covariance_ml(
     sparse : bool
         Give a device a power only where that gains more of ln p(Y) than one more active device costs: then
         scores other than 0 are decisions, and less noise goes into the channels.
+    backend : {"auto", "numpy", "kernel"}
+        What computes: the compiled kernel where it is installed, NumPy, or the kernel only.
+    threads : int
+        Threads over the frames of a batch, of the kernel.
 
     Returns
     -------
@@ -78,7 +84,7 @@ def covariance_ml(
     that of Wang et al., arXiv 2404.16152.
     """
     book = as_pilot_book(pilots)
-    model = PowerModel(book, tol=tol, max_iter=max_iter)
+    model = PowerModel(book, tol=tol, max_iter=max_iter, backend=backend, threads=threads)
     noise_var = None if noise_var is None else check_positive("noise_var", noise_var)
     return CovarianceEstimator(book, model, noise_var=noise_var, sparse=sparse)
 

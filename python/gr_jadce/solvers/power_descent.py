@@ -22,6 +22,7 @@ from scipy.special import gammaln
 
 from ..numeric import sum_squares
 
+_MAX_ACTIVE = 4  # times L: the most devices visited in a round
 _MIN_STEP = 0.25  # times tol: a smaller step of a power is not made
 _MIN_SHARE_WITHOUT = 1e-12  # least 1 − γ s: what is left of s without the device's own part in Σ
 _MIN_NOISE_FACTOR = 0.1  # of a round: the least by which σ² falls
@@ -32,12 +33,14 @@ class Rule(NamedTuple):
 
     ramp : shares of the penalty, round by round; the last one stays. (0,): none.
     held : rounds that σ² is held for, from the first on; None: always, it is known.
+    passes : over the active set in a round; only those that moved in one are visited in the next.
     tol : a frame is done when no γ_n would change by more than tol/s_n, nor σ² by more than tol σ².
     max_iter : rounds.
     """
 
     ramp: tuple[float, ...]
     held: int | None
+    passes: int
     tol: float
     max_iter: int
 
@@ -83,6 +86,7 @@ class _State(NamedTuple):
     noise_var: NDArray  # (B,)
     inverse: NDArray  # (B, L, L) Σ⁻¹
     filtered: NDArray  # (B, L, M) Σ⁻¹Y
+    most: NDArray  # (B,) σ² + Σ γ ‖a‖²: ‖Σ‖ is no more, so that aᴴΣ⁻¹a is no less than ‖a‖² over it
 
 
 def descend(A: NDArray, Y: NDArray, start: Start, rule: Rule) -> Powers:
@@ -94,7 +98,7 @@ def descend(A: NDArray, Y: NDArray, start: Start, rule: Rule) -> Powers:
     for turn in range(rule.max_iter):
         share = rule.ramp[min(turn, len(rule.ramp) - 1)]
         state = _state(A, Y[live], power[live], noise_var[live])
-        step, updates = _round(A, state, allowed[live], share, rule.tol)
+        step, updates = _round(A, state, allowed[live], share, rule)
         n_iter[live], n_updates[live] = n_iter[live] + 1, n_updates[live] + updates
         power[live] = state.power
         if rule.held is not None and turn >= rule.held:
@@ -128,23 +132,34 @@ def _parameter_cost(n_antennas: int) -> float:
     return np.log(4 * n_antennas) / 2
 
 
-def _round(A: NDArray, state: _State, allowed: NDArray, share: float, tol: float) -> tuple[NDArray, NDArray]:
-    """Visit the active set once; the largest step that was due at first (B,), and the powers changed."""
+def _round(A: NDArray, state: _State, allowed: NDArray, share: float, rule: Rule) -> tuple[NDArray, NDArray]:
+    """Visit the active set; the largest step that was due at first (B,), and the powers changed."""
     M = state.filtered.shape[2]
     spread = np.sum((A.conj() * (state.inverse @ A)).real, axis=1)
     match = sum_squares(A.conj().T @ state.filtered) / M
-    least, penalty = _least_spread(A, state), share * penalties(state.power, M) / M
-    spread = np.maximum(spread, least[:, None] * sum_squares(A, axis=0))
+    spread = np.maximum(spread, sum_squares(A, axis=0) / state.most[:, None])
+    penalty = share * penalties(state.power, M) / M
     target = _target(state.power, spread, match, penalty[:, None])
     step = np.max(np.abs(np.where(allowed, target - state.power, 0)) * spread, axis=1, initial=0)
-    active = allowed & ((state.power > 0) | (target > 0)) & (step > tol)[:, None]
+    active = allowed & ((state.power > 0) | (target > 0)) & (step > rule.tol)[:, None]
     fall = _fall(state.power, target, spread, match, penalty[:, None])
-    order = np.argsort(np.where(active, -fall, np.inf), axis=1, kind="stable")
-    updates, count = np.zeros(len(order), int), active.sum(axis=1)
+    order = np.argsort(np.where(active, -fall, np.inf), axis=1, kind="stable")[:, : _MAX_ACTIVE * len(A)]
+    due = np.take_along_axis(active, order, axis=1)
+    updates = np.zeros(len(order), int)
+    for _ in range(rule.passes):
+        order = np.take_along_axis(order, np.argsort(~due, axis=1, kind="stable"), axis=1)
+        due = _pass(A, state, order, due.sum(axis=1), penalty, rule.tol * _MIN_STEP)
+        updates += due.sum(axis=1)
+    return step, updates
+
+
+def _pass(A: NDArray, state: _State, order: NDArray, count: NDArray, penalty: NDArray, tol: float) -> NDArray:
+    """Visit the first `count` (B,) devices of each frame's order, one by one; which of them moved (B, …)."""
+    moved = np.zeros(order.shape, bool)
     for turn in range(count.max(initial=0)):
         frames = np.flatnonzero(turn < count)
-        updates[frames] += _visit(A, state, frames, order[frames, turn], least, penalty, tol * _MIN_STEP)
-    return step, updates
+        moved[frames, turn] = _visit(A, state, frames, order[frames, turn], penalty, tol)
+    return moved
 
 
 def _target(power: NDArray, spread: NDArray, match: NDArray, penalty: NDArray) -> NDArray:
@@ -164,21 +179,21 @@ def _fall(power: NDArray, target: NDArray, spread: NDArray, match: NDArray, pena
 
 
 def _visit(
-    A: NDArray, state: _State, frames: NDArray, devices: NDArray, least: NDArray, penalty: NDArray, tol: float
+    A: NDArray, state: _State, frames: NDArray, devices: NDArray, penalty: NDArray, tol: float
 ) -> NDArray:
     """Set the power of one device in each of these frames to its best; whether it has changed."""
     pilots = A.T[devices]  # (F, L)
-    direction = (state.inverse[frames] @ pilots[:, :, None])[:, :, 0]  # Σ⁻¹a
-    spread = np.sum((pilots.conj() * direction).real, axis=1)
-    spread = np.maximum(spread, least[frames] * sum_squares(pilots))
+    energy, direction = sum_squares(pilots), (state.inverse[frames] @ pilots[:, :, None])[:, :, 0]  # Σ⁻¹a
+    spread = np.maximum(np.sum((pilots.conj() * direction).real, axis=1), energy / state.most[frames])
     along = np.einsum("fl,flm->fm", pilots.conj(), state.filtered[frames])  # aᴴΣ⁻¹Y
     match, old = sum_squares(along) / along.shape[1], state.power[frames, devices]
     step = _target(old, spread, match, penalty[frames]) - old
     moved = np.abs(step) * spread > tol
-    f, step = frames[moved], step[moved]
+    f, step, direction = frames[moved], step[moved], direction[moved]
     state.power[f, devices[moved]] = old[moved] + step
-    weighted = (step / (1 + step * spread[moved]))[:, None] * direction[moved]
-    state.inverse[f] -= weighted[:, :, None] * direction[moved].conj()[:, None, :]
+    state.most[f] += step * energy[moved]
+    weighted = (step / (1 + step * spread[moved]))[:, None] * direction
+    state.inverse[f] -= weighted[:, :, None] * direction.conj()[:, None, :]
     state.filtered[f] -= weighted[:, :, None] * along[moved][:, None, :]
     return moved
 
@@ -186,12 +201,8 @@ def _visit(
 def _state(A: NDArray, Y: NDArray, power: NDArray, noise_var: NDArray) -> _State:
     noise = noise_var[:, None, None] * np.eye(len(A))
     inverse = np.linalg.inv((A * power[:, None, :]) @ A.conj().T + noise)
-    return _State(power.copy(), noise_var, inverse, inverse @ Y)
-
-
-def _least_spread(A: NDArray, state: _State) -> NDArray:
-    """What aᴴΣ⁻¹a of a pilot of unit norm cannot be below (B,), but for rounding: 1/‖Σ‖ is no less."""
-    return 1 / (state.noise_var + state.power @ sum_squares(A, axis=0))
+    most = noise_var + power @ sum_squares(A, axis=0)
+    return _State(power.copy(), noise_var, inverse, inverse @ Y, most)
 
 
 def _noise_var(state: _State) -> NDArray:

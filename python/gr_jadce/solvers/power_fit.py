@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..backend import kernel_for
 from ..checks import check_integer, check_positive
 from ..estimate import check_received, per_frame
 from ..numeric import sum_squares
@@ -54,6 +55,10 @@ class PowerModel:
         `tol` σ².
     max_iter : int
         Most rounds of a descent.
+    backend : {"auto", "numpy", "kernel"}
+        What computes: the compiled kernel where it is installed, NumPy, or the kernel only.
+    threads : int
+        Threads over the frames of a batch, of the kernel.
 
     Attributes
     ----------
@@ -61,10 +66,20 @@ class PowerModel:
         What the pilots were divided by: their norms, or 1 where all are equal.
     """
 
-    def __init__(self, pilots: PilotBook | ArrayLike, *, tol: float = 1e-2, max_iter: int = 40) -> None:
+    def __init__(
+        self,
+        pilots: PilotBook | ArrayLike,
+        *,
+        tol: float = 1e-2,
+        max_iter: int = 40,
+        backend: str = "auto",
+        threads: int = 1,
+    ) -> None:
         self.tol, self.max_iter = check_positive("tol", tol), check_integer("max_iter", max_iter, 1)
         unit = UnitNorms.of(pilots)
         self._matrix = unit.book.matrix.astype(np.complex128)  # too large: refused here
+        self._threads, kernel = check_integer("threads", threads, 1), kernel_for(backend)
+        self._compiled = None if kernel is None else kernel.PowerDescent(self._matrix)
         self.norms = np.ones(self._matrix.shape[1]) if unit.norms is None else unit.norms
 
     def fit(
@@ -138,7 +153,11 @@ class PowerModel:
         return best
 
     def _descend(self, frames: NDArray, start: Start, ramp: tuple[float, ...], held: int | None) -> Powers:
-        return descend(self._matrix, frames, start, Rule(ramp, held, self.tol, self.max_iter))
+        rule = Rule(ramp, held, 1 if any(ramp) else 2, self.tol, self.max_iter)
+        if self._compiled is None:
+            return descend(self._matrix, frames, start, rule)
+        compiled_rule = rule._replace(held=-1 if held is None else held)
+        return Powers(*self._compiled.descend(frames, *start, *compiled_rule, self._threads))
 
     def _restored(self, fit: Powers, scale: NDArray) -> PowerFit:
         """In the units of the frames and pilots as given."""

@@ -9,5 +9,6 @@ PYBIND11_MODULE(JADCE_MODULE, module)
     jadce::bind_pc_admm(module);
     jadce::bind_detection(module);
     jadce::bind_sampling(module);
+    jadce::bind_covariance(module);
     jadce::bind_reports(module);
 }
