@@ -46,13 +46,14 @@ def full_descent(A, Y, noise_var, sweeps=200):
 def test_the_optimum_is_that_of_descent_over_all_devices():
     uplink = simulate(HEAVY, 4, seed=3)
     A, Y = HEAVY.pilots.matrix.astype(complex), uplink.received.astype(complex)
-    fit = PowerModel(HEAVY.pilots, tol=1e-5, max_iter=500).fit(Y, uplink.noise_var)
-    for frame, power, updates in zip(Y, fit.power, fit.n_updates, strict=True):
+    fit = PowerModel(HEAVY.pilots, tol=1e-6, max_iter=1000).fit(Y, uplink.noise_var)
+    default = PowerModel(HEAVY.pilots).fit(Y, uplink.noise_var)
+    for frame, power, updates in zip(Y, fit.power, default.n_updates, strict=True):
         expected, all_updates = full_descent(A, frame, uplink.noise_var)
         costs = [cost(A, frame, p, uplink.noise_var) for p in (power, expected)]
         assert costs[0] < costs[1] + 1e-5
         np.testing.assert_allclose(power, expected, atol=1e-3 * expected.max())
-        assert updates < all_updates
+        assert updates < all_updates / 2  # at the default tolerance
 
 
 def test_the_default_tolerance_is_as_good_as_the_optimum():

@@ -41,7 +41,7 @@ def covariance_ml(
     *,
     noise_var: float | None = None,
     max_iter: int = 40,
-    tol: float = 1e-2,
+    tol: float = 0.2,
     sparse: bool = False,
     backend: str = "auto",
     threads: int = 1,
@@ -63,7 +63,7 @@ def covariance_ml(
     max_iter : int
         Most rounds of a descent; each visits the active set of devices once.
     tol : float
-        A frame is done when no γ_n would change by more than `tol`/(a_nᴴ Σ⁻¹ a_n).
+        A frame is done after a round that was to change no γ_n by more than `tol`/(a_nᴴ Σ⁻¹ a_n).
     sparse : bool
         Give a device a power only where that gains more of ln p(Y) than one more active device costs: then
         scores other than 0 are decisions, and less noise goes into the channels.

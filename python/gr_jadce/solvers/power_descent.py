@@ -6,8 +6,8 @@ The columns of a frame Y (L, M) are CN(0, Σ). With s_n = a_nᴴ Σ⁻¹ a_n and
     f(γ, σ²) = ln det Σ + tr(Σ⁻¹ Y Yᴴ)/M
 
 is least over γ_n alone, all others held, at max(γ_n + (q_n − s_n)/s_n², 0). Of a round, one product
-gives s and q of all devices; only the active set, those that have a power or ought to have one, is visited,
-one by one from that which f falls by most on. σ² follows from f'(σ²) = 0 as ‖P Y‖²/(M tr P), where
+gives s and q of all devices; only the active set, those whose power is far from its best, is visited, one by
+one from that which f falls by most on. σ² follows from f'(σ²) = 0 as ‖P Y‖²/(M tr P), where
 P = σ²Σ⁻¹, so that P Y is what the devices leave of Y.
 
 Each power can explain a little noise. So with N > L powers the cost alone has its minimum at σ² → 0. A
@@ -23,7 +23,7 @@ from scipy.special import gammaln
 from ..numeric import sum_squares
 
 _MAX_ACTIVE = 4  # times L: the most devices visited in a round
-_MIN_STEP = 0.25  # times tol: a smaller step of a power is not made
+_MIN_STEP = 0.025  # times tol: a smaller step of a power is not made
 _MIN_SHARE_WITHOUT = 1e-12  # least 1 − γ s: what is left of s without the device's own part in Σ
 _MIN_NOISE_FACTOR = 0.1  # of a round: the least by which σ² falls
 
@@ -34,7 +34,7 @@ class Rule(NamedTuple):
     ramp : shares of the penalty, round by round; the last one stays. (0,): none.
     held : rounds that σ² is held for, from the first on; None: always, it is known.
     passes : over the active set in a round; only those that moved in one are visited in the next.
-    tol : a frame is done when no γ_n would change by more than tol/s_n, nor σ² by more than tol σ².
+    tol : a frame is done after a round that was to change no γ_n by more than tol/s_n, nor σ² by tol σ².
     max_iter : rounds.
     """
 
@@ -140,8 +140,8 @@ def _round(A: NDArray, state: _State, allowed: NDArray, share: float, rule: Rule
     spread = np.maximum(spread, sum_squares(A, axis=0) / state.most[:, None])
     penalty = share * penalties(state.power, M) / M
     target = _target(state.power, spread, match, penalty[:, None])
-    step = np.max(np.abs(np.where(allowed, target - state.power, 0)) * spread, axis=1, initial=0)
-    active = allowed & ((state.power > 0) | (target > 0)) & (step > rule.tol)[:, None]
+    step = np.where(allowed, np.abs(target - state.power) * spread, 0)
+    active = step > rule.tol * _MIN_STEP
     fall = _fall(state.power, target, spread, match, penalty[:, None])
     order = np.argsort(np.where(active, -fall, np.inf), axis=1, kind="stable")[:, : _MAX_ACTIVE * len(A)]
     due = np.take_along_axis(active, order, axis=1)
@@ -150,7 +150,7 @@ def _round(A: NDArray, state: _State, allowed: NDArray, share: float, rule: Rule
         order = np.take_along_axis(order, np.argsort(~due, axis=1, kind="stable"), axis=1)
         due = _pass(A, state, order, due.sum(axis=1), penalty, rule.tol * _MIN_STEP)
         updates += due.sum(axis=1)
-    return step, updates
+    return step.max(axis=1, initial=0), updates
 
 
 def _pass(A: NDArray, state: _State, order: NDArray, count: NDArray, penalty: NDArray, tol: float) -> NDArray:

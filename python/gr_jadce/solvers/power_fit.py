@@ -51,8 +51,8 @@ class PowerModel:
     pilots : PilotBook or (L, N) array
         Used as a matrix, whatever its kind; ValueError where that is too large.
     tol : float
-        A descent is done when no γ_n would change by more than `tol`/(a_nᴴΣ⁻¹a_n), nor σ² by more than
-        `tol` σ².
+        A descent is done after a round that was to change no γ_n by more than `tol`/(a_nᴴΣ⁻¹a_n), nor σ²
+        by more than `tol` σ²; such a round leaves about a tenth of that to do.
     max_iter : int
         Most rounds of a descent.
     backend : {"auto", "numpy", "kernel"}
@@ -70,7 +70,7 @@ class PowerModel:
         self,
         pilots: PilotBook | ArrayLike,
         *,
-        tol: float = 1e-2,
+        tol: float = 0.2,
         max_iter: int = 40,
         backend: str = "auto",
         threads: int = 1,

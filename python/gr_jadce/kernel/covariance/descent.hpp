@@ -48,7 +48,7 @@ public:
     Descent(const PilotPlanes& pilots, const DescentRule& rule, int M)
         : pilots_(pilots), rule_(rule), M_(M), factor_(pilots), inverse_(pilots, M), slopes_(pilots, M),
           received_(std::size_t(2) * pilots.L * inverse_.antenna_stride()), target_(pilots.N),
-          fall_(pilots.N), members_(pilots.N)
+          step_(pilots.N), fall_(pilots.N), members_(pilots.N)
     {
     }
 
@@ -70,7 +70,7 @@ public:
     }
 
 private:
-    static constexpr double min_step = 0.25, min_share_without = 1e-12, min_noise_factor = 0.1;
+    static constexpr double min_step = 0.025, min_share_without = 1e-12, min_noise_factor = 0.1;
     static constexpr int max_active = 4; // times L
 
     void start(int frame, const DescentFrames& frames, const DescentResults& results)
@@ -93,12 +93,18 @@ private:
         n_updates_ = 0;
     }
 
+    void list_members()
+    {
+        count_ = list_where(pilots_.N, members_.data(), [this](int n) { return power_[n] > 0; });
+    }
+
     // Σ⁻¹ and what follows from it, of the powers and σ² as they are.
     void factor()
     {
-        count_ = list_where(pilots_.N, members_.data(), [this](int n) { return power_[n] > 0; });
+        list_members();
         factor_.factor(power_, members_.data(), count_, noise_var_);
         inverse_.whiten(factor_, received_.data());
+        log_det_ = factor_.log_det();
         norm_ = noise_var_;
         for (int k = 0; k < count_; ++k) {
             norm_ += power_[members_[k]] * pilots_.energy(members_[k]);
@@ -112,15 +118,10 @@ private:
         slopes_.measure(factor_, inverse_.whitened(), inverse_.antenna_stride());
         penalty_ = share * penalty() / M_;
         const double step = find_targets();
-        if (step <= rule_.tol && rule_.held < 0) {
-            return step;
-        }
         inverse_.square(factor_);
-        if (step > rule_.tol) {
-            order_active_set();
-            for (int pass = 0; pass < rule_.passes; ++pass) {
-                visit_all();
-            }
+        order_active_set();
+        for (int pass = 0; pass < rule_.passes; ++pass) {
+            visit_all();
         }
         return step;
     }
@@ -131,14 +132,17 @@ private:
         return std::log((N - active + 1) / (active + 1)) + std::log(4.0 * M_) / 2;
     }
 
+    double spread_of(int n) const { return std::max(slopes_.s(n), pilots_.energy(n) / norm_); }
+
     double find_targets()
     {
         double most = 0;
         for (int n = 0; n < pilots_.N; ++n) {
             if (allowed_[n]) {
-                const double spread = std::max(slopes_.s(n), pilots_.energy(n) / norm_);
+                const double spread = spread_of(n);
                 target_[n] = target(power_[n], spread, slopes_.q(n));
-                most = std::max(most, std::abs(target_[n] - power_[n]) * spread);
+                step_[n] = std::abs(target_[n] - power_[n]) * spread;
+                most = std::max(most, step_[n]);
             }
         }
         return most;
@@ -165,12 +169,12 @@ private:
         return slopes_.q(n) * step / growth - std::log(growth) - penalty_ * joined;
     }
 
-    // The devices with a power, or with one as their target, by how far the cost falls.
+    // The devices whose power is far from its target, by how far the cost falls.
     void order_active_set()
     {
         order_.clear();
         for (int n = 0; n < pilots_.N; ++n) {
-            if (allowed_[n] && (power_[n] > 0 || target_[n] > 0)) {
+            if (allowed_[n] && step_[n] > rule_.tol * min_step) {
                 fall_[n] = fall(n);
                 order_.push_back(n);
             }
@@ -186,24 +190,33 @@ private:
     void visit_all()
     {
         std::size_t moved = 0;
-        for (const int n : order_) {
-            order_[moved] = n;
-            moved += visit(n);
+        int devices[Inverse::block];
+        for (std::size_t begin = 0; begin < order_.size(); begin += Inverse::block) {
+            const int count = int(std::min(order_.size() - begin, std::size_t(Inverse::block)));
+            std::copy_n(order_.begin() + begin, count, devices);
+            inverse_.look(devices, count);
+            for (int k = 0; k < count; ++k) {
+                order_[moved] = devices[k];
+                moved += visit(k, devices[k]);
+            }
+            inverse_.apply();
         }
         order_.resize(moved);
         n_updates_ += std::int64_t(moved);
     }
 
-    bool visit(int n)
+    // The k-th device looked at; whether its power has changed.
+    bool visit(int k, int n)
     {
-        const double spread = std::max(inverse_.look(n), pilots_.energy(n) / norm_);
-        const double step = target(power_[n], spread, inverse_.match()) - power_[n];
+        const double spread = std::max(inverse_.spread(k), pilots_.energy(n) / norm_);
+        const double step = target(power_[n], spread, inverse_.match(n)) - power_[n];
         if (!(std::abs(step) * spread > rule_.tol * min_step)) {
             return false;
         }
         power_[n] += step;
         norm_ += step * pilots_.energy(n);
-        inverse_.update(step, spread);
+        log_det_ += std::log1p(step * spread);
+        inverse_.move(k, step, spread);
         return true;
     }
 
@@ -218,13 +231,13 @@ private:
 
     void finish(int frame, const DescentResults& results)
     {
-        factor();
+        rule_.held < 0 ? list_members() : factor(); // σ² may have changed since the last visit
         results.noise_var[frame] = noise_var_;
         results.n_updates[frame] = n_updates_;
-        results.cost[frame] = factor_.log_det() + inverse_.whitened_energy();
+        results.cost[frame] = log_det_ + inverse_.fit(received_.data());
         for (int k = 0; k < count_; ++k) {
             const int n = members_[k];
-            inverse_.correlate_all(n);
+            inverse_.correlate(n);
             const double* along = inverse_.along();
             Complex* channel = results.channel + (std::ptrdiff_t(frame) * pilots_.N + n) * M_;
             for (int m = 0; m < M_; ++m) {
@@ -240,11 +253,11 @@ private:
     Inverse inverse_;
     Slopes slopes_;
     Array<double> received_;
-    std::vector<double> target_, fall_;
+    std::vector<double> target_, step_, fall_;
     std::vector<int> members_, order_;
     const bool* allowed_ = nullptr;
     double* power_ = nullptr;
-    double noise_var_ = 0, floor_ = 0, norm_ = 0, penalty_ = 0;
+    double noise_var_ = 0, floor_ = 0, norm_ = 0, penalty_ = 0, log_det_ = 0;
     int count_ = 0;
     std::int64_t n_updates_ = 0;
 };

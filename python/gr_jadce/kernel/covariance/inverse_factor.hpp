@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <vector>
 
 namespace jadce {
 
@@ -44,6 +46,8 @@ public:
     double log_det() const { return log_det_; } // of Σ
 
 private:
+    static constexpr int column_group = 4;
+
     double* row(int l) { return rows_.data() + std::ptrdiff_t(2) * l * stride_; }
     double* column(int j) { return covariance_.data() + std::ptrdiff_t(2) * j * stride_; }
     static int first_lane(int row) { return row / lanes<double> * lanes<double>; }
@@ -58,17 +62,50 @@ private:
         }
     }
 
-    // The lower triangle of Σ, column by column.
+    // The lower triangle of Σ, some columns at a time.
     void accumulate(const double* power, const int* members, int count, double noise_var)
     {
-        std::fill(covariance_.data(), covariance_.data() + covariance_.size(), 0.0);
-        for (int j = 0; j < pilots_.L; ++j) {
-            double* to = column(j);
-            for (int k = 0; k < count; ++k) {
-                const double *a = pilots_.column(members[k]), p = power[members[k]];
-                add(to, a, p * a[j], -p * a[stride_ + j], first_lane(j), stride_);
+        weights_.resize(std::size_t(2) * column_group * count);
+        int j = 0;
+        for (; j + column_group <= pilots_.L; j += column_group) {
+            accumulate_columns<column_group>(j, power, members, count);
+        }
+        for (; j < pilots_.L; ++j) {
+            accumulate_columns<1>(j, power, members, count);
+        }
+        for (int l = 0; l < pilots_.L; ++l) {
+            column(l)[l] += noise_var;
+        }
+    }
+
+    // Σ_n a_n γ_n a_nᴴ, columns j … j + J − 1, from the vector of rows that j is in.
+    template <int J>
+    void accumulate_columns(int j, const double* power, const int* members, int count)
+    {
+        for (int k = 0; k < count; ++k) {
+            const double* a = pilots_.column(members[k]) + j;
+            for (int i = 0; i < J; ++i) {
+                weights_[2 * (k * J + i)] = power[members[k]] * a[i];
+                weights_[2 * (k * J + i) + 1] = power[members[k]] * a[stride_ + i];
             }
-            to[j] += noise_var;
+        }
+        for (int l = first_lane(j); l < stride_; l += lanes<double>) {
+            Vec<double> re[J] = {}, im[J] = {};
+            const double* weight = weights_.data();
+            for (int k = 0; k < count; ++k) {
+                const double* a = pilots_.column(members[k]) + l;
+                const Vec<double> ar = vec(a), ai = vec(a + stride_);
+                for (int i = 0; i < J; ++i, weight += 2) {
+                    re[i] += weight[0] * ar;
+                    im[i] += weight[0] * ai;
+                    re[i] += weight[1] * ai;
+                    im[i] -= weight[1] * ar;
+                }
+            }
+            for (int i = 0; i < J; ++i) {
+                vec(column(j + i) + l) = re[i];
+                vec(column(j + i) + stride_ + l) = im[i];
+            }
         }
     }
 
@@ -114,6 +151,7 @@ private:
     bool is_diagonal_ = true;
     double log_det_ = 0;
     Array<double> covariance_, rows_;
+    std::vector<double> weights_;
 };
 
 } // namespace jadce
