@@ -78,7 +78,7 @@ def test_hard_frames_go_through_the_later_layers_again(shipped):
     scenario = Scenario(make_pilots("gaussian", 240, 24, 7), n_antennas=8, n_active=18, snr_db=20)
     received, channel, _, noise_var = simulate(scenario, 24, seed=3)
     result = unrolled(scenario.pilots)(received, noise_var)
-    assert shipped.n_layers < result.n_iter.max() <= 2 * shipped.n_layers
+    assert result.n_iter.min() > shipped.n_layers
     assert nmse_db(result.channel, channel) < -14.0
 
 
@@ -123,5 +123,5 @@ def test_a_frame_left_unexplained_takes_the_second_path(shipped):
     first = network._estimate(received, noise_var).channel
     second = network(received, noise_var).channel
     changed = np.any(first != second, axis=(1, 2))
-    assert 0 < changed.sum() < 10
+    assert 0 < changed.sum() < 20
     assert nmse_db(second[changed], channel[changed]) < nmse_db(first[changed], channel[changed]) - 3

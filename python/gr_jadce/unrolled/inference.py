@@ -2,6 +2,7 @@
 """The estimator that runs a trained network, in NumPy or in the kernel. No torch."""
 
 from collections.abc import Iterable
+from functools import cached_property
 from os import PathLike
 from typing import Any, Literal
 
@@ -11,10 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from ..backend import complex_frames, kernel_for
 from ..checks import check_integer, check_positive
 from ..estimate import Estimate, check_received, noise_levels, per_frame
+from ..numeric import sum_squares
 from ..pilots.book import PilotBook, as_pilot_book
 from ..solvers.group_lasso import Operator
+from ..solvers.power_fit import PowerModel
 from ..solvers.unit_norms import UnitNorms
 from .hard_frames.noise_evidence import likely_noise_var
+from .hard_frames.power_odds import power_odds
 from .hard_frames.sampling import CHAINS, sample
 from .layer_loop import run_layers
 from .rotation import mean_power, rotate
@@ -23,7 +27,8 @@ from .weight_files import DEFAULT_WEIGHTS, Weights, load_weights
 
 _TINY = np.finfo(np.float32).tiny
 _MAX_UNEXPLAINED = 4.0  # times σ²: where an estimate leaves more than that, something went wrong
-_MAX_GUESSED_SAMPLES, _MAX_GUESSED_DEVICES = 100, 4096  # where guesses of σ² help, and take little time
+_MAX_HARD_DEVICES = 4096  # where what hard frames take more takes little time
+_MAX_GUESSED_SAMPLES = 100  # where guesses of σ² help
 _GUESSES_DB = (-6.0, -3.0, 0.0, 3.0)  # against what an estimate leaves unexplained
 
 
@@ -94,9 +99,13 @@ class Unrolled:
         unsettled = np.flatnonzero(estimate.n_iter > self.weights.n_layers)
         if noise_var is not None:
             self._explain(received, estimate, noise_var)
-        elif unsettled.size and self._is_small(received):
+        if not unsettled.size:
+            return
+        if received.shape[2] > 1 and self.book.n_devices <= _MAX_HARD_DEVICES:
+            noise_var = self._fit_powers(received, estimate, unsettled, noise_var)
+        elif noise_var is None and self._is_small(received):
             self._guess_noise_var(received[unsettled], estimate, unsettled)
-        if self.sweeps and unsettled.size:
+        if self.sweeps:
             self._sample(received, estimate, unsettled, noise_var)
 
     def _explain(self, received: NDArray, estimate: Estimate, noise_var: NDArray) -> None:
@@ -109,8 +118,27 @@ class Unrolled:
         better = self._residual(received[hard], again.channel) < left[hard] / 2
         _replace(estimate, hard[better], (values[better] for values in again[:3]))
 
+    def _fit_powers(
+        self, received: NDArray, estimate: Estimate, unsettled: NDArray, noise_var: NDArray | None
+    ) -> NDArray:
+        """Fit a power of each device to unsettled frames, from the network's result on; σ² of all frames."""
+        channel, score = estimate.channel[unsettled], estimate.score[unsettled]
+        start = np.where(score > 0, sum_squares(channel.astype(np.complex128)) / channel.shape[2], 0)
+        known = None if noise_var is None else noise_var[unsettled]
+        fit = self._powers.fit(received[unsettled], known, start=start, sparse=True)
+        n_iter = estimate.n_iter[unsettled] + fit.n_iter
+        _replace(estimate, unsettled, (fit.channel, power_odds(fit, score), n_iter))
+        levels = np.ones(len(received)) if noise_var is None else noise_var.copy()
+        levels[unsettled] = fit.noise_var
+        return levels
+
+    @cached_property
+    def _powers(self) -> PowerModel:
+        backend = "numpy" if self._kernel is None else "kernel"
+        return PowerModel(self._pilots, backend=backend, threads=self._threads)
+
     def _is_small(self, received: NDArray) -> bool:
-        return received[0].size <= _MAX_GUESSED_SAMPLES and self.book.n_devices <= _MAX_GUESSED_DEVICES
+        return received[0].size <= _MAX_GUESSED_SAMPLES and self.book.n_devices <= _MAX_HARD_DEVICES
 
     def _guess_noise_var(self, received: NDArray, estimate: Estimate, unsettled: NDArray) -> None:
         """Run unsettled frames again, with the σ² that their own evidence makes likely."""
@@ -202,8 +230,10 @@ def unrolled(
         and an estimate leaves more than 4 σ² a sample unexplained, the frame is run again with σ²
         estimated, and the new result taken if it leaves less than half: in all three times the layers
         for such frames, some of heavy load at high SNR, and one product with the pilots for the others.
-        Where σ² is unknown and a frame has at most 100 samples, hard frames are run five times more,
-        told four guesses and then the σ² that they make likely (`hard_frames`).
+        Of several antennas, hard frames then have a power of each device, and σ² where it is unknown,
+        fitted to them from there on (`PowerModel`; at most 4096 devices). Of one antenna, if it gives at
+        most 100 samples and σ² is unknown, they are run five times more, told four guesses and then
+        the σ² that they make likely (`hard_frames`).
     noise_var : float, optional
         σ² per received sample; also a call argument. Unknown (None), it is estimated in every layer.
     tol : float
