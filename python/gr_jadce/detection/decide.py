@@ -5,6 +5,7 @@ The test is that of `dense`, which gives its equations; the kernel computes the 
 it for books whose Gram matrix is too large.
 """
 
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -18,6 +19,7 @@ from ..estimate import Estimate, check_received, noise_levels
 from ..numeric import sum_squares
 from ..pilots.book import PilotBook, as_pilot_book
 from . import dense, large
+from .noise.rounds import Decider, Noise, check_noise, decide_in_noise
 from .noise_scale import SURE_FALSE_SHARE, Scale
 from .rows import Rows, rows_of
 
@@ -34,6 +36,7 @@ class Decision(NamedTuple):
     threshold : float, −log10 of the wanted false-alarm probability; active means score ≥ threshold.
     noise_var : (B,) float, noise variance per received sample: the given one or, without, estimated.
     snr_db : (B,) float, energy of the detected signal over that of the noise, −inf with none.
+    noise_cov : (B, M, M) complex, covariance Ψ = E wᴴw of the noise w (1, M) of a sample, as measured.
 
     Devices may stay inactive above the threshold where `max_rounds` are over, or where pilots of L
     symbols bear no more: L − 2 devices are active at most.
@@ -45,6 +48,7 @@ class Decision(NamedTuple):
     threshold: float
     noise_var: NDArray
     snr_db: NDArray
+    noise_cov: NDArray
 
 
 def decide(
@@ -54,6 +58,7 @@ def decide(
     false_alarm: float = 1e-3,
     noise_var: ArrayLike | None = None,
     *,
+    noise: Noise = "auto",
     max_rounds: int = 60,
     backend: str = "auto",
     threads: int = 1,
@@ -71,6 +76,11 @@ def decide(
         Wanted probability that an inactive device is reported active, in (0, 1).
     noise_var : float or (B,), optional
         σ² per received sample where known; estimated from each frame otherwise.
+    noise : {"auto", "white", "antennas", "spatial"}
+        How the noise of the antennas is related: "white", independent and equally strong; "antennas",
+        independent, each with a variance of its own; "spatial", with any covariance, as of an interferer
+        or a DC offset. It is measured on each frame, at the cost of one degree of freedom of a frame's L
+        (antennas) or M of them. "auto": what the frame shows. A known `noise_var` is that of white noise.
     max_rounds : int
         Rounds of dropping and adding at most; few frames need more than ten.
     backend : {"auto", "numpy", "kernel"}
@@ -95,12 +105,12 @@ def decide(
     book = as_pilot_book(pilots)
     frames = check_received(received, book.pilot_length)
     options = _Options(false_alarm, noise_var, max_rounds, backend, threads, "white")
-    rows, scores = _decide(estimate, frames, book, options, with_scores=True)
+    rows, scores = _decide_in_noise(estimate, frames, book, options, noise, None, with_scores=True)
     shape, places = (len(frames), book.n_devices), (rows.frame, rows.device)
     activity = np.zeros(shape, bool)
     channel = np.zeros((*shape, frames.shape[2]), rows.channel.dtype)
     activity[places], channel[places] = True, rows.channel
-    return Decision(activity, channel, scores, rows.threshold, rows.noise_var, rows.snr_db)
+    return Decision(activity, channel, scores, rows.threshold, rows.noise_var, rows.snr_db, rows.noise_cov)
 
 
 def decide_rows(
@@ -110,24 +120,23 @@ def decide_rows(
     false_alarm: float,
     noise_var: ArrayLike | None = None,
     *,
+    noise: Noise = "white",
+    estimator: Callable[[NDArray], Estimate] | None = None,
     max_rounds: int = 60,
     backend: str = "auto",
     threads: int = 1,
-    scale: Scale = "white",
 ) -> Rows:
     """What `decide` gives, of the active devices alone; the frames are not looked at for NaN.
 
     Parameters
     ----------
-    estimate, frames, pilots, false_alarm, noise_var, max_rounds, backend, threads
+    estimate, frames, pilots, false_alarm, noise_var, noise, max_rounds, backend, threads
         As for `decide`; `frames` a (B, L, M) array of finite values.
-    scale : {"white", "antennas", "spatial"}
-        What was measured on these very frames before they were whitened by it: nothing, the noise variance
-        of each antenna, or the noise covariance. It says how well σ² is known; of no account where it is
-        given.
+    estimator : callable, optional
+        Estimates frames again that were whitened because their noise is not.
     """
-    options = _Options(false_alarm, noise_var, max_rounds, backend, threads, scale)
-    return _decide(estimate, frames, pilots, options, with_scores=False)[0]
+    options = _Options(false_alarm, noise_var, max_rounds, backend, threads, "white")
+    return _decide_in_noise(estimate, frames, pilots, options, noise, estimator, with_scores=False)[0]
 
 
 class _Options(NamedTuple):
@@ -139,6 +148,26 @@ class _Options(NamedTuple):
     backend: str
     threads: int
     scale: Scale
+
+
+def _decide_in_noise(
+    estimate: Estimate,
+    frames: NDArray,
+    pilots: PilotBook,
+    options: _Options,
+    noise: Noise,
+    estimator: Callable[[NDArray], Estimate] | None,
+    *,
+    with_scores: bool,
+) -> tuple[Rows, NDArray]:
+    """As `_decide`, in noise of the kind that is wanted."""
+    noise = check_noise(noise, options.noise_var is not None)
+
+    def decide(estimate: Estimate, frames: NDArray, scale: Scale, false_alarm: float) -> tuple[Rows, NDArray]:
+        part = options._replace(scale=scale, false_alarm=false_alarm)
+        return _decide(estimate, frames, pilots, part, with_scores=with_scores)
+
+    return decide_in_noise(Decider(decide, pilots, options.false_alarm, estimator), estimate, frames, noise)
 
 
 def _decide(

@@ -107,7 +107,7 @@ def decide_frames(
         fit, scores, level = _decide(frame, score, rule)
         channel, signal = _refit(fit, level)
         snr_db = ratio_db(signal, level * samples.size)
-        cov = fit.rest.conj().T @ fit.rest * (scale**2 / fit.rows)
+        cov = (fit.rest.conj().T @ fit.rest).astype(complex) * (scale**2 / fit.rows)
         yield FrameDecision(
             fit.members, channel * scale, scores, level * scale**2, snr_db, cov, fit.rows, np.inf
         )

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+_NOT_MEASURED = np.empty(0)
+
 
 class Rows(NamedTuple):
     """What is decided about a batch of B frames with K_b active devices each.
@@ -18,10 +20,11 @@ class Rows(NamedTuple):
     threshold : float, the score from which on a device is active.
     noise_var, snr_db : (B,) float, as of `Decision`.
     noise_cov : (B, M, M) complex, covariance of the antennas in what the active devices leave of the frame,
-        per sample. None of devices out of step.
+        per sample. Empty of devices out of step.
     noise_dof : (B,) float, rows of a frame that it is measured on: L less the active devices, or about that.
     uncertainty : (B,) float, squared error expected of a frame's channels, all together, given the active
         devices. None of devices out of step.
+    noise_kind : (B,) str, "white", "antennas" or "spatial": what it was taken for. None: white in all frames.
     delay, carrier_offset : (ΣK,) float of devices out of step, symbols and cycles a symbol, or None.
     """
 
@@ -32,9 +35,10 @@ class Rows(NamedTuple):
     threshold: float
     noise_var: NDArray
     snr_db: NDArray
-    noise_cov: NDArray | None = None
-    noise_dof: NDArray | None = None
+    noise_cov: NDArray = _NOT_MEASURED
+    noise_dof: NDArray = _NOT_MEASURED
     uncertainty: NDArray | None = None
+    noise_kind: NDArray | None = None
     delay: NDArray | None = None
     carrier_offset: NDArray | None = None
 

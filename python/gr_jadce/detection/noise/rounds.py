@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rounds of deciding, measuring the noise covariance, whitening, and deciding again.
+
+The covariance is measured off what the decided devices leave of the frame. Until the last round only devices
+that are sure to be there are decided: false ones take the largest peaks of the noise along. How much less is
+known of the noise of a frame that was whitened by itself, `noise_scale` accounts for.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...checks import check_choice
+from ...estimate import Estimate
+from ...numeric import decibels
+from ...pilots.book import PilotBook
+from ..noise_scale import Scale
+from ..rows import Rows
+from .covariance import Whitener, noise_kinds
+
+Noise = Literal["auto", "white", "antennas", "spatial"]
+NOISES = ("auto", "white", "antennas", "spatial")
+
+_MAX_ROUNDS = 8  # of whitening: at a load of K = 0.4 L, noise 20 dB from white takes five
+_SETTLED = 0.1  # relative change of the noise covariance by one round
+_COLOURED, _COLOURED_CROWD = 1e-3, 1e-12  # probability that white noise is taken for another
+_CROWD_SHARE = 1e-4  # of the false-alarm probability of sure devices, where many are active
+_SURE_FALSE_COUNT = 0.02  # devices of a frame expected to be false among the sure ones
+
+
+class Decider(NamedTuple):
+    """How frames are decided.
+
+    decide : gives rows, and scores (B, N) of all devices, from an estimate, frames (B, L, M), what was
+        measured on them, and the false-alarm probability.
+    estimator : gives the estimate of whitened frames; without one, that of the frames as they came is used.
+    """
+
+    decide: Callable[[Estimate, NDArray, Scale, float], tuple[Rows, NDArray]]
+    pilots: PilotBook
+    false_alarm: float
+    estimator: Callable[[NDArray], Estimate] | None = None
+
+    @property
+    def sure_false_alarm(self) -> float:
+        """One at which hardly a false device is found."""
+        return min(self.false_alarm, _SURE_FALSE_COUNT / self.pilots.n_devices)
+
+
+def decide_in_noise(
+    decider: Decider, estimate: Estimate, frames: NDArray, noise: Noise
+) -> tuple[Rows, NDArray]:
+    """The rows of active devices and the scores of all (B, N).
+
+    Parameters
+    ----------
+    decider : Decider
+    estimate : Estimate
+        Of the frames as they came.
+    frames : (B, L, M) complex array
+    noise : {"auto", "white", "antennas", "spatial"}
+        Its covariance: σ² I, diagonal, or any; "auto" for what each frame shows.
+    """
+    rows, scores = decider.decide(estimate, frames, "white", decider.false_alarm)
+    kinds, covariance = _look_at_noise(decider, estimate, frames, rows, noise)
+    for kind in ("antennas", "spatial"):
+        index = np.flatnonzero(kinds == kind)
+        if index.size:
+            part = _part(estimate, index)
+            again, again_scores = _decide_whitened(decider, part, frames[index], covariance[index], kind)
+            rows = _replaced(rows, index, again)
+            if scores.size:
+                scores[index] = again_scores
+    return rows._replace(noise_kind=kinds), scores
+
+
+def _look_at_noise(
+    decider: Decider, estimate: Estimate, frames: NDArray, rows: Rows, noise: Noise
+) -> tuple[NDArray, NDArray]:
+    """The kind (B,) of the noise of each frame and its covariance (B, M, M), first measured.
+
+    Where many devices are active, false ones may have taken the noise along, or those that were missed
+    make it look coloured: there, only devices and noise count that stand out by far.
+    """
+    kinds, covariance = np.full(len(frames), "white", dtype="U8"), np.array(rows.noise_cov)
+    if noise == "white" or frames.shape[2] == 1 or not len(frames):
+        return kinds, covariance
+    crowded = rows.noise_dof < frames.shape[1] / 2
+    is_suspect = crowded | (noise_kinds(rows.noise_cov, rows.noise_dof, _COLOURED) != "white")
+    is_suspect |= noise != "auto"
+    for crowd, share, error in ((False, 1.0, _COLOURED), (True, _CROWD_SHARE, _COLOURED_CROWD)):
+        index = np.flatnonzero(is_suspect & (crowded == crowd))
+        if index.size:
+            false_alarm = share * decider.sure_false_alarm
+            sure = decider.decide(_part(estimate, index), frames[index], "white", false_alarm)[0]
+            covariance[index] = sure.noise_cov
+            auto = noise == "auto"
+            kinds[index] = noise_kinds(sure.noise_cov, sure.noise_dof, error) if auto else noise
+    return kinds, covariance
+
+
+def check_noise(noise: Noise, is_known: bool) -> Noise:
+    """The noise; that whose variance is known is white."""
+    check_choice("noise", noise, NOISES)
+    if is_known and noise in ("antennas", "spatial"):
+        raise ValueError(f"noise: expected 'white' or 'auto' where noise_var is known, got {noise!r}")
+    return "white" if is_known else noise
+
+
+def _part(estimate: Estimate, index: NDArray) -> Estimate:
+    """The estimate of some frames; its channels are none for whitened ones."""
+    return Estimate(*(values[index] for values in estimate[:4]))
+
+
+def _decide_whitened(
+    decider: Decider, estimate: Estimate, frames: NDArray, covariance: NDArray, kind: Scale
+) -> tuple[Rows, NDArray]:
+    """The rows and scores of frames whose noise is about of this covariance (B, M, M)."""
+    covariance, moving = covariance.copy(), np.arange(len(frames))
+    for _ in range(_MAX_ROUNDS):
+        whitener = Whitener.of(_of_kind(covariance[moving], kind))
+        part = _part(estimate, moving)
+        sure = _decide_once(decider, part, whitener.whiten(frames[moving]), kind, decider.sure_false_alarm)[0]
+        covariance[moving] = whitener.restore_covariance(sure.noise_cov)
+        moving = moving[_departure(sure.noise_cov, kind) > _SETTLED]
+        if not moving.size:
+            break
+    whitener = Whitener.of(_of_kind(covariance, kind))
+    rows, scores = _decide_once(decider, estimate, whitener.whiten(frames), kind, decider.false_alarm)
+    return _restored(rows, whitener, decider.pilots), scores
+
+
+def _decide_once(
+    decider: Decider, estimate: Estimate, whitened: NDArray, kind: Scale, false_alarm: float
+) -> tuple[Rows, NDArray]:
+    """The rows and scores of whitened frames, by an estimate of their own if that can be had."""
+    if decider.estimator is not None:
+        estimate = decider.estimator(whitened)
+    return decider.decide(estimate, whitened, kind, false_alarm)
+
+
+def _restored(rows: Rows, whitener: Whitener, pilots: PilotBook) -> Rows:
+    """The rows of whitened frames as of the frames that they came from."""
+    rows = rows._replace(
+        channel=whitener.restore_channels(rows.channel, rows.frame),
+        noise_cov=whitener.restore_covariance(rows.noise_cov),
+    )
+    return rows._replace(snr_db=_snr_db(rows, pilots))
+
+
+def _of_kind(covariance: NDArray, kind: Scale) -> NDArray:
+    return covariance * np.eye(covariance.shape[1]) if kind == "antennas" else covariance
+
+
+def _departure(covariance: NDArray, kind: Scale) -> NDArray:
+    """How far the covariances of whitened frames are from white ones (B,), relative to their mean power."""
+    M = covariance.shape[1]
+    power = np.maximum(np.trace(covariance, axis1=1, axis2=2).real / M, np.finfo(float).tiny)
+    return np.abs(_of_kind(covariance, kind) / power[:, None, None] - np.eye(M)).max(axis=(1, 2))
+
+
+def _snr_db(rows: Rows, pilots: PilotBook) -> NDArray:
+    """SNR (B,) of the frames as they came."""
+    signal = np.zeros(len(rows.noise_var))
+    for b in range(len(signal)):
+        part = slice(rows.start[b], rows.start[b + 1])
+        gram, channel = pilots.gram(rows.device[part], rows.device[part]), rows.channel[part]
+        signal[b] = max(np.vdot(channel, gram @ channel).real, 0)
+    size = pilots.pilot_length * rows.channel.shape[1]
+    return np.where(
+        signal > 0, decibels(signal / np.maximum(rows.noise_var * size, np.finfo(float).tiny)), -np.inf
+    )
+
+
+def _replaced(rows: Rows, index: NDArray, part: Rows) -> Rows:
+    """The rows, those of the frames `index` replaced by `part`."""
+    keeps = ~np.isin(rows.frame, index)
+    frame = np.concatenate([rows.frame[keeps], index[part.frame]])
+    order = np.argsort(frame, kind="stable")
+    per_device: dict[str, Any] = {
+        name: np.concatenate([getattr(rows, name)[keeps], getattr(part, name)])[order]
+        for name in ("device", "channel", "score")
+    }
+    start = np.searchsorted(frame[order], np.arange(len(rows.start)))
+    per_frame: dict[str, Any] = {}
+    for name in ("noise_var", "snr_db", "noise_cov", "noise_dof", "uncertainty"):
+        per_frame[name] = np.array(getattr(rows, name))
+        per_frame[name][index] = getattr(part, name)
+    return rows._replace(start=start, **per_device, **per_frame)
