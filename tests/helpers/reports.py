@@ -61,6 +61,7 @@ REPORTS = {
     "out of step": make_report(
         n_active=3, delay=np.float32([0.25, -0.5, 7.1]), carrier_offset=np.float32([0, 1e-3, -2e-4])
     ),
+    "interference": make_report(noise_vars=np.float32([0.1, 0, 2.5]), interference_db=13.25),
     "dead antenna": make_report(n_active=2, antennas_dead=np.uint32([0, 2])),
     "extremes": make_report(
         n_active=4,

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gr_jadce.detection import decide
+from gr_jadce.detection.asynchrony import Asynchrony, Delayed
 from gr_jadce.estimate import Estimate
 from gr_jadce.estimators import make_estimator
 from gr_jadce.pilots import PilotBook, make_pilots
@@ -253,3 +254,46 @@ def test_an_estimator_that_was_set_up_for_other_pilots_is_refused(n_devices, see
     with pytest.raises(ValueError, match="estimator: expected one for "):
         replace(solver(), estimator=other)
     FrameReceiver(BOOK, make_estimator("pc_admm", make_pilots("gaussian", 60, 32, seed=3)), "a copy")
+
+
+def interfered(n_antennas=4):
+    """Twelve frames, those from 6 on with a DC offset 20 dB above the noise."""
+    frames, noise_var = uplink(n_antennas).received.copy(), uplink(n_antennas).noise_var
+    frames[6:] += np.sqrt(100 * noise_var) * np.exp(1j * np.arange(n_antennas))
+    return frames, noise_var
+
+
+def test_reports_tell_of_interference():
+    frames, noise_var = interfered()
+    reports, error = solver().solve(frames, stamps(12))
+    clean, _ = solver().solve(uplink(4).received, stamps(12))
+    assert error is None
+    assert [report.noise_vars is None for report in reports] == [True] * 6 + [False] * 6
+    assert [report.interference_db is None for report in reports] == [True] * 6 + [False] * 6
+    for report, expected in zip(reports[6:], clean[6:], strict=True):
+        assert len(np.setxor1d(report.device, expected.device)) <= 1
+        assert 10 * np.log10(report.noise_vars / noise_var) == pytest.approx(20, abs=2)
+        assert report.interference_db == pytest.approx(26, abs=3)  # 20 dB on each of four antennas
+        assert report.noise_var == pytest.approx(report.noise_vars.mean(), rel=0.2)
+
+
+def test_noise_that_is_taken_for_white_is_told_in_one_number():
+    reports, _ = solver(noise="white").solve(interfered()[0], stamps(12))
+    assert all(report.noise_vars is None and report.interference_db is None for report in reports)
+
+
+def test_dead_antennas_have_no_noise():
+    frames = interfered()[0]
+    frames[:, :, 1] = 0
+    reports, _ = solver(noise="spatial").solve(frames, stamps(12))
+    for report in reports:
+        assert (report.noise_vars == 0).tolist() == [False, True, False, False]
+
+
+def test_noise_of_another_kind_goes_with_neither_a_variance_nor_devices_out_of_step():
+    with pytest.raises(ValueError, match="^noise: expected 'white' or 'auto' where noise_var is known"):
+        solver(noise="spatial", noise_var=0.1)
+    delayed = Delayed(BOOK, Asynchrony())
+    estimator = make_estimator("pc_admm", delayed.book)
+    with pytest.raises(ValueError, match="^noise: expected 'white' or 'auto' for devices out of step"):
+        FrameReceiver(BOOK, estimator, "pc_admm", delayed=delayed, noise="antennas")

@@ -20,6 +20,7 @@ from reports import make_report
         ({"device_id": ("a",)}, "device_id"),
         ({"antennas_dead": [1, 0]}, "antennas_dead"),
         ({"antennas_dead": [3]}, "antennas_dead"),
+        ({"noise_vars": np.zeros(5)}, "noise_vars"),
     ],
 )
 def test_a_report_that_does_not_agree_with_itself_is_refused(changes, name):

@@ -2,10 +2,13 @@
 """Antennas without any signal: a cable that is off, a channel that does not stream."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..detection.rows import Rows
+from ..numeric import decibels
 from ..reports.report import Report
 
 _ALL_ALIVE = None, None
@@ -61,3 +64,33 @@ def warning_of_dead(reports: list[Report]) -> str | None:
         f"no signal at all on antenna {names} of 0 to {reports[0].n_antennas - 1} in {len(dead)} of "
         f"{len(reports)} frames: decided without"
     )
+
+
+def spread(values: NDArray, antennas: NDArray | None) -> NDArray:
+    """Values (…, M) for all antennas, zero for those that are not in `antennas` (M,) bool; None for all."""
+    if antennas is None:
+        return values
+    full = np.zeros((*values.shape[:-1], len(antennas)), values.dtype)
+    full[..., antennas] = values
+    return full
+
+
+def coloured_noise(rows: Rows, antennas: NDArray | None) -> list[dict[str, Any]]:
+    """The fields of each frame's report about noise that is not alike on all antennas and independent."""
+    fields: list[dict[str, Any]] = [{} for _ in rows.noise_var]
+    if rows.noise_kind is None:
+        return fields
+    for b in np.flatnonzero(rows.noise_kind != "white"):
+        covariance = rows.noise_cov[b]
+        variance = np.minimum(np.diagonal(covariance).real, np.finfo(np.float32).max).astype(np.float32)
+        fields[b] = {
+            "noise_vars": spread(variance, antennas),
+            "interference_db": interference_db(covariance),
+        }
+    return fields
+
+
+def interference_db(covariance: NDArray) -> float:
+    """How far noise (M, M) in its strongest direction is above the mean of all others, dB."""
+    power = np.maximum(np.linalg.eigvalsh(covariance), 0)
+    return float(decibels(power[-1] / max(power[:-1].mean(), np.finfo(float).tiny)))

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from ..checks import check_integer, check_number, check_probability
 from ..detection.asynchrony import Delayed
 from ..detection.decide import decide_rows
+from ..detection.noise.rounds import Noise, check_noise
 from ..detection.rows import Rows
 from ..estimate import Estimate, check_book, takes_noise_var
 from ..pilots.book import PilotBook
 from ..reports.report import Report
-from .antennas import alike
+from .antennas import alike, coloured_noise, spread
 
 Stamp = tuple[int, tuple[int, float]]  # frame_id and rx_time of a frame
 
@@ -43,6 +44,10 @@ class FrameReceiver:
         Wanted false-alarm probability of a device, in (0, 1).
     noise_var : float
         Noise variance of a received sample; 0 if unknown.
+    noise : {"auto", "white", "antennas", "spatial"}
+        What is taken for the covariance of the noise over the antennas, as in `detection.decide`: frames
+        whose noise is not white are whitened, estimated and decided again, and their reports tell the noise
+        of each antenna. Devices out of step are decided in white noise.
     clip_level : float
         A frame with a real or imaginary part of at least this magnitude is reported "clipped";
         0 for no such level.
@@ -63,6 +68,7 @@ class FrameReceiver:
     _: KW_ONLY
     false_alarm: float = 1e-3
     noise_var: float = 0.0
+    noise: Noise = "auto"
     clip_level: float = 0.0
     delayed: Delayed | None = None
     threads: int = 1
@@ -74,6 +80,9 @@ class FrameReceiver:
             clip_level=check_number("clip_level", self.clip_level, 0),
             threads=check_integer("threads", self.threads, 1),
         )
+        check_noise(self.noise, is_known=self.noise_var > 0)
+        if self.delayed is not None and self.noise not in ("auto", "white"):
+            raise ValueError(f"noise: expected 'white' or 'auto' for devices out of step, got {self.noise!r}")
         check_book(self.estimator, self.book)
 
     @property
@@ -168,11 +177,11 @@ class FrameReceiver:
         n_iter = np.broadcast_to(estimate.n_iter, len(frames)).tolist()
         solve_time = (perf_counter() - began) / len(frames)
         more = {} if antennas is None else {"antennas_dead": np.flatnonzero(~antennas).astype(np.uint32)}
-        if antennas is not None:
-            rows = rows._replace(channel=_spread(rows.channel, antennas))
+        noise_fields = coloured_noise(rows, antennas)
+        rows = rows._replace(channel=spread(rows.channel, antennas))
         return [
-            Report.unchecked(**head, **found, n_iter=count, solve_time=solve_time, **more)
-            for head, found, count in zip(heads, self._fields(rows), n_iter, strict=True)
+            Report.unchecked(**head, **found, n_iter=count, solve_time=solve_time, **more, **noise)
+            for head, found, count, noise in zip(heads, self._fields(rows), n_iter, noise_fields, strict=True)
         ]
 
     def _estimate(self, samples: NDArray, noise_var_hint: float) -> Estimate:
@@ -190,7 +199,10 @@ class FrameReceiver:
             return self.delayed.decide_rows(
                 estimate, samples, self.false_alarm, noise_var, threads=self.threads
             )
-        return decide_rows(estimate, samples, self.pilots, self.false_alarm, noise_var, threads=self.threads)
+        return decide_rows(
+            estimate, samples, self.pilots, self.false_alarm, noise_var, noise=self.noise,
+            estimator=partial(self._estimate, noise_var_hint=0.0), threads=self.threads,
+        )  # fmt: skip
 
     def _fields(self, rows: Rows) -> Iterator[dict[str, Any]]:
         """The fields of each frame's report that were decided."""
@@ -238,10 +250,3 @@ def _bad_report(head: dict[str, Any]) -> Report:
         "solve_time": 0.0,
     }
     return Report.unchecked(**head | nothing | {"status": "bad_input"})
-
-
-def _spread(channel: NDArray, antennas: NDArray) -> NDArray:
-    """Channels (K, M) of all antennas, zero for those that are not in `antennas` (M,) bool."""
-    spread = np.zeros((len(channel), len(antennas)), channel.dtype)
-    spread[:, antennas] = channel
-    return spread

@@ -123,6 +123,23 @@ FIELDS = (
         "antennas without any signal in this frame, left out of the decision; only if there are some",
         optional=True,
     ),
+    Field(
+        "noise_vars",
+        Kind.NUMBERS,
+        _KEY,
+        _NOWHERE,
+        "noise power of a sample of each antenna; only if the noise is not alike on all, and independent",
+        optional=True,
+    ),
+    Field(
+        "interference_db",
+        Kind.NUMBER,
+        _KEY,
+        _NOWHERE,
+        "dB by which the noise from its strongest direction is above that from all others; only if the noise "
+        "is not alike on all antennas, and independent",
+        optional=True,
+    ),
 )
 
 

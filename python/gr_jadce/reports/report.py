@@ -12,7 +12,9 @@ from .fields import FIELDS, SCHEMA, Kind
 
 STATUSES = ("ok", "bad_input", "clipped")
 _MAX_SIZES = {"n_devices": 2**32, "n_antennas": 2**16}
-_OPTIONAL_NUMBERS = [field.name for field in FIELDS if field.optional and field.kind is Kind.NUMBERS]
+_OPTIONAL_NUMBERS = [
+    field.name for field in FIELDS if field.optional and field.per_device and field.kind is Kind.NUMBERS
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +57,10 @@ class Report:
         the receiver estimates them.
     antennas_dead : uint32 array, optional
         The antennas, ascending, that have no signal at all in this frame, if there are such.
+    noise_vars : (M,) float32 array, optional
+        Noise variance per received sample of each antenna, where noise is not alike on all and independent.
+    interference_db : float, optional
+        There, how far the noise in its strongest direction is above the mean of all others, dB.
 
     Raises
     ------
@@ -83,6 +89,8 @@ class Report:
     delay: NDArray | None = None
     carrier_offset: NDArray | None = None
     antennas_dead: NDArray | None = None
+    noise_vars: NDArray | None = None
+    interference_db: float | None = None
 
     def __post_init__(self) -> None:
         check_sizes(self.n_devices, self.n_antennas)
@@ -97,6 +105,8 @@ class Report:
         if self.antennas_dead is not None:
             check_indices("antennas_dead", np.asarray(self.antennas_dead), self.n_antennas)
             self._convert("antennas_dead", np.uint32, (len(self.antennas_dead),))
+        if self.noise_vars is not None:
+            self._convert("noise_vars", np.float32, (self.n_antennas,))
         check_choice("status", self.status, STATUSES)
         if self.device_id is not None and len(self.device_id) != n_active:
             raise ValueError(f"device_id: expected {n_active} names, got {len(self.device_id)}")
