@@ -151,3 +151,11 @@ def test_samples_without_a_slot_are_pointed_out(receive, record):
     process = receive("--slot-origin", "4000000000")
     assert process.returncode == 0
     assert "no slot had its pilot in these samples: see --slot-origin" in process.stderr
+
+
+def test_the_noise_of_each_antenna_is_reported_on_demand(app, book, tmp_path):
+    simulation = ["--pilots", "book.npz", "--antennas", 3, "--slots", 20, "--simulate", "--json", "out.jsonl"]
+    assert app("jadce-receive", *simulation, "--noise", "antennas").returncode == 0
+    assert all(report.noise_vars.shape == (3,) for report in reports_of(tmp_path))
+    assert app("jadce-receive", *simulation, "--noise", "white").returncode == 0
+    assert all(report.noise_vars is None for report in reports_of(tmp_path))

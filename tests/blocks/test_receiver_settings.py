@@ -116,6 +116,7 @@ def test_frames_of_another_size_cannot_be_connected():
         ("estimator", 5),
         ("false_alarm", 0.0),
         ("noise_var", -1.0),
+        ("noise", "pink"),
         ("on_overload", "panic"),
         ("max_backlog", 0),
         ("max_batch", 0),

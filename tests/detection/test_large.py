@@ -35,7 +35,7 @@ def test_decisions_are_those_with_the_gram_matrix(kind, n_devices, length, known
     sure = np.abs(plain.score - plain.threshold) > 0.5  # the energies left are means
     assert (large.activity != plain.activity)[sure].mean() < 1e-3  # another of several agreeing supports
     assert sure.mean() > 0.99
-    np.testing.assert_allclose(large.noise_var, plain.noise_var, rtol=0.03)
+    np.testing.assert_allclose(large.noise_var, plain.noise_var, rtol=0.05)
     np.testing.assert_allclose(large.snr_db, plain.snr_db, atol=0.2)
     same = (large.activity == plain.activity).all(axis=1)
     assert same.any()

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from ..checks import check_choice, check_integer
 from ..detection.asynchrony import Asynchrony, Delayed
+from ..detection.noise.rounds import Noise
 from ..pilots.book import PilotBook, as_pilot_book, load_pilots
 from ..receiving.antennas import warning_of_dead
 from ..receiving.backlog import Backlog
@@ -64,6 +65,9 @@ class receiver(gr.sync_block):
         Wanted probability that an inactive device is reported active.
     noise_var : float
         Noise variance of a received sample; 0 if unknown.
+    noise : {"auto", "white", "antennas", "spatial"}
+        The antennas' noise: independent and alike; independent, of unequal variances; of any covariance,
+        as of an interferer or a DC offset; "auto": what each frame shows. With a `noise_var` it is white.
     on_overload : "block" or "drop"
         When frames come faster than they are solved: hold up the source (files, simulations), or
         take all, and drop and count the oldest of those that wait (radios).
@@ -103,6 +107,7 @@ class receiver(gr.sync_block):
         estimator_options: dict[str, Any] | None = None,
         false_alarm: float = 1e-3,
         noise_var: float = 0.0,
+        noise: Noise = "auto",
         on_overload: str = "block",
         max_backlog: int = 1024,
         max_batch: int = 256,
@@ -124,15 +129,9 @@ class receiver(gr.sync_block):
         larger_book = delayed.book if delayed else book
         name, solve = set_up_estimator(estimator, larger_book, estimator_options, self._threads)
         self._receiver = FrameReceiver(
-            book,
-            solve,
-            name,
-            false_alarm=false_alarm,
-            noise_var=noise_var,
-            clip_level=clip_level,
-            delayed=delayed,
-            threads=self._threads,
-        )
+            book, solve, name, false_alarm=false_alarm, noise_var=noise_var, noise=noise,
+            clip_level=clip_level, delayed=delayed, threads=self._threads,
+        )  # fmt: skip
         self._receiver_lock = threading.Lock()
         self._shift_check = ShiftCheck(book, n_antennas, in_step=delayed is None)
         self._timeline, self._counts = FrameTimeline(), FrameCounts()

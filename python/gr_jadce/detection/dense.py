@@ -59,11 +59,11 @@ class _Test(NamedTuple):
 def make_rule(pilots: PilotBook, n_antennas: int, false_alarm: float, max_rounds: int, scale: Scale) -> Rule:
     """The rule for frames of so many antennas.
 
-    One antenna or two tell apart fewer devices than the pilots have symbols; the powers that several see
+    One antenna tells apart fewer devices than the pilots have symbols; the powers that several see
     tell apart more.
     """
     L = pilots.pilot_length
-    proposed = L * min(max(n_antennas - 1, 1), 4) // 2
+    proposed = L * min(n_antennas + 1, 8) // 4
     lower = LowerStatistics.of(pilots, n_antennas)
     return Rule(L, -float(np.log10(false_alarm)), max_rounds, proposed, max(L - 2, proposed), lower, scale)
 

@@ -45,6 +45,7 @@ def receiver_of(settings: ReceptionSettings, book: PilotBook, source: Source) ->
         estimator_options=dict(settings.estimator_options),
         false_alarm=settings.false_alarm,
         noise_var=settings.noise_var,
+        noise=settings.noise,
         on_overload="drop" if source.live else "block",
         max_batch=256 if source.live else 64,
         noise_memory=settings.noise_memory,

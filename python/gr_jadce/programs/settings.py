@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ..detection.noise.rounds import Noise
 from ..radio.usrp import UsrpSettings
 from ..waveform import Waveform
 from .sources import FramesInput, RecordingInput, SimulationInput
@@ -44,6 +45,8 @@ class ReceptionSettings:
         Wanted probability that an inactive device is reported active.
     noise_var : float
         Noise variance of a received sample; 0 if unknown.
+    noise : {"auto", "white", "antennas", "spatial"}
+        What is taken for the noise of the antennas.
     noise_memory : int
         Slots whose median noise variance is told to the estimator; 0 for none.
     waveform : Waveform, optional
@@ -72,6 +75,7 @@ class ReceptionSettings:
     estimator_options: Mapping[str, Any] = field(default_factory=dict)
     false_alarm: float = 1e-3
     noise_var: float = 0.0
+    noise: Noise = "auto"
     noise_memory: int = 0
     waveform: Waveform | None = None
     max_delay: int | None = None
