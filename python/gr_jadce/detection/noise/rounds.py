@@ -26,6 +26,7 @@ NOISES = ("auto", "white", "antennas", "spatial")
 _MAX_ROUNDS = 8  # of whitening: at a load of K = 0.4 L, noise 20 dB from white takes five
 _SETTLED = 0.1  # relative change of the noise covariance by one round
 _COLOURED, _COLOURED_CROWD = 1e-3, 1e-12  # probability that white noise is taken for another
+_INTERFERER_RATIO = 10  # power from one direction over the mean of the others
 _CROWD_SHARE = 1e-4  # of the false-alarm probability of sure devices, where many are active
 _SURE_FALSE_COUNT = 0.02  # devices of a frame expected to be false among the sure ones
 
@@ -98,7 +99,20 @@ def _look_at_noise(
             covariance[index] = sure.noise_cov
             auto = noise == "auto"
             kinds[index] = noise_kinds(sure.noise_cov, sure.noise_dof, error) if auto else noise
+    if noise == "auto":
+        _blame_interferer(frames, np.flatnonzero(crowded & (kinds == "white")), kinds, covariance)
     return kinds, covariance
+
+
+def _blame_interferer(frames: NDArray, index: NDArray, kinds: NDArray, covariance: NDArray) -> None:
+    """Take frames from one direction for an interferer's, in place; many devices would come from many.
+
+    So many devices, with channels all alike, explain an interferer as well as any noise.
+    """
+    moment = frames[index].conj().swapaxes(1, 2) @ frames[index] / frames.shape[1]
+    power = np.linalg.eigvalsh(moment.astype(complex))
+    one_way = index[power[:, -1] > _INTERFERER_RATIO * power[:, :-1].mean(axis=1)]
+    kinds[one_way], covariance[one_way] = "spatial", moment[np.isin(index, one_way)]
 
 
 def check_noise(noise: Noise, is_known: bool) -> Noise:
