@@ -18,7 +18,7 @@ help:
 	@echo 'make screenshots  make the pictures of the README and the guide (SHOTS=NAME for one)'
 	@echo 'make impairments  curves of miss and NMSE over offsets, delays and fading, and where each breaks (minutes)'
 	@echo 'make heavy      make the table of heavy load beside published results (minutes)'
-	@echo 'make calibration  measure false alarms over three sets of cells (an hour or more on two idle cores)'
+	@echo 'make calibration  measure false alarms over four sets of cells (an hour or more on two idle cores)'
 	@echo 'make install    install to /usr/local, for every user and GNU Radio Companion'
 	@echo 'make uninstall  remove what make install put there'
 	@echo 'make soak       a million frames of trouble, all accounted for (minutes)'

@@ -8,6 +8,8 @@ of its cells (`common`).
 from math import ceil
 from typing import Any, NamedTuple
 
+from noise_fields import KINDS
+
 CellValue = int | float | str
 FACTORS = {"0.1": 1.5, "0.01": 1.5, "0.001": 2.0, "0.0001": 2.0, "1e-05": 2.0}  # allowed, by what is wanted
 
@@ -39,6 +41,7 @@ DEFAULTS: dict[str, Any] = {
     "n_active": None,
     "power_spread_db": 0,
     "noise_var": "unknown",
+    "noise": None,
     "proposer": "network",
 }
 
@@ -119,6 +122,17 @@ PARTS = {
         1e6,
         f"15 dB, σ² unknown. The default network proposes, or {PC_ADMM}.",
     ),
+    "noise": Part(
+        "False-alarm calibration: noise that is not white",
+        _products(noise=tuple(KINDS), n_antennas=(2, 4, 8)),
+        {"n_devices": 200, "pilot_length": 64, "pilots": "qpsk", "n_active": 12, "snr_db": 12},
+        ("0.01", "0.001"),
+        4e5,
+        "N = 200, L = 64, K = 12, QPSK pilots, 12 dB over the white noise. Interferers, a carrier or a "
+        "wide band from one direction, and DC are so many dB over it at every antenna. The receiver takes "
+        "the noise for what each frame shows; told: it is told the covariance, which changes with the "
+        "direction from frame to frame, and whitens by it.",
+    ),
 }
 QUICK = {
     "grid": _products(
@@ -130,6 +144,7 @@ QUICK = {
     ),
     "load": [cell for cell in _heavy_cells() if (cell["n_active"], cell["snr_db"]) == (12, 20)][:2],
     "few-samples": [cell for cell in _few_sample_cells() if cell["n_antennas"] == 4][4:6],
+    "noise": _products(noise=("white", "one antenna +10 dB", "carrier +20 dB"), n_antennas=(4,)),
 }
 
 

@@ -16,6 +16,18 @@ HEADS = {
     "power_spread_db": "± dB",
     "noise_var": "σ²",
 }
+
+
+def decibels(value):
+    """Of a figure that need not be there."""
+    return "–" if value is None else f"{value:.1f}"
+
+
+TOLD = {  # figure of a receiver that is told the covariance → its key, and how it is written
+    "ratio": ("ratio", "{:.2f}".format),
+    "miss": ("miss_probability", "{:.3f}".format),
+    "NMSE dB": ("nmse_db", decibels),
+}
 MAX_MISS = 0.1  # of a cell whose devices are found
 
 
@@ -55,12 +67,14 @@ def table(part, origin, summary, rows):
     heads += [f"ratio at {wanted_text(wanted)}" for wanted in part.wanted]
     heads += [f"miss at {wanted_text(wanted)}" for wanted in part.wanted]
     heads += ["NMSE dB", "σ² error dB"]
+    if "told_ratio" in rows[0][part.wanted[0]]:
+        heads += [f"told: {figure}" for figure in TOLD]
     lines = [
         f"# {part.title}",
         "",
         f"Made by `{origin['command']}` at commit {origin['commit']}, version {origin['version']}. "
         f"{part.note} A ratio is the measured over the wanted false-alarm probability, with a 95 % interval "
-        "that takes frames, not decisions, for independent. NMSE and the error of σ² are of the decisions "
+        "that takes frames, not decisions, for independent. Other figures are of the decisions "
         f"at {wanted_text(part.wanted[min(1, len(part.wanted) - 1)])}.",
         "",
         *(f"* {wanted_text(wanted)}: {sentence(entry)}" for wanted, entry in summary.items()),
@@ -92,12 +106,13 @@ def sentence(s):
 def line_of(part, cell):
     entries = [cell[wanted] for wanted in part.wanted]
     shown = entries[min(1, len(entries) - 1)]
-    nmse = "–" if shown["nmse_db"] is None else f"{shown['nmse_db']:.1f}"
+    told = [text(shown[f"told_{key}"]) for key, text in TOLD.values()] if "told_ratio" in shown else []
     return row(
         [cell[key] for key in part.cells[0]]
         + [with_interval(entry) for entry in entries]
         + [f"{entry['miss_probability']:.3f}" for entry in entries]
-        + [nmse, f"{shown['noise_var_error_db']:+.2f}"]
+        + [decibels(shown["nmse_db"]), f"{shown['noise_var_error_db']:+.2f}"]
+        + told
     )
 
 

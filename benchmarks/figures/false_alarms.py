@@ -32,6 +32,15 @@ def count(uplink, decision, noise_var):
     }
 
 
+def told_counts(uplink, decision):
+    """What is counted beside that over the decisions of a receiver that is told the noise covariance."""
+    return {
+        "told_alarms": float(np.sum(decision.activity & ~uplink.activity)),
+        "told_misses": float(np.sum(uplink.activity & ~decision.activity)),
+        "told_error": float(metrics.energy(decision.channel - uplink.channel)),
+    }
+
+
 def add(total, more):
     """Add a chunk's counts of each wanted probability to the total of a cell."""
     total["turns"] = total.get("turns", 0) + 1
@@ -45,15 +54,28 @@ def add(total, more):
 def figures(counts, wanted):
     """False-alarm ratio, miss probability, NMSE and error of σ² of a cell at one wanted probability."""
     c, expected = counts[wanted], counts[wanted]["inactive"] * float(wanted)
-    return {
+    told = _told(c, expected) if "told_misses" in c else {}
+    return told | {
         "inactive": int(c["inactive"]),
         "events_expected": round(expected, 1),
         "ratio": c["alarms"] / expected,
         "ratio_interval": [limit / expected for limit in _interval(c)],
         "miss_probability": c["misses"] / max(c["active"], 1),
-        "nmse_db": float(10 * np.log10(c["error"] / c["power"])) if c["power"] and c["error"] else None,
+        "nmse_db": _nmse_db(c["error"], c["power"]),
         "noise_var_error_db": float(np.median(c["noise_db"])),
     }
+
+
+def _told(c, expected):
+    return {
+        "told_ratio": c["told_alarms"] / expected,
+        "told_miss_probability": c["told_misses"] / max(c["active"], 1),
+        "told_nmse_db": _nmse_db(c["told_error"], c["power"]),
+    }
+
+
+def _nmse_db(error, power):
+    return float(10 * np.log10(error / power)) if error and power else None
 
 
 def _interval(c):

@@ -11,7 +11,7 @@ import pytest
 
 import gr_jadce
 
-PARTS = ("calibration", "calibration-load", "calibration-few-samples")
+PARTS = ("calibration", "calibration-load", "calibration-few-samples", "calibration-noise")
 FIGURES = Path(__file__).resolve().parents[2] / "benchmarks" / "figures"
 
 
@@ -63,6 +63,13 @@ def test_a_heavy_load_is_decided_with_the_noise_told_and_unknown(output):
     unknown, told = json.loads((output / "calibration-load.json").read_text())["cells"]
     assert told["0.01"]["noise_var_error_db"] == 0
     assert told["0.01"]["nmse_db"] < -10 and unknown["0.01"]["nmse_db"] < -8
+
+
+def test_noise_of_any_covariance_is_decided_beside_a_receiver_that_is_told_it(output):
+    for cell in json.loads((output / "calibration-noise.json").read_text())["cells"]:
+        assert 1 / 1.6 < cell["0.01"]["ratio"] < 1.6
+        assert cell["0.01"]["told_miss_probability"] < 0.05
+        assert cell["0.01"]["miss_probability"] < cell["0.01"]["told_miss_probability"] + 0.03
 
 
 def test_a_second_run_goes_on_from_the_counts(output):
