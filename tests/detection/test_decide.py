@@ -219,3 +219,13 @@ def test_bad_arguments_are_named(change, message):
     arguments = {"estimate": pc_admm(BOOK)(received), "received": received, "pilots": BOOK, **change}
     with pytest.raises(ValueError, match=message):
         decide(**arguments)
+
+
+def test_a_support_of_all_devices_does_not_explain_noise():
+    """As many antennas and devices as can be: one power for each of all devices cost no choice among them."""
+    book = make_pilots("hadamard", 64, 32, seed=1)
+    uplink = simulate(Scenario(book, 64, n_active=0), 300, seed=4)
+    estimate = pc_admm(book, lam_ratio=0.1, tol=1e-2)(uplink.received)
+    decision = decide(estimate, uplink.received, book, 1e-2)
+    assert metrics.false_alarm_probability(decision.activity, uplink.activity) < 1.5e-2
+    assert decision.activity.sum(axis=1).max() < 10

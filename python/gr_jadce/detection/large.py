@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Decisions among so many devices that their Gram matrix (N, N) is too large: the test of `dense`, nearly.
 
-The members are taken for strong, so that P projects their pilots off; their channels have powers of their
-own. For pilot books with fast products, a_nᴴ P Y of all devices is what two fast products leave of the correlations; only the Gram matrix of the members of the support
-is formed. The energy a_nᴴ P a_n that the members' pilots leave of another is not computed for each
-device: it is close to its mean over all of them, (N − K·N/L)/(N − K) for K members, exactly so for
-a tight frame, with a relative deviation of about √K/L; so is, in a large support, what the other
-members leave of a member's. Large supports are solved by conjugate gradients, and in single precision
-where frames are. Devices come in groups, and one that was dropped twice stays out.
+The members are taken for strong, so that P projects their pilots off; their channels have powers of
+their own. For pilot books with fast products, a_nᴴ P Y of all devices is what two fast products leave of
+the correlations; only the Gram matrix of the members is formed. The energy a_nᴴ P a_n that the members'
+pilots leave of another is not computed for each device: it is close to its mean over all of them, (N −
+K·N/L)/(N − K) for K members, exactly so for a tight frame, with a relative deviation of about √K/L; so
+is, in a large support, what the other members leave of a member's. Large supports are solved by
+conjugate gradients, and in single precision where frames are. Devices come in groups, and one that was
+dropped twice stays out.
 """
 
 from collections.abc import Callable, Iterator

@@ -155,17 +155,20 @@ def surplus_evidence(frame: FrameData, fit: SupportFit, threshold: float) -> flo
     if not count:
         return 0.0
     gammaln = scipy.special.gammaln
-    choices = gammaln(n_devices + 1) - gammaln(count + 1) - gammaln(n_devices - count + 1)
+    chosen = min(count, n_devices // 2)  # a support of all would cost nothing
+    choices = gammaln(n_devices + 1) - gammaln(chosen + 1) - gammaln(n_devices - chosen + 1)
     return float(_log_evidence(frame, fit) - choices - threshold * np.log(10) - count / 4)
 
 
 def _log_evidence(frame: FrameData, fit: SupportFit) -> float:
-    """Log-likelihood of the frame over that of noise alone, both at the likeliest σ²."""
-    ratio = fit.noise_var / fit.power
+    """Log-likelihood of the frame over that of noise alone at its likeliest σ²."""
+    n_antennas, ratio = fit.channel.shape[1], fit.noise_var / fit.power
     regular = frame.gram[np.ix_(fit.members, fit.members)] + np.diag(_added(frame, fit.members, ratio))
     log_det = np.linalg.slogdet(regular)[1] - np.sum(np.log(ratio))
-    gain = frame.pilot_length * np.log(frame.mean_energy / fit.noise_var) - log_det
-    return float(fit.channel.shape[1] * gain)
+    explained = np.vdot(frame.correlation[fit.members], fit.channel).real
+    distance = (frame.energy - explained) / (fit.noise_var * n_antennas)  # tr(Σ⁻¹YYᴴ)/M
+    gain = frame.pilot_length * (np.log(frame.mean_energy / fit.noise_var) + 1) - log_det - distance
+    return float(n_antennas * gain)
 
 
 def _likely_power(frame: FrameData, fit: SupportFit) -> NDArray:

@@ -40,7 +40,7 @@ class Whitener(NamedTuple):
         mean = np.maximum(variance.mean(axis=1, keepdims=True), np.finfo(float).tiny)
         level = np.sqrt(np.maximum(variance / mean, _MIN_VARIANCE))  # (B, M)
         correlation = covariance / mean[:, :, None] / (level[:, :, None] * level[:, None, :])
-        regular = correlation + _MIN_EIGENVALUE * np.eye(covariance.shape[1])
+        regular = _regular(correlation)
         factor = level[:, :, None] * np.linalg.cholesky(regular)
         return cls(factor, np.linalg.inv(factor))
 
@@ -56,6 +56,13 @@ class Whitener(NamedTuple):
     def restore_covariance(self, covariance: NDArray) -> NDArray:
         """The covariances (B, M, M) of the antennas of those that were measured in whitened frames."""
         return self.factor @ covariance @ self.factor.conj().swapaxes(1, 2)
+
+
+def _regular(correlation: NDArray) -> NDArray:
+    """Correlation matrices (B, M, M) with eigenvalues of at least _MIN_EIGENVALUE; rounding leaves less."""
+    least = np.linalg.eigvalsh(correlation)[:, 0]
+    added = _MIN_EIGENVALUE + np.maximum(-least, 0) * 2
+    return correlation + added[:, None, None] * np.eye(correlation.shape[1])
 
 
 def noise_kinds(covariance: NDArray, rows: NDArray, error: ArrayLike) -> NDArray:
@@ -87,7 +94,7 @@ def _p_values(covariance: NDArray, rows: NDArray) -> tuple[NDArray, NDArray]:
     variance = np.maximum(np.diagonal(covariance, axis1=1, axis2=2).real, np.finfo(float).tiny)
     logs, scale = np.log(variance).sum(axis=1), np.sqrt(variance)
     correlation = covariance / (scale[:, :, None] * scale[:, None, :])
-    correlated = -np.linalg.slogdet(correlation + _MIN_EIGENVALUE * np.eye(M))[1]
+    correlated = -np.linalg.slogdet(_regular(correlation))[1]
     uneven = M * np.log(variance.mean(axis=1)) - logs
     mean_correlated = M * digamma(rows) - digamma(rows[:, None] - np.arange(M)).sum(axis=1)
     mean_uneven = M * (digamma(M * rows) - np.log(M) - digamma(rows))

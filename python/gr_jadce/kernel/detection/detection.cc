@@ -187,7 +187,8 @@ struct Detector::Work
             return 0;
         }
         const double K = double(fit.size()), N = double(statistic.size());
-        const double choices = std::lgamma(N + 1) - std::lgamma(K + 1) - std::lgamma(N - K + 1);
+        const double chosen = std::min(K, std::floor(N / 2)); // a support of all would cost nothing
+        const double choices = std::lgamma(N + 1) - std::lgamma(chosen + 1) - std::lgamma(N - chosen + 1);
         return fit.log_evidence() - choices - rule.threshold * M_LN10 - K / 4;
     }
 

@@ -153,14 +153,20 @@ public:
         return noise_var * double(n_antennas) * sum;
     }
 
-    // Log-likelihood of the frame over that of noise alone, both at the likeliest σ².
+    // Log-likelihood of the frame over that of noise alone at its likeliest σ².
     double log_evidence() const
     {
-        double log_det = log_det_;
+        const double M = double(n_antennas);
+        double log_det = log_det_, distance = energy_;
         for (std::size_t k = 0; k < size(); ++k) {
             log_det -= std::log(ratio(k));
+            for (std::size_t m = 0; m < n_antennas; ++m) {
+                distance -= times(std::conj(correlation(members[k], m)), channel(k)[m]).real();
+            }
         }
-        return double(n_antennas) * (double(pilot_length) * std::log(mean_energy() / noise_var) - log_det);
+        distance /= noise_var * M; // tr(Σ⁻¹YYᴴ)/M
+        const double gain = double(pilot_length) * (std::log(mean_energy() / noise_var) + 1);
+        return M * (gain - log_det - distance);
     }
 
     // Energy of the signal that the channels explain, and covariance of the antennas (M, M) in what is left.
