@@ -2,6 +2,7 @@
 """The programs, run as their users run them."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,14 @@ from gr_jadce.uplink import simulate_slots
 
 APPS = Path(__file__).resolve().parents[2] / "apps"
 PACKAGE_PATH = str(Path(gr_jadce.__file__).resolve().parents[1])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hangups_are_noticed():
+    """Programs inherit what a signal does; under nohup they would go on without their terminal."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture
