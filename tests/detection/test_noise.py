@@ -205,7 +205,7 @@ def test_too_few_rows_tell_nothing_of_the_noise():
 
 def test_a_covariance_that_rounding_made_negative_is_whitened_by():
     """Where devices explain a frame nearly, what they leave is a difference of large numbers."""
-    covariance = np.diag([1.0, 1.0, -4e-7]).astype(complex)[None]
-    whitener = Whitener.of(covariance)
-    assert np.isfinite(whitener.inverse).all()
-    assert list(noise_kinds(covariance, np.array([30.0]), 1e-3)) != []
+    covariance = np.array([[[1, 1 + 4e-7], [1 + 4e-7, 1]]], complex)
+    assert np.linalg.eigvalsh(covariance).min() < 0
+    assert np.isfinite(Whitener.of(covariance).inverse).all()
+    assert noise_kinds(covariance, np.array([30.0]), 1e-3) == ["spatial"]

@@ -3,14 +3,13 @@
 
 import numpy as np
 import pytest
+from compiled import compiled_kernel
 
 from gr_jadce import Scenario, make_pilots, simulate
-from gr_jadce.backend import kernel_for
 from gr_jadce.solvers import covariance_ml
 from gr_jadce.solvers.power_fit import PowerModel
 
-kernel = kernel_for("auto")
-pytestmark = pytest.mark.skipif(kernel is None, reason="no kernel is installed")
+kernel = compiled_kernel(allow_module_level=True)
 
 SIZES = [(1, 1, 1), (3, 2, 1), (40, 9, 2), (65, 17, 3), (100, 24, 5), (33, 32, 16), (9, 40, 17)]
 

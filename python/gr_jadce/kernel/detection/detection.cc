@@ -212,7 +212,7 @@ struct Detector::Work
     {
         noise_var = frame.noise_var;
         scale = noise_var > 0 ? known : own;
-        const bool silent = energy_of_moment(frame) <= 0;
+        const bool silent = energy_of(frame, rule.n_antennas) <= 0;
         fit.start(frame, silent ? std::vector<std::size_t>() : propose(frame), noise_var);
         if (scale == own) {
             find_sure(frame);
@@ -222,15 +222,6 @@ struct Detector::Work
         if (silent) {
             noise_var = frame.noise_var;
         }
-    }
-
-    double energy_of_moment(const Frame& frame) const
-    {
-        double energy = 0;
-        for (std::size_t m = 0; m < rule.n_antennas; ++m) {
-            energy += frame.moment[m * rule.n_antennas + m].real();
-        }
-        return energy;
     }
 
     // −log10 p-value of every device (N,).

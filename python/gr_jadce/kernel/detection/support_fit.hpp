@@ -19,6 +19,16 @@ constexpr double ridge = 1e-9;     // keeps equal pilots from making a singular 
 constexpr double rounding = 1e-12; // of a frame's energy: what its residual is known to
 constexpr double min_snr = 1e-3;   // γ_k ‖a_k‖²/σ² of a member at least
 
+// ‖Y‖².
+inline double energy_of(const Frame& frame, std::size_t n_antennas)
+{
+    double energy = 0;
+    for (std::size_t m = 0; m < n_antennas; ++m) {
+        energy += frame.moment[m * n_antennas + m].real();
+    }
+    return energy;
+}
+
 class SupportFit
 {
 public:
@@ -42,10 +52,7 @@ public:
     {
         constexpr double start_noise_share = 0.1; // of a frame's energy, σ² where it is unknown
         frame_ = &frame;
-        energy_ = 0;
-        for (std::size_t m = 0; m < n_antennas; ++m) {
-            energy_ += frame.moment[m * n_antennas + m].real();
-        }
+        energy_ = jadce::energy_of(frame, n_antennas);
         members = devices;
         std::fill(is_member.begin(), is_member.end(), 0);
         double norms = 0;
@@ -112,7 +119,6 @@ public:
     }
 
     std::size_t size() const { return members.size(); }
-    double energy() const { return energy_; }
     const Complex* channel(std::size_t k) const { return &channel_[k * n_antennas]; }
     // σ² by what the support leaves over.
     double noise_left() const { return residual_ / (double(n_antennas) * trace_); }
