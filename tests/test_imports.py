@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "metrics": {"checks", "numeric"},
     "pilots": {"checks", "numeric", "files"},
     "slots": {"checks", "numeric", "pilots", "waveform"},
-    "uplink": {"checks", "numeric", "pilots", "waveform"},
+    "uplink": {"checks", "files", "numeric", "pilots", "waveform"},
     "solvers": {"checks", "numeric", "backend", "estimate", "pilots"},
     "detection": {"checks", "numeric", "backend", "estimate", "pilots", "waveform"},
     "reports": {"checks", "numeric", "metrics"},

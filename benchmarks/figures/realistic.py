@@ -1,0 +1,253 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Receive over channels of several paths, beside what is possible: `make realistic`.
+
+200 devices, Gaussian pilots of 64 symbols behind a cyclic prefix, root-raised-cosine pulses at 4 samples a
+symbol, 4 antennas. A cell's slots are written as a recording and received by jadce-receive, or with
+`--library` cut by NumPy and received by the same library calls. Channels are 3GPP's tapped delay lines, and
+those of files given as arguments (`make realistic CHANNELS="FILE ..."`), each a NumPy archive as
+`gr_jadce.uplink.impulse_responses` describes it, with the carrier `fc`. Power control makes devices equal
+but for a log-normal error of 3 dB: the energy of a pilot is 18 dB above the noise of a symbol. Without it
+(files of channels with path loss only) devices send 14 dBm to antennas of noise figure 5 dB.
+
+Beside the receiver stand a genie that is told support, delays, offsets and profiles (its NMSE), and a
+detector that is told delays, offsets, profiles and the noise variance, but not who is active, at the same
+share of false alarms, with hindsight.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: a process is one thread
+
+import numpy as np
+import program
+from program import row
+from realistic_air import N_ANTENNAS, N_DEVICES, SNR_DB, Air, Cell
+from realistic_bound import all_columns, evidence, genie_parts
+
+from gr_jadce import __version__, make_estimator, metrics
+from gr_jadce.detection.asynchrony import Asynchrony, Delayed
+from gr_jadce.receiving.frame_receiver import FrameReceiver
+from gr_jadce.reports.json_lines import read_reports
+from gr_jadce.uplink.impulse_responses import load_impulse_responses
+from gr_jadce.uplink.tapped_delay_lines import TappedDelayLines
+
+FALSE_ALARM = 1e-3
+LINES = (("A", 30), ("A", 300), ("A", 1000), ("C", 300))  # profile, delay spread in ns, at 1 Msymbol/s
+FAST_LINES = ((5e6, "A", 30), (5e6, "A", 100), (5e6, "A", 300), (5e6, "C", 300), (20e6, "A", 30))
+CARRIER = 2.4e9  # of the tapped delay lines, Hz
+RADIUS = 50.0  # of their cell, m
+PATH_LOSS = 1e-3  # power below which channels have one
+
+
+def main():
+    args = parse()
+    cells = [cell for cell in all_cells(args) if re.search(args.cells, cell.name)]
+    rows = []
+    for cell in cells:
+        entry = measure(cell, args)
+        rows.append(entry)
+        print(line(entry), flush=True)
+    how = f'make realistic CHANNELS="{" ".join(path.name for path in args.channels)}"'
+    origin = {"command": how, "version": __version__, "commit": program.commit(), "slots": args.slots}
+    program.save(args.output / "realistic", {"origin": origin, "cells": rows}, page(origin, rows))
+
+
+def all_cells(args):
+    """Cells of the files, then those of the tapped delay lines."""
+    for path in args.channels:
+        yield from file_cells(path, args)
+    for rate, profile, spread in ((1e6, *line) for line in LINES):
+        for ppm in (0, 1):
+            yield line_cell(rate, profile, spread, ppm, args)
+    for rate, profile, spread in FAST_LINES:
+        yield line_cell(rate, profile, spread, 0, args)
+
+
+def file_cells(path, args):
+    channels = load_impulse_responses(path)
+    has_loss = np.median(np.sum(np.abs(channels(0).gain) ** 2, axis=2)) < PATH_LOSS
+    uses = [(1, True, 1e6), (0, True, 1e6), *([(1, False, 1e6)] if has_loss else [])]
+    uses += [(1, True, rate) for rate in args.rates]
+    for ppm, controlled, rate in uses:
+        name = f"{path.stem}, {rate / 1e6:g} Msymbol/s, ±{ppm} ppm" + (
+            "" if controlled else ", no power control"
+        )
+        yield Cell(name, channels, channels.carrier, ppm, controlled, rate, args.slots, args.snr_db)
+
+
+def line_cell(rate, profile, spread, ppm, args):
+    name = f"TDL-{profile} {spread} ns, {rate / 1e6:g} Msymbol/s, ±{ppm} ppm"
+    lines = TappedDelayLines(
+        profile, spread * 1e-9, N_DEVICES, N_ANTENNAS, n_active=(10, 20), radius=RADIUS, seed=spread
+    )
+    return Cell(name, lines, CARRIER, ppm, True, rate, args.slots, args.snr_db)
+
+
+def measure(cell, args):
+    """All figures of a cell."""
+    air = Air(cell)
+    if args.library:
+        slots = [air.slot(number)[1] for number in range(cell.n_slots)]
+        reports = received_by_library(air, slots)
+    else:
+        slots, reports = received_by_program(air, args.work)
+    entry = {"cell": cell.name, "slots": cell.n_slots, "prefix": air.max_delay}
+    entry |= receiver_figures(air, slots, reports)
+    if not args.no_bound:
+        entry |= genie_figures(air, slots) | bound_figures(air, slots)
+    return entry
+
+
+def received_by_program(air, work):
+    """Slots of a recording, and the reports of jadce-receive."""
+    work.mkdir(parents=True, exist_ok=True)
+    recording, book, reports = (work / name for name in ("air.sigmf-meta", "book.npz", "reports.jsonl"))
+    slots = air.write(recording)
+    air.book.save(book)
+    offset = [] if air.max_offset is None else ["--max-offset", f"{air.max_offset:g}"]
+    command = [
+        *("jadce-receive", "--pilots", book, "--recording", recording, "--json", reports),
+        *("--slot-period", air.slot_period, "--samples-per-symbol", air.waveform.samples_per_symbol),
+        *("--cyclic-prefix", air.max_delay, "--max-delay", air.max_delay, *offset),
+        *("--false-alarm", FALSE_ALARM),
+    ]
+    subprocess.run([str(word) for word in command], check=True, stderr=subprocess.DEVNULL)
+    return slots, list(read_reports(reports))
+
+
+def received_by_library(air, slots):
+    """The reports of the same frames, without a program."""
+    max_offset = (air.max_offset or 0.0) / air.cell.symbol_rate
+    delayed = Delayed(air.book, Asynchrony(air.max_delay, max_offset, cyclic=True))
+    estimator = make_estimator("unrolled", delayed.book)
+    receiver = FrameReceiver(air.book, estimator, "unrolled", false_alarm=FALSE_ALARM, delayed=delayed)
+    reports, error = receiver.solve(
+        np.array([slot.frame for slot in slots]), [(number, (0, 0.0)) for number in range(len(slots))]
+    )
+    if error is not None:
+        raise error
+    return reports
+
+
+def receiver_figures(air, slots, reports):
+    """Misses, false alarms, NMSE of what each device adds to the frame, and frames a second of one core."""
+    by_slot = {report.frame_id: report for report in reports}
+    if set(by_slot) != set(range(len(slots))):
+        raise ValueError(f"reports: expected one of each of {len(slots)} slots, got {sorted(by_slot)}")
+    misses = alarms = 0
+    error, power = np.zeros((2, len(slots)))
+    for number, slot in enumerate(slots):
+        found = by_slot[number].device.astype(int)
+        misses += len(np.setdiff1d(slot.device, found))
+        alarms += len(np.setdiff1d(found, slot.device))
+        error[number] = parts_error(slot, found, reported_parts(air, by_slot[number]))
+        power[number] = metrics.energy(slot.parts)
+    active = sum(len(slot.device) for slot in slots)
+    inactive = N_DEVICES * len(slots) - active
+    seconds = sum(report.solve_time for report in reports)
+    return {
+        "miss": misses / active,
+        "miss_interval": metrics.wilson_interval(misses, active),
+        "false_alarm": alarms / inactive,
+        "false_alarm_interval": metrics.wilson_interval(alarms, inactive),
+        "inactive": inactive,
+        "nmse_db": float(10 * np.log10(error.sum() / power.sum())),
+        "nmse_interval_db": metrics.nmse_interval_db(error, power),
+        "frames_a_second": len(slots) / seconds,
+    }
+
+
+def parts_error(slot, device, parts):
+    """Squared error of what devices add to a frame, `parts` (D, L, M) of those found."""
+    true = dict(zip(slot.device.tolist(), slot.parts, strict=True))
+    found = dict(zip(device.tolist(), parts, strict=True))
+    both = set(true) | set(found)
+    return sum(float(metrics.energy(found.get(n, 0) - true.get(n, np.zeros(1)))) for n in both)
+
+
+def reported_parts(air, report):
+    """What each device adds to the frame (D, L, M), by a report."""
+    paths = zip(report.device.tolist(), report.delay[:, None], report.carrier_offset, strict=True)
+    pilots = [air.delivered(device, delay.astype(float), float(offset)) for device, delay, offset in paths]
+    return np.array([pilot * channel for pilot, channel in zip(pilots, report.channel, strict=True)])
+
+
+def genie_figures(air, slots):
+    error = sum(metrics.energy(genie_parts(slot, air.noise_var) - slot.parts) for slot in slots)
+    power = sum(metrics.energy(slot.parts) for slot in slots)
+    return {"genie_nmse_db": float(10 * np.log10(error / power))}
+
+
+def bound_figures(air, slots):
+    score, activity = np.zeros((len(slots), N_DEVICES)), np.zeros((len(slots), N_DEVICES), bool)
+    for number, slot in enumerate(slots):
+        activity[number, slot.device] = True
+        score[number] = evidence(all_columns(air, slots, number), slot.frame, air.noise_var)
+    return {"bound_miss": metrics.miss_at_false_alarm(score, activity, FALSE_ALARM)}
+
+
+def line(entry):
+    cells = table_row(entry)
+    return "  ".join(
+        f"{head} {cell}" if head else cell for head, cell in zip(("", *HEADS[1:]), cells, strict=True)
+    )
+
+
+HEADS = ("channels", "prefix", "miss", "bound", "false alarms, 1e-3", "NMSE dB", "genie", "frames/s")
+
+
+def table_row(entry):
+    low, high = entry["miss_interval"]
+    few, many = entry["false_alarm_interval"]
+    return [
+        entry["cell"],
+        str(entry["prefix"]),
+        f"{entry['miss']:.3f} ({low:.3f}–{high:.3f})",
+        f"{entry['bound_miss']:.3f}" if "bound_miss" in entry else "–",
+        f"{entry['false_alarm']:.4f} ({few:.4f}–{many:.4f})",
+        f"{entry['nmse_db']:.1f}",
+        f"{entry['genie_nmse_db']:.1f}" if "genie_nmse_db" in entry else "–",
+        f"{entry['frames_a_second']:.0f}",
+    ]
+
+
+def page(origin, rows):
+    return "\n".join(
+        [
+            "# Channels of several paths",
+            "",
+            " ".join(__doc__.split("\n\n")[1].split()),
+            "",
+            " ".join(__doc__.split("\n\n")[2].split()),
+            "",
+            f"In brackets: 95 % intervals (Wilson). {origin['slots']} slots a row. Made by "
+            f"`{origin['command']}` at commit {origin['commit']}, version {origin['version']}.",
+            "",
+            row(HEADS),
+            row(["---"] * len(HEADS)),
+            *(row(table_row(entry)) for entry in rows),
+            "",
+        ]
+    )
+
+
+def parse():
+    parser = program.parser(__doc__, "figures/realistic")
+    add = parser.add_argument
+    add("channels", nargs="*", type=Path, metavar="FILE.npz", help="files of impulse responses")
+    add("--rates", nargs="*", type=float, default=[], metavar="R", help="more symbol rates of the files, 1/s")
+    add("--slots", type=int, default=60, help="slots of each cell (default %(default)s)")
+    add("--snr-db", type=float, default=SNR_DB, help="SNR with power control, dB (default %(default)s)")
+    add("--cells", default="", metavar="REGEX", help="only cells whose names match")
+    add("--library", action="store_true", help="receive by library calls, not by the program")
+    add("--no-bound", action="store_true", help="neither genie nor bound: quicker")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
