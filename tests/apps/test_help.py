@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 
+import gr_jadce
+
 PROGRAMS = (
     "jadce-pilots",
     "jadce-simulate",
@@ -16,6 +18,22 @@ PROGRAMS = (
 )
 
 
+OTHERS = ("jadce-monitor", "jadce-join", "jadce-check-radio", "jadce-evaluate", "jadce-train")
+
+
+@pytest.mark.parametrize("name", [*PROGRAMS, *OTHERS])
+def test_the_version_is_that_of_the_package(app, name):
+    process = app(name, "--version")
+    assert (process.returncode, process.stdout) == (0, f"{name} (gr-jadce {gr_jadce.__version__})\n")
+
+
+@pytest.mark.parametrize("name", [*PROGRAMS, *OTHERS])
+def test_wrong_usage_is_one_line(app, name):
+    process = app(name, "--no-such-option")
+    assert (process.returncode, process.stdout, process.stderr.count("\n")) == (2, "", 1)
+    assert process.stderr.startswith(f"{name}: error: ")
+
+
 @pytest.mark.parametrize("name", [*PROGRAMS, "jadce-monitor", "jadce-join", "jadce-check-radio"])
 def test_help_has_a_purpose_and_an_example(app, name):
     process = app(name, "--help")
@@ -24,9 +42,7 @@ def test_help_has_a_purpose_and_an_example(app, name):
     assert len(process.stdout.split("\n\n")[1]) > 60
 
 
-@pytest.mark.parametrize(
-    "name", [*PROGRAMS, "jadce-monitor", "jadce-join", "jadce-check-radio", "jadce-evaluate", "jadce-train"]
-)
+@pytest.mark.parametrize("name", [*PROGRAMS, *OTHERS])
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii:strict"])
 def test_help_is_printed_where_letters_are_lacking(app, environment, name, encoding):
     environment["PYTHONIOENCODING"] = encoding

@@ -55,7 +55,9 @@ def test_mistakes_are_explained(app, fails, record, tmp_path, options, words):
     ],
 )
 def test_wrong_usage_is_code_2(app, fails, book, options):
-    fails(app("jadce-receive", "--pilots", "book.npz", *options), code=2)
+    process = app("jadce-receive", "--pilots", "book.npz", *options)
+    fails(process, "--help", code=2)
+    assert process.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("option", [("--snr-db", 4000), ("--seed", 2**64), ("--antennas", 2**17)])

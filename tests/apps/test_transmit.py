@@ -46,6 +46,14 @@ def score(app):
     return json.loads(process.stdout)
 
 
+def test_slots_that_were_scaled_are_explained(send):
+    said = send("--activity", 2, "--backoff-db", 9).splitlines()
+    scaled = int(said[0].split()[1].removeprefix("scaled="))
+    assert scaled > 0
+    assert f"{scaled} of {N_SLOTS} slots were scaled down (scaled={scaled})" in said[1]
+    assert "--backoff-db" in said[1]
+
+
 def test_a_recording_holds_the_bursts_in_their_slots(send, book, tmp_path):
     said = send("--activity", 5, "--backoff-db", 20, devices="0,3,5-9")
     assert f"slots={N_SLOTS} scaled=0 recorded={PERIOD * N_SLOTS} unrecorded=0 lines={N_SLOTS}" in said

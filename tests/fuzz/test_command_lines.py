@@ -40,12 +40,11 @@ def load(name):
     return module
 
 
+SHARED = "".join(path.read_text() for path in sorted(Path(command_line.__file__).parent.glob("*.py")))
 PROGRAMS = {name: load(name) for name in COMMANDS}
 OPTIONS = {
     name: sorted(set(re.findall(r'"(--?[a-z][a-z-]*)"', source)) - {"--usrp", "--slots", "--capacity"})
-    for name, source in (
-        (name, (APPS / name).read_text() + (Path(command_line.__file__)).read_text()) for name in COMMANDS
-    )
+    for name, source in ((name, (APPS / name).read_text() + SHARED) for name in COMMANDS)
 }
 
 

@@ -2,6 +2,7 @@
 """jadce-check-radio on two simulated USRPs: it passes clean ones and names every injected fault."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -76,9 +77,14 @@ def run(radios, seconds=N / RATE):
 def check(radios):
     """The exit code, the verdicts that are not ok, and the number of checks."""
     process = run(radios)
+    return process.returncode, faults(process), len(json.loads(process.stdout)["checks"])
+
+
+def faults(process):
+    """The verdicts that are not ok."""
     assert process.stdout, process.stderr
     checks = json.loads(process.stdout)["checks"]
-    return process.returncode, {c["name"]: c["verdict"] for c in checks if c["verdict"] != "ok"}, len(checks)
+    return {check["name"]: check["verdict"] for check in checks if check["verdict"] != "ok"}
 
 
 def test_clean_radios_pass(start_radios, tmp_path):
@@ -99,9 +105,9 @@ def test_a_clock_that_is_off(start_radios, tmp_path):
 
 
 def test_lost_packets(start_radios, tmp_path):
-    radios = start_radios(write_iq_files(tmp_path, on_the_air()), {1: "100000:4000"})
-    code, found, _ = check(radios)
-    assert (code, found) == (1, {"overflow": "fail"})
+    process = run(start_radios(write_iq_files(tmp_path, on_the_air()), {1: "100000:4000"}))
+    assert (process.returncode, faults(process)) == (1, {"overflow": "fail"})
+    assert not re.search(r"^D", process.stderr, re.MULTILINE)  # UHD's letter, without an end of line
 
 
 def test_a_radio_that_falls_silent(start_radios, tmp_path):

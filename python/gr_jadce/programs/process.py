@@ -27,6 +27,9 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     What its user can mend (a missing file, a wrong value) becomes one line on stderr and exit
     code 1.
     """
+    os.environ.setdefault(
+        "UHD_LOG_FASTPATH_DISABLE", "1"
+    )  # its bare letters D and O would run into our lines
     secure_standard_streams()
     home, threads = writable_home(), set(threading.enumerate())
     try:

@@ -31,10 +31,20 @@ def transmit(book: PilotBook, settings: TransmissionSettings) -> int:
         transmission.run(lambda: signals.received)
     finally:
         complaints = list(transmission.complaints())
-        say(" ".join(f"{name}={value}" for name, value in transmission.counts().items()))
+        _say_counts(transmission)
         for complaint in complaints:
             say(f"jadce-transmit: error: {complaint}")
     return 1 if complaints else 0
+
+
+def _say_counts(transmission: "Transmission") -> None:
+    counts = transmission.counts()
+    say(" ".join(f"{name}={value}" for name, value in counts.items()))
+    if scaled := counts["scaled"]:
+        say(
+            f"jadce-transmit: {scaled} of {counts['slots']} slots were scaled down (scaled={scaled}), or "
+            "their sums would have clipped; a higher --backoff-db keeps all devices at one power"
+        )
 
 
 class Transmission:

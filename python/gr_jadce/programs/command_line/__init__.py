@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the command lines of the `jadce-…` programs have in common: parser, types, options, progress."""
+
+from .options import (
+    add_uplink_options,
+    add_usrp_options,
+    add_waveform_options,
+    refuse_overwriting,
+    slot_period,
+    uplink_scenario,
+    usrp_settings,
+    waveform,
+)
+from .parser import parser
+from .progress import Progress, score_lines
+from .types import count, named_estimator, numbers, positive, slot_origin, whole
+
+__all__ = [
+    "Progress",
+    "add_uplink_options",
+    "add_usrp_options",
+    "add_waveform_options",
+    "count",
+    "named_estimator",
+    "numbers",
+    "parser",
+    "positive",
+    "refuse_overwriting",
+    "score_lines",
+    "slot_origin",
+    "slot_period",
+    "uplink_scenario",
+    "usrp_settings",
+    "waveform",
+    "whole",
+]

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Types of the options of programs: each takes the text of an option, and says what was expected."""
+
+import argparse
+import ast
+from decimal import Decimal
+from typing import Any, Literal
+
+
+def count(text: str) -> int:
+    """Argument type: an integer of at least 1."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected an integer of at least 1, got {text!r}")
+    return int(text)
+
+
+def whole(text: str) -> int:
+    """Argument type: an integer of at least 0."""
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"expected an integer of at least 0, got {text!r}")
+    return int(text)
+
+
+def positive(text: str) -> float:
+    """Argument type: a finite number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return value
+
+
+def numbers(text: str) -> list[float]:
+    """Argument type: numbers separated by commas."""
+    return [float(part) for part in text.split(",")]
+
+
+def slot_origin(text: str) -> Literal["first"] | tuple[int, float]:
+    """Argument type: "first" or a device time as (whole seconds, fraction)."""
+    if text == "first":
+        return "first"
+    if not abs(float(text)) < 2**63:
+        raise ValueError
+    return int(Decimal(text)), float(Decimal(text) % 1)
+
+
+def named_estimator(text: str) -> tuple[str, dict[str, Any]]:
+    """Name and options of an estimator given as ``NAME`` or ``NAME:option=value,option=value``."""
+    name, _, rest = text.partition(":")
+    options: dict[str, Any] = {}
+    for pair in filter(None, rest.split(",")):
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise ValueError(f"estimator {text!r}: expected NAME:option=value,…")
+        options[key] = _literal(value)
+    return name, options
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
