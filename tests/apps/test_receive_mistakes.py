@@ -4,6 +4,8 @@
 import pytest
 from received import PERIOD
 
+from gr_jadce import make_pilots
+
 
 def truncate(path):
     with open(path, "r+b") as file:
@@ -71,3 +73,19 @@ def test_an_absent_radio_is_one_line(app, fails, book):
         "--usrp", "type=b200,serial=0",
     )  # fmt: skip
     fails(process, "usrp", "type=b200,serial=0", "No devices found")
+
+
+@pytest.mark.parametrize("mistake", ["book", "offset", "period"])
+def test_that_nobody_is_heard_is_said_in_one_line(app, book, tmp_path, mistake):
+    make_pilots("gaussian", n_devices=30, pilot_length=24, seed=6).save(tmp_path / "other.npz")
+    made = app("jadce-simulate", "--pilots", "book.npz", "--slots", 300, "--slot-period", PERIOD, "-o", "air")
+    assert made.returncode == 0, made.stderr
+    right = {"--pilots": "book.npz", "--slot-period": PERIOD, "--recording": "air"}
+    wrong = {"book": ("--pilots", "other.npz"), "offset": ("--offset", 9), "period": ("--slot-period", 41)}
+    options = right | dict([wrong[mistake]])
+    for given, count in ((options, 1), (right, 0)):
+        process = app("jadce-receive", *[part for option in given.items() for part in option])
+        said = process.stdout + process.stderr
+        assert (process.returncode, said.count("nobody of this book is heard: check book")) == (0, count), (
+            said
+        )

@@ -141,8 +141,8 @@ class receiver(gr.sync_block):
         self._stopping = threading.Event()
         self.misfit = ""
         self._is_held: Callable[[], bool] = lambda: False
-        length = self._frame_shape[0] * self._frame_shape[1]
-        gr.sync_block.__init__(self, "JADCE receiver", in_sig=[(np.complex64, length)], out_sig=None)
+        frame = (np.complex64, self._frame_shape[0] * self._frame_shape[1])
+        gr.sync_block.__init__(self, "JADCE receiver", in_sig=[frame], out_sig=None)
         for port in _PORTS:
             self.message_port_register_out(port)
         self._log, self._antenna_log = LimitedLog(self.logger), LimitedLog(self.logger)
@@ -196,6 +196,7 @@ class receiver(gr.sync_block):
             "partial_frames": totals["partial_frames"],
             "backlog": len(self._backlog),
             "noise_var": self._levels.noise_var,
+            "snr_db": self._levels.snr_db,
             "active_per_frame": self._levels.active_per_frame,
             "samples": self._timeline.samples,
             "seconds": 0.0 if self._began is None else (ended or monotonic()) - self._began,
@@ -264,8 +265,7 @@ class receiver(gr.sync_block):
             self._log.warn(f"malformed frame tag left out: {error}")
 
     def _answer(self, waiting: list[tuple]) -> None:
-        frames, stamps = zip(*waiting, strict=True)
-        self._solve(np.stack(frames), list(stamps))
+        self._solve(np.stack([frame for frame, _ in waiting]), [stamp for _, stamp in waiting])
 
     def _solve(self, frames: np.ndarray, stamps: list[Stamp]) -> None:
         self._shift_check.push(frames)
@@ -278,7 +278,7 @@ class receiver(gr.sync_block):
             self.message_port_pub(_ACTIVITY, activity)
             self.message_port_pub(_CHANNEL, channel)
             if report.status != "bad_input":
-                self._levels.add_frame(report.noise_var, len(report.device))
+                self._levels.add_frame(report.noise_var, len(report.device), report.snr_db)
         bad = self._counts.add(reports)
         if error is not None:
             self._log.warn(f"{bad} of {len(reports)} frames not solved: {error!r}")
@@ -294,6 +294,7 @@ class receiver(gr.sync_block):
             self._publish_status()
 
     def _publish_status(self) -> None:
-        if warning := self._shift_check.warning(at_once=self._ended is not None):
+        warnings = self._shift_check.warning(at_once=self._ended is not None), self._counts.hearing.warning()
+        for warning in filter(None, warnings):
             self.logger.warn(warning)
         self.message_port_pub(_STATUS, status_to_pmt(self.status_dict()))

@@ -20,6 +20,7 @@ from .process import StopSignals, is_pipe, say
 from .receiver_chain import filters_of, framer_of, heads_of, idle_of, limit_of, receiver_of
 from .settings import ReceptionSettings
 from .sources import SimulationInput, open_source, relayed_source
+from .status_line import StatusLine
 from .supervisor import MAX_MESSAGES_WAITING, POLL_INTERVAL_S, Supervisor
 
 _DRAIN_TIMEOUT_S = 2.0  # that a stopped flowgraph may take to answer the frames it has
@@ -67,7 +68,7 @@ class Reception:
 
     def __init__(self, book: PilotBook, settings: ReceptionSettings) -> None:
         self.is_stopped = False
-        self._seconds = 0.0
+        self._seconds, self._status_line = 0.0, StatusLine()
         self._book, self._settings = book, settings
         source = open_source(settings.input, book)
         self._relay = source.relay
@@ -208,7 +209,7 @@ class Reception:
             if self._zmq_sink and now > status_due:
                 self._zmq_sink.take_status(self._receiver.status_dict())
                 status_due = now + _STATUS_INTERVAL_S
-            progress.show(0, self._progress_text(now - began))
+            progress.show(0, self._status_line.text(self._receiver.status_dict()))
         if has_frames:
             self._make_chain(relayed_source(self._relay, self._book))
             self._supervisor = Supervisor(self._connect(), self._blocks())
@@ -224,7 +225,7 @@ class Reception:
             # A head is asked again, and ends, only when something more comes.
             if self._find_dead() or taken >= self._limit or time.monotonic() > heard + self._idle:
                 break
-            progress.show(0, self._progress_text(time.monotonic() - began))
+            progress.show(0, self._status_line.text(self._receiver.status_dict()))
         self.is_stopped = self._is_unread() or is_stopped()
         for head in self._heads:
             head.set_length(0)
@@ -263,10 +264,6 @@ class Reception:
         answered = sum(status[f"frames_{name}"] for name in ("solved", "dropped", "bad"))
         waiting = sum(sink.waiting() for sink in self._sinks)
         return self._frames() == status["frames_in"] == answered and not waiting
-
-    def _progress_text(self, seconds: float) -> str:
-        done, dropped = self._receiver.frames_in(), self._receiver.frames_dropped()
-        return f"{done} frames, {done / max(seconds, 1e-3):.0f} a second, {dropped} dropped"
 
     def _frames(self) -> int:
         return self._framer.frames() if self._framer else self._receiver.frames_in()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..reports.report import Report
+from .hearing import Hearing
 
 _BATCHES_KEPT = 4096  # of which the times to solve are remembered
 
@@ -20,10 +21,13 @@ class FrameCounts:
         Frames taken, solved, and not solvable.
     frames_with_dead_antennas : int
         Of those solved, frames in which an antenna had no signal at all.
+    hearing : Hearing
+        Whether anybody is heard in them.
     """
 
     def __init__(self) -> None:
         self.frames_in = self.frames_solved = self.frames_bad = self.frames_with_dead_antennas = 0
+        self.hearing = Hearing()
         self._solve_times: deque[float] = deque(maxlen=_BATCHES_KEPT)
 
     def add(self, reports: list[Report]) -> int:
@@ -32,6 +36,7 @@ class FrameCounts:
         self.frames_bad += bad
         self.frames_solved += len(reports) - bad
         self.frames_with_dead_antennas += sum(report.antennas_dead is not None for report in reports)
+        self.hearing.add(reports)
         self._solve_times.append(max(report.solve_time for report in reports))
         return bad
 
@@ -43,6 +48,7 @@ class FrameCounts:
             "frames_solved": self.frames_solved,
             "frames_bad": self.frames_bad,
             "frames_with_dead_antennas": self.frames_with_dead_antennas,
+            "nobody_heard": self.hearing.is_deaf(),
             "solve_time_p50": float(np.percentile(times, 50)),
             "solve_time_p99": float(np.percentile(times, 99)),
         }

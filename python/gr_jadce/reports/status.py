@@ -25,7 +25,15 @@ _COUNTS = (
     "lines_published",
     "publisher_overflows",
 )
-_NUMBERS = ("solve_time_p50", "solve_time_p99", "noise_var", "active_per_frame", "seconds", "false_alarm")
+_NUMBERS = (
+    "solve_time_p50",
+    "solve_time_p99",
+    "noise_var",
+    "snr_db",
+    "active_per_frame",
+    "seconds",
+    "false_alarm",
+)
 _MAX_COUNT = 2**63
 
 
@@ -66,6 +74,7 @@ def _check(status: Mapping[str, Any]) -> None:
         **dict.fromkeys(_COUNTS, (_is_count, "an integer from 0 to 2**63")),
         **dict.fromkeys(_NUMBERS, (_is_number, "a number or null")),
         "estimator": (_is_text, "a string of valid Unicode"),
+        "nobody_heard": (lambda value: isinstance(value, bool), "true or false"),
         "final": (lambda value: isinstance(value, bool), "true or false"),
     }
     for name, value in status.items():
