@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import sys
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from gr_jadce.detection import decide
 from gr_jadce.detection.asynchrony import Asynchrony
 from gr_jadce.estimate import check_book, takes_noise_var
 from gr_jadce.estimators import takes_threads
+from gr_jadce.receiving.frame_receiver import FrameReceiver
 from gr_jadce.unrolled.weight_files import DEFAULT_WEIGHTS
 
 BOOK = make_pilots("gaussian", 40, 20, seed=1)
@@ -32,6 +35,38 @@ def test_a_weight_file_is_a_network():
     np.testing.assert_array_equal(by_name.channel, by_file.channel)
 
 
+OWN = """
+import numpy as np
+from gr_jadce import Estimate
+
+def correlation(pilots, scale=1.0):
+    def estimator(received):
+        channel = scale * pilots.matrix.conj().T @ received
+        return Estimate(channel, np.linalg.norm(channel, axis=2))
+    return estimator
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_module(tmp_path, monkeypatch):
+    """A module `own` of somebody else."""
+    (tmp_path / "own.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "own", raising=False)
+
+
+@pytest.mark.parametrize("noise", ["white", "antennas", "spatial", "auto"])
+def test_ones_own_estimator_needs_only_channel_and_score(noise):
+    uplink = simulate(Scenario(BOOK, 3, n_active=2, snr_db=20), 20, seed=1)
+    own = make_estimator("own:correlation", BOOK, scale=2.0)
+    receiver = FrameReceiver(BOOK, own, "own", noise=noise)
+    reports, error = receiver.solve(uplink.received.astype(np.complex64), [(k, (0, 0.0)) for k in range(20)])
+    assert error is None
+    found = np.array([np.isin(np.arange(40), report.device) for report in reports])
+    assert np.mean(found == uplink.activity) > 0.99
+    assert {report.n_iter for report in reports} == {0}
+
+
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
@@ -39,6 +74,10 @@ def test_a_weight_file_is_a_network():
         ("pc_admm", {"layers": 3}, "estimator 'pc_admm': .*layers"),
         ("vamp", {"max_iter": "abc"}, "estimator 'vamp': .*abc"),
         (__file__ + ".npz", {}, "No such file"),
+        ("json:absent", {}, "estimator 'json:absent': AttributeError: .*absent"),
+        ("no.such.module:make", {}, "estimator 'no.such.module:make': ModuleNotFoundError"),
+        ("string:digits", {}, "estimator 'string:digits': expected a function of the pilot book, got '0123"),
+        ("own:correlation", {"rate": 1}, "estimator 'own:correlation': .*rate"),
     ],
 )
 def test_what_is_wrong_is_named(name, options, message):

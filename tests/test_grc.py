@@ -115,7 +115,7 @@ def test_options_exist():
     def options(block, name):
         return next(entry["options"] for entry in parameters(BLOCKS[block]) if entry["id"] == name)
 
-    assert options("jadce_receiver", "estimator") == list(ESTIMATORS)
+    assert [ast.literal_eval(name) for name in options("jadce_receiver", "estimator")] == list(ESTIMATORS)
     assert options("jadce_pilot_book", "kind") == list(PILOT_KINDS)
 
 

@@ -14,7 +14,7 @@ class Estimate(NamedTuple):
 
     channel : (B, N, M) complex, zero rows where a device is taken for inactive.
     score : (B, N) float, larger means more likely active; comparable within a frame.
-    n_iter : (B,) int, iterations (or layers) used.
+    n_iter : (B,) int, iterations (or layers) used; 0 where they are not told.
     gap : (B,) float, relative duality gap reached; NaN where the estimator has none.
     posterior_mean : bool, the channel approximates the posterior mean: refitting it would make it worse.
 
@@ -24,8 +24,8 @@ class Estimate(NamedTuple):
 
     channel: NDArray
     score: NDArray
-    n_iter: NDArray
-    gap: NDArray
+    n_iter: NDArray = np.zeros((), int)
+    gap: NDArray = np.array(np.nan)
     posterior_mean: bool = False
 
 

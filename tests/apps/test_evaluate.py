@@ -2,6 +2,7 @@
 import json
 import re
 import resource
+from pathlib import Path
 
 SMALL = ["--n-devices", 40, "--pilot-length", 20, "--frames", 20]
 
@@ -44,6 +45,7 @@ def test_an_option_of_the_estimators_can_be_swept(app, tmp_path):
 
 
 def test_mistakes_are_told_in_one_line(app, fails):
+    fails(app("jadce-evaluate", "--estimators", "absent:function"), "absent:function", "No module named")
     fails(app("jadce-evaluate", "--estimators", "nobody"), "nobody", "pc_admm")
     fails(app("jadce-evaluate", "--estimators", "amp:damping"), "NAME:option=value")
     fails(app("jadce-evaluate", "--snr-db", "0,5", "--n-antennas", "1,2"), "n_antennas and snr_db")
@@ -78,3 +80,13 @@ def test_a_full_disk_leaves_neither_half_a_file_nor_a_partial_one(app, fails, tm
     fails(app("jadce-evaluate", *plots, preexec_fn=fill_disk), "fig-nmse.svg", "too large")
     assert [path.name for path in tmp_path.iterdir()] == ["fig-nmse.svg"]
     assert (tmp_path / "fig-nmse.svg").read_text() == "from before"
+
+
+def test_ones_own_estimator_is_compared_with_ours(app, tmp_path):
+    example = Path(__file__).resolve().parents[2] / "examples" / "own_estimator.py"
+    (tmp_path / "own.py").write_text(example.read_text())
+    options = ("--n-antennas", 4, "--activity-rate", 0.02, "--frames", 20)
+    process = app("jadce-evaluate", *options, "--estimators", "own:correlation", "somp", "-o", "out.json")
+    assert process.returncode == 0, process.stderr
+    figures = json.loads((tmp_path / "out.json").read_text())["points"][0]["estimators"]
+    assert set(figures) == {"own:correlation", "somp"}

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """jadce-receive: every frame of recordings and simulations accounted for."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 from received import N_SLOTS, PERIOD, RATE, START, counts_of, reports_of
 
@@ -11,6 +14,8 @@ from gr_jadce.recordings.times import time_after
 from gr_jadce.recordings.writer import RecordingWriter
 from gr_jadce.reports.json_lines import from_json
 from gr_jadce.uplink import simulate_slots
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 def test_the_noise_measured_in_the_guards_is_used(receive, record, tmp_path):
@@ -159,3 +164,13 @@ def test_the_noise_of_each_antenna_is_reported_on_demand(app, book, tmp_path):
     assert all(report.noise_vars.shape == (3,) for report in reports_of(tmp_path))
     assert app("jadce-receive", *simulation, "--noise", "white").returncode == 0
     assert all(report.noise_vars is None for report in reports_of(tmp_path))
+
+
+def test_ones_own_estimator_is_taken_from_a_module_here(app, book, tmp_path):
+    (tmp_path / "own_estimator.py").write_text((EXAMPLES / "own_estimator.py").read_text())
+    options = ["--pilots", "book.npz", "--antennas", 4, "--slots", 60, "--simulate", "--json", "out.jsonl"]
+    process = app("jadce-receive", *options, "--estimator", "own_estimator:correlation")
+    assert process.returncode == 0, process.stderr
+    assert {report.estimator for report in reports_of(tmp_path)} == {"own_estimator:correlation"}
+    missed = re.search(r"^miss probability +(\S+)", process.stderr, re.MULTILINE)
+    assert float(missed.group(1)) < 0.1

@@ -163,7 +163,7 @@ def test_what_estimators_know():
         ({"estimators": {}}, "estimators"),
         (
             {"estimators": {"x": ("nobody", {})}},
-            "estimators: expected weight files .npz, or names of pc_admm.*got nobody",
+            "estimators: estimator: expected one of pc_admm.*got 'nobody'; or a bound: oracle_ls",
         ),
         ({"estimators": {"x": ("vamp", {"maxiter": 3})}}, "maxiter"),
         ({"known": ["all"]}, "known: expected one of noise_var"),

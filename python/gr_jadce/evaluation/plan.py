@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import solvers
 from ..checks import check_choice, check_integer, check_probability
-from ..estimators import ESTIMATORS, make_estimator
+from ..estimators import find_factory, make_estimator
 from ..pilots.kinds import make_pilots
 from ..uplink.simulation import Scenario
 
@@ -56,8 +56,8 @@ def make_plan(
         those estimators that take it.
     values : sequence
     estimators : dict
-        Label → (name, options): a key of `ESTIMATORS` or `ORACLES`, or a weight file ``….npz`` of a
-        network, and its factory's options.
+        Label → (name, options): a key of `ORACLES`, or a name that `make_estimator` takes, and its factory's
+        options.
     scenario : dict, optional
         What differs from `SCENARIO`.
     known : sequence of str
@@ -123,11 +123,7 @@ def _takes(name, option):
 
 
 def _factory(name):
-    return ORACLES[name] if name in ORACLES else ESTIMATORS["unrolled" if _is_file(name) else name]
-
-
-def _is_file(name):
-    return name.endswith(".npz")
+    return ORACLES[name] if name in ORACLES else find_factory(name)
 
 
 def _check(plan):
@@ -145,12 +141,11 @@ def _check(plan):
 
 
 def _check_names(names):
-    choices = (*ESTIMATORS, *ORACLES)
-    if unknown := {name for name in names if not _is_file(name)}.difference(choices):
-        raise ValueError(
-            f"estimators: expected weight files .npz, or names of {', '.join(choices)}, "
-            f"got {', '.join(sorted(unknown))}"
-        )
+    try:
+        for name in names:
+            _factory(name)
+    except ValueError as error:
+        raise ValueError(f"estimators: {error}; or a bound: {', '.join(ORACLES)}") from error
 
 
 def _plain_dict(options):

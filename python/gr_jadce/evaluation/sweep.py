@@ -9,6 +9,7 @@ from typing import Any
 
 from ..checks import check_integer
 from ..detection.decide import decide
+from ..estimate import takes_noise_var
 from ..files import PathLike
 from ..uplink.simulation import Uplink, simulate
 from .plan import ORACLES, point_setup
@@ -111,7 +112,8 @@ def _estimate(plan, name, estimator, uplink: Uplink, scenario):
     if name in ORACLES:
         return estimator(uplink.received, uplink.noise_var, activity=uplink.activity), None
     noise_var = uplink.noise_var if "noise_var" in plan["known"] else None
-    estimate = estimator(uplink.received, noise_var)
+    told = {"noise_var": noise_var} if takes_noise_var(estimator) else {}
+    estimate = estimator(uplink.received, **told)
     false_alarm = plan["false_alarm"]
     return estimate, decide(
         estimate, uplink.received, scenario.pilots, false_alarm=false_alarm, noise_var=noise_var

@@ -125,7 +125,8 @@ def check_noise(noise: Noise, is_known: bool) -> Noise:
 
 def _part(estimate: Estimate, index: NDArray) -> Estimate:
     """The estimate of some frames; its channels are none for whitened ones."""
-    return Estimate(*(values[index] for values in estimate[:4]))
+    fields = (values[index] if np.ndim(values) else values for values in estimate[:4])
+    return Estimate(*fields)  # type: ignore[arg-type]  # the fifth field is a bool
 
 
 def _decide_whitened(

@@ -3,6 +3,8 @@
 
 import argparse
 import ast
+import os
+import sys
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -47,8 +49,15 @@ def slot_origin(text: str) -> Literal["first"] | tuple[int, float]:
 
 
 def named_estimator(text: str) -> tuple[str, dict[str, Any]]:
-    """Name and options of an estimator given as ``NAME`` or ``NAME:option=value,option=value``."""
+    """Name and options of an estimator, from ``NAME`` or ``NAME:option=value,option=value``.
+
+    The name may be ``package.module:function``; modules in the current folder are found, too.
+    """
     name, _, rest = text.partition(":")
+    function, _, more = rest.partition(":")
+    if function.isidentifier():
+        name, rest = f"{name}:{function}", more
+        sys.path.append(os.getcwd())
     options: dict[str, Any] = {}
     for pair in filter(None, rest.split(",")):
         key, equals, value = pair.partition("=")
