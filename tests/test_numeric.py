@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The formulas that several parts share."""
 
+from math import comb, log
+
 import numpy as np
 import pytest
 
-from gr_jadce.numeric import decibels, sum_squares, vertex_offset
+from gr_jadce.numeric import decibels, log_choices, sum_squares, vertex_offset
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.complex64, np.complex128])
@@ -27,3 +29,9 @@ def test_the_vertex_of_a_parabola_is_found(at):
 def test_a_line_has_no_vertex():
     assert vertex_offset(1.0, 1.0, 1.0) == 0
     assert vertex_offset(0.0, 1.0, 2.0) == 0
+
+
+@pytest.mark.parametrize("n_devices", [1, 6, 7])
+def test_a_choice_of_most_devices_costs_as_much_as_one_of_half_of_them(n_devices):
+    expected = [log(comb(n_devices, min(count, n_devices // 2))) for count in range(n_devices + 1)]
+    np.testing.assert_allclose(log_choices(n_devices, np.arange(n_devices + 1)), expected, atol=1e-12)

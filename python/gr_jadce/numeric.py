@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Formulas that several parts compute: energies, decibels, and the top of a peak between samples."""
+"""Formulas that several parts compute: energies, decibels, a peak between samples, numbers of supports."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,3 +25,10 @@ def vertex_offset(before: ArrayLike, top: ArrayLike, after: ArrayLike) -> NDArra
     curvature, slope = 2 * peak - low - high, (high - low) / 2
     flat = curvature <= 0
     return np.where(flat, 0.0, np.clip(slope / np.where(flat, 1, curvature), -0.5, 0.5))
+
+
+def log_choices(n_devices: int, count: ArrayLike) -> NDArray:
+    """ln C(N, K), from K = N/2 on that of N/2: to choose all devices is not free."""
+    taken = np.arange(n_devices // 2)
+    table = np.concatenate([[0.0], np.cumsum(np.log((n_devices - taken) / (taken + 1)))])
+    return table[np.minimum(count, n_devices // 2)]

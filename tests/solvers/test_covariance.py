@@ -8,6 +8,7 @@ from gr_jadce import Scenario, as_pilot_book, make_pilots, simulate
 from gr_jadce.detection import decide
 from gr_jadce.metrics import nmse_db
 from gr_jadce.solvers import covariance_ml, oracle_mmse
+from gr_jadce.solvers.power_descent import Powers, evidence
 from gr_jadce.solvers.power_fit import PowerModel
 
 BOOK = make_pilots("gaussian", 60, 24, seed=2)
@@ -101,6 +102,13 @@ def test_few_powers_give_channels_close_to_the_oracles():
     assert nmse_db(sparse.channel, uplink.channel) < nmse_db(bound.channel, uplink.channel) + 0.3
     assert nmse_db(sparse.channel, uplink.channel) < nmse_db(plain.channel, uplink.channel) - 1
     assert np.mean((sparse.score > 0) != uplink.activity) < 0.01
+
+
+def test_each_more_device_that_explains_nothing_has_less_evidence():
+    N, zeros = 12, np.zeros(13)
+    power = np.tri(N + 1, N, -1)  # none, one, … all of them active, at equal cost
+    fits = Powers(power, zeros + 1, np.zeros((N + 1, N, 2), complex), zeros, zeros, zeros)
+    assert np.all(np.diff(evidence(fits)) < 0)
 
 
 def test_only_members_have_a_power():

@@ -17,10 +17,9 @@ likelihood is greatest once the powers are.
 from typing import NamedTuple
 
 import numpy as np
-import scipy  # which loads its parts where they are first used
 from numpy.typing import NDArray
 
-from ..numeric import sum_squares
+from ..numeric import log_choices, sum_squares
 from .p_values import TINY
 
 RIDGE = 1e-9  # keeps equal pilots from making a singular system
@@ -154,10 +153,9 @@ def surplus_evidence(frame: FrameData, fit: SupportFit, threshold: float) -> flo
     count, n_devices = len(fit.members), len(frame.gram)
     if not count:
         return 0.0
-    gammaln = scipy.special.gammaln
-    chosen = min(count, n_devices // 2)  # a support of all would cost nothing
-    choices = gammaln(n_devices + 1) - gammaln(chosen + 1) - gammaln(n_devices - chosen + 1)
-    return float(_log_evidence(frame, fit) - choices - threshold * np.log(10) - count / 4)
+    return float(
+        _log_evidence(frame, fit) - log_choices(n_devices, count) - threshold * np.log(10) - count / 4
+    )
 
 
 def _log_evidence(frame: FrameData, fit: SupportFit) -> float:

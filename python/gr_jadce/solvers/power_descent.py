@@ -18,9 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
-from ..numeric import sum_squares
+from ..numeric import log_choices, sum_squares
 
 _MAX_ACTIVE = 4  # times L: the most devices visited in a round
 _MIN_STEP = 0.025  # times tol: a smaller step of a power is not made
@@ -124,8 +123,7 @@ def penalties(power: NDArray, n_antennas: int) -> NDArray:
 def evidence(fit: Powers) -> NDArray:
     """ln p(Y, who has a power) (B,), but for a constant: what the better of two fits has more of."""
     (_, N, M), active = fit.channel.shape, np.count_nonzero(fit.power, axis=1)
-    choices = gammaln(N + 1) - gammaln(active + 1) - gammaln(N - active + 1)
-    return -M * fit.cost - choices - active * _parameter_cost(M)
+    return -M * fit.cost - log_choices(N, active) - active * _parameter_cost(M)
 
 
 def _parameter_cost(n_antennas: int) -> float:
