@@ -31,6 +31,18 @@ def test_the_table_has_the_settings_and_what_was_published(tmp_path):
     assert [entry["snr_db"] for entry in result["qpsk"]] == 2 * [12, 16, 20]
     assert result["qpsk"][2]["f1"] > 0.9 and result["full_load"][0]["nmse_db"] < -5
     assert "(-16.3)" in text and "1,028" in text
+    assert [entry["noise_var"] for entry in result["sampled"]] == ["told", "unknown"]
+    assert "N/L = 8, K/L = 0.4, M = 4 | told" in text
+
+
+def test_a_cell_that_sampling_makes_worse_is_named(capsys):
+    cell = {"cell": "K/L = 0.9", "noise_var": "told", "snr_db": 20, "default": -3.0}
+    assert heavy.report_worse([cell | {"sampled": -2.9}]) == 0
+    assert not capsys.readouterr().err
+    assert heavy.report_worse([cell | {"sampled": -2.9}, cell | {"sampled": -2.5}]) == 1
+    assert (
+        capsys.readouterr().err == "K/L = 0.9, σ² told, 20 dB: sampling is 0.50 dB worse than the default\n"
+    )
 
 
 def test_the_equal_error_rate_is_where_misses_and_false_alarms_are_equal():

@@ -41,3 +41,17 @@ def test_no_frame_has_no_rows(backend):
         estimate, np.zeros((0, BOOK.pilot_length, 2), np.complex64), BOOK, 1e-3, backend=backend
     )
     assert (rows.start.tolist(), rows.channel.shape) == ([0], (0, 2))
+
+
+def test_a_posterior_mean_is_kept_where_it_explains_the_frame():
+    uplink = simulate(Scenario(BOOK, 2, snr_db=15.0), 4, seed=5)
+    proposal = pc_admm(BOOK)(uplink.received, uplink.noise_var)
+    refit = decide(proposal, uplink.received, BOOK, 1e-3, uplink.noise_var)
+    unseen = np.linalg.svd(BOOK.matrix)[2][-1].conj()  # of a direction that no pilot symbol shows
+    factor = np.array([1, 1, 0.3, 0.3])[:, None, None]  # the last two frames are not explained
+    mean = proposal._replace(channel=factor * refit.channel + unseen[:, None], posterior_mean=True)
+    kept = decide(mean, uplink.received, BOOK, 1e-3, uplink.noise_var)
+    own = np.where(kept.activity[..., None], mean.channel, 0)
+    np.testing.assert_allclose(kept.channel[:2], own[:2], atol=1e-6)
+    np.testing.assert_allclose(kept.channel[2:], refit.channel[2:], atol=1e-6)
+    assert np.abs(kept.channel - refit.channel)[:2].max() > 0.1

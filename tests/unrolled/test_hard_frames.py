@@ -8,6 +8,7 @@ import pytest
 
 from gr_jadce import Scenario, make_pilots, simulate
 from gr_jadce.backend import kernel_for
+from gr_jadce.detection import decide
 from gr_jadce.metrics import nmse_db
 from gr_jadce.numeric import sum_squares
 from gr_jadce.unrolled import unrolled
@@ -111,6 +112,18 @@ def test_sampling_makes_hard_frames_right(known):
     wrong = [np.sum((estimate.score > 0) != activity) for estimate in (plain, sampled)]
     assert wrong[1] < wrong[0]
     assert sampled.n_iter.max() > plain.n_iter.max() + sampling.CHAINS * 30 - 1
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_sampling_makes_no_decisions_worse_where_supports_cannot_be_told_apart(known):
+    scenario = Scenario(make_pilots("gaussian", 192, 24, 1), n_antennas=4, activity_rate=0.7 / 8, snr_db=20)
+    received, channel, _, noise_var = simulate(scenario, 24, seed=7)
+    noise_var, nmse = noise_var if known else None, []
+    for sweeps in (0, 30):
+        estimate = unrolled(scenario.pilots, sweeps=sweeps)(received, noise_var)
+        decision = decide(estimate, received, scenario.pilots, 1e-3, noise_var)
+        nmse.append(nmse_db(decision.channel, channel))
+    assert nmse[1] < nmse[0] - (0.5 if known else 0.0)
 
 
 def test_a_frame_does_not_hang_on_its_batch():

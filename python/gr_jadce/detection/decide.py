@@ -95,7 +95,8 @@ def decide(
     Decision
         The channel is the LMMSE estimate on the decided support, with a power of each device that is
         fitted to the frame; or the estimate's own, if that is a posterior mean and differs by less than
-        half the error to expect (of more than 2048 devices with fast pilots: whenever it is one).
+        half the error to expect, or leaves less than σ² a sample of the frame unexplained (of more than
+        2048 devices with fast pilots: whenever it is one).
 
     Raises
     ------
@@ -188,22 +189,36 @@ def _decide(
         rows, scores = _decide_compiled(compiled, estimate, frames, pilots, options, rule, with_scores)
     channel = rows.channel
     if estimate.posterior_mean and rows.uncertainty is not None:
-        channel = _likelier_channel(estimate, rows, rows.uncertainty)
+        channel = _likelier_channel(estimate, frames, pilots, rows, rows.uncertainty)
     dtype = np.result_type(frames, np.complex64)
     return rows._replace(channel=channel.astype(dtype, copy=False)), scores
 
 
-def _likelier_channel(estimate: Estimate, rows: Rows, uncertainty: NDArray) -> NDArray:
-    """The estimate's own channels in frames where the fit on the decided support hardly differs.
+def _likelier_channel(
+    estimate: Estimate, frames: NDArray, pilots: PilotBook, rows: Rows, uncertainty: NDArray
+) -> NDArray:
+    """The estimate's own channels in frames where it is right, else those of the fit on the decided support.
 
     A posterior mean knows how likely each device is to be active, and is the better for it where it is
-    right; what it leaves to each other of devices that it could not resolve shows in the difference.
+    right: where the fit hardly differs, or where it leaves no more of the frame than noise, and so has
+    weighed supports that the frame does not tell apart. What it leaves to each other of devices that
+    it could not resolve shows in the difference, and in what it leaves of the frame.
     """
     frame = rows.frame
     own = estimate.channel[frame, rows.device]
     difference = np.bincount(frame, sum_squares(own - rows.channel), len(rows.noise_var))
-    agrees = difference < _AGREEMENT * uncertainty
-    return np.where(agrees[frame, None], own, rows.channel)
+    is_right = difference < _AGREEMENT * uncertainty
+    unsure = np.flatnonzero(~is_right)
+    if unsure.size:
+        left = _mean_left(estimate.channel[unsure], frames[unsure], pilots)
+        is_right[unsure] = left < rows.noise_var[unsure]
+    return np.where(is_right[frame, None], own, rows.channel)
+
+
+def _mean_left(channel: NDArray, frames: NDArray, pilots: PilotBook) -> NDArray:
+    """Mean energy of a sample of what channels (B, N, M) leave of frames (B,)."""
+    explained = pilots.forward(np.ascontiguousarray(np.moveaxis(channel, 1, 0)))
+    return sum_squares(frames - np.moveaxis(explained, 0, 1), axis=(1, 2)) / frames[0].size
 
 
 def _rule(options: _Options, pilots: PilotBook, n_antennas: int) -> dense.Rule:
