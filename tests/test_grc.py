@@ -6,10 +6,10 @@ import inspect
 import os
 import re
 import subprocess
-import sys
 
 import pytest
 import yaml
+from canvas import drawn
 from tracked import ROOT, tracked
 
 from gr_jadce import blocks
@@ -24,39 +24,6 @@ PLAUSIBLE = {  # miss probability, false-alarm probability and NMSE (dB) at most
     "loopback_multi_antenna": (0.03, 0.01, -11.0),
 }
 LOOPBACKS = [path for path in EXAMPLES if path.stem in PLAUSIBLE]
-# Every block, as dropped on an empty canvas, and connected.
-CANVAS = """
-import sys
-from gnuradio import gr
-from gnuradio.grc.core.platform import Platform
-
-version = gr.major_version(), gr.api_version(), gr.minor_version()
-platform = Platform(name="test", prefs=gr.prefs(), version=gr.version(), version_parts=version)
-platform.build_library()
-canvas = platform.make_flow_graph()
-canvas.options_block.params["id"].set_value("canvas")
-keys = ["variable", "pilot_book", "uplink_source", "pilot_framer", "receiver", "scorer", "json_sink"]
-made = {}
-for key in keys:
-    made[key] = canvas.new_block(key if key == "variable" else "jadce_" + key)
-    made[key].params["id"].set_value("samp_rate" if key == "variable" else f"jadce_{key}_0")
-made["variable"].params["value"].set_value("1e6")
-canvas.rewrite()
-
-def connect(source, port, sink, to):
-    outlet = next(p for p in made[source].sources if p.key == port)
-    canvas.connect(outlet, next(p for p in made[sink].sinks if p.key == to))
-
-connect("uplink_source", "0", "pilot_framer", "0")
-connect("pilot_framer", "0", "receiver", "0")
-for port in ("activity", "channel", "status"):
-    connect("receiver", port, "scorer", "in")
-    connect("receiver", port, "json_sink", "in")
-canvas.rewrite()
-canvas.validate()
-print(*(f"{element}: {error}" for element, error in canvas.iter_error_messages()), sep="\\n")
-print("vlen", made["receiver"].sinks[0].vlen)
-"""
 
 
 def run(*command):
@@ -120,8 +87,8 @@ def test_options_exist():
 
 
 def test_blocks_work_as_dropped_on_the_canvas():
-    *errors, vlen = run(sys.executable, "-c", CANVAS).strip().splitlines()
-    assert not any(errors), errors
+    *errors, vlen = drawn()
+    assert not errors
     assert vlen == "vlen 40"
 
 

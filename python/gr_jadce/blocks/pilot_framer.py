@@ -15,15 +15,10 @@ from ..slots.framer import Framer
 from ..slots.grid import Origin
 from ..slots.guard import GuardMeter
 from .support.lifetime import keep_alive
-from .support.limited_log import LimitedLog
-from .support.tags import gather_tags, make_time, read_rate, read_times
+from .support.limited_log import LimitedLog, refuse_change
+from .support.tags import frame_tags, gather_tags, read_rate, read_times
 from .support.thread_state import ThreadState
 
-_RX_TIME = pmt.intern("rx_time")
-_RX_RATE = pmt.intern("rx_rate")
-_FRAME_ID = pmt.intern("frame_id")
-_SLOT_PERIOD, _FRAMER = pmt.intern("slot_period"), pmt.intern("framer")
-_PILOT_LENGTH, _N_ANTENNAS = pmt.intern("pilot_length"), pmt.intern("n_antennas")
 _NOISE_VAR = pmt.intern("noise_var")
 _MAX_BUFFER_BYTES, _MAX_BUFFER_FRAMES = 16_000_000, 1024
 _BUFFER_SAMPLES = 2**16  # asked for in front of each input
@@ -135,6 +130,10 @@ class pilot_framer(gr.basic_block):
         # The size of the buffers in front is all that GNU Radio derives from it for such a block.
         self.set_relative_rate(1, _BUFFER_SAMPLES)
         keep_alive(self)
+
+    def set_slot_period(self, slot_period: int) -> None:
+        """Refuse another slot period, with an error in the log: it cannot change."""
+        refuse_change(self.logger, "slot_period", slot_period, self._framer.slot_period)
 
     def frames(self) -> int:
         """Frames cut so far."""
@@ -290,11 +289,5 @@ class pilot_framer(gr.basic_block):
     def _tag_frames(self, made, stamps):
         for stamp in stamps:
             item = self.nitems_written(0) + made + stamp.place
-            totals = stamp.totals | {"misalignments": self._aligner.misalignments}
-            self.add_item_tag(0, item, _FRAME_ID, pmt.from_uint64(stamp.frame_id))
-            self.add_item_tag(0, item, _RX_TIME, make_time(stamp.rx_time))
-            self.add_item_tag(0, item, _SLOT_PERIOD, pmt.from_uint64(self._framer.slot_period))
-            self.add_item_tag(0, item, _RX_RATE, pmt.from_double(float(self._framer.clock.rate)))
-            self.add_item_tag(0, item, _PILOT_LENGTH, pmt.from_uint64(self._frame_shape[0]))
-            self.add_item_tag(0, item, _N_ANTENNAS, pmt.from_uint64(self._frame_shape[1]))
-            self.add_item_tag(0, item, _FRAMER, pmt.to_pmt(totals))
+            for key, value in frame_tags(stamp, self._framer, self._aligner.misalignments):
+                self.add_item_tag(0, item, key, value)

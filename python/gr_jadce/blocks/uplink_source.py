@@ -3,7 +3,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from fractions import Fraction
 from functools import partial
 from threading import Lock
@@ -15,15 +15,16 @@ import pmt
 from gnuradio import gr
 from numpy.typing import NDArray
 
-from ..checks import check_integer, check_number, check_positive
+from ..checks import check_choice, check_integer, check_positive
 from ..pilots.book import PilotBook, as_pilot_book, load_pilots
 from ..reports.pdus import to_pmts
 from ..reports.truth import truth_report
 from ..slots.clock import check_device_time
-from ..uplink.bursts import burst_length, digitise, simulate_bursts
+from ..uplink.bursts import burst_length, checked_converter, digitise, simulate_bursts
 from ..uplink.simulation import MAX_SEED, Scenario, simulate_slots
 from ..waveform import Waveform
 from .support.lifetime import keep_alive
+from .support.limited_log import refuse_change
 from .support.tags import make_time
 
 _ACTIVITY, _CHANNEL = pmt.intern("activity"), pmt.intern("channel")
@@ -32,6 +33,17 @@ _MAX_BATCH = 64
 _LONGEST_SLOT = 2**26  # samples; a slot is simulated at once
 _MAX_WAIT_S = 0.2  # a throttled source waits no longer at once, so that the flowgraph can stop
 _CHUNK_S = 0.005  # samples worth waking up for
+
+
+_ARGUMENTS = {
+    "pilots",
+    "n_antennas",
+    "activity_rate",
+    "n_active",
+    "snr_db",
+    "power_spread_db",
+    "cyclic_prefix",
+}
 
 
 class uplink_source(gr.sync_block):
@@ -73,11 +85,18 @@ class uplink_source(gr.sync_block):
     n_bits : int
         Bits of a converter of that full scale; 0 for any precision.
 
+    Attributes
+    ----------
+    propagation_keys : frozenset of str
+        The keys that `propagation` may have.
+
     Raises
     ------
     ValueError
         If an argument is out of range.
     """
+
+    propagation_keys = frozenset(field.name for field in fields(Scenario)) - _ARGUMENTS
 
     def __init__(
         self,
@@ -103,6 +122,8 @@ class uplink_source(gr.sync_block):
     ) -> None:
         book = load_pilots(pilots) if isinstance(pilots, (str, os.PathLike)) else as_pilot_book(pilots)
         self._waveform = waveform = Waveform(**waveform) if isinstance(waveform, dict) else waveform
+        for key in propagation or ():
+            check_choice("propagation", key, sorted(self.propagation_keys))
         self._scenario = Scenario(
             book,
             n_antennas,
@@ -115,7 +136,7 @@ class uplink_source(gr.sync_block):
         self._scenario_lock = Lock()
         least = self._least_period()
         self._slot_period = check_integer("slot_period", slot_period or least + 16, least, _LONGEST_SLOT)
-        self._converter = _checked_converter(full_scale, n_bits)
+        self._converter = checked_converter(full_scale, n_bits)
         self._n_slots = check_integer("n_slots", n_slots, 0) or float("inf")
         self._rate = check_positive("rate", rate)
         self._start_time = check_device_time("start_time", start_time)
@@ -128,6 +149,10 @@ class uplink_source(gr.sync_block):
             self.message_port_register_out(port)
         self._rewind()
         keep_alive(self)
+
+    def set_slot_period(self, slot_period: int) -> None:
+        """Refuse another slot period, with an error in the log: it cannot change."""
+        refuse_change(self.logger, "slot_period", slot_period or self._slot_period, self._slot_period)
 
     def set_snr_db(self, snr_db: float) -> None:
         """Change the SNR, in dB, from the next slot on."""
@@ -254,15 +279,6 @@ class uplink_source(gr.sync_block):
         elapsed = Fraction(self._start_time[1]) + sample / Fraction(self._rate)
         seconds = elapsed.numerator // elapsed.denominator
         return self._start_time[0] + seconds, float(elapsed - seconds)
-
-
-def _checked_converter(full_scale, n_bits):
-    """(full_scale, n_bits) if there is a converter, else None."""
-    n_bits = check_integer("n_bits", n_bits, 0, 24)
-    full_scale = check_number("full_scale", full_scale, 0)
-    if n_bits and not full_scale:
-        raise ValueError("full_scale: expected one above 0 for a converter of n_bits, got 0")
-    return (full_scale, n_bits) if full_scale else None
 
 
 def _checked_gaps(gaps):

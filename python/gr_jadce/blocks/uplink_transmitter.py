@@ -22,7 +22,7 @@ from ..uplink.activity import PeriodicActivity, RandomActivity, ScriptedActivity
 from ..uplink.bursts import Bursts
 from ..waveform import Waveform
 from .support.lifetime import keep_alive
-from .support.limited_log import LimitedLog
+from .support.limited_log import LimitedLog, refuse_change
 from .support.tags import make_time
 
 _PORTS = [pmt.intern("activity"), pmt.intern("channel")]
@@ -132,6 +132,10 @@ class uplink_transmitter(gr.sync_block):
         self._slot, self._scaled = self._first, 0
         self._pending: NDArray[np.complex64] = np.empty(0, np.complex64)
         keep_alive(self)
+
+    def set_slot_period(self, slot_period: int) -> None:
+        """Refuse another slot period, with an error in the log: it cannot change."""
+        refuse_change(self.logger, "slot_period", slot_period, self._period)
 
     def slots(self) -> int:
         """Slots accounted for so far, with a burst or without."""

@@ -91,6 +91,15 @@ def matched_filter(samples: NDArray, waveform: Waveform) -> NDArray:
     ).astype(np.complex64)
 
 
+def checked_converter(full_scale: float, n_bits: int) -> tuple[float, int] | None:
+    """The arguments of `digitise`, checked, or None for no converter; ValueError names a wrong one."""
+    n_bits = check_integer("n_bits", n_bits, 0, 24)
+    full_scale = check_number("full_scale", full_scale, 0)
+    if n_bits and not full_scale:
+        raise ValueError("full_scale: expected one above 0 for a converter of n_bits, got 0")
+    return (full_scale, n_bits) if full_scale else None
+
+
 def digitise(samples: NDArray, full_scale: float, n_bits: int) -> NDArray:
     """What a converter makes of samples: real and imaginary parts clipped to ± full_scale and rounded.
 

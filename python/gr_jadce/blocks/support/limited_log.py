@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Warnings of a block on data it cannot use, few enough to be read."""
+"""Warnings of a block on data and values it cannot use, few enough to be read."""
 
 from time import monotonic
 from typing import Any
@@ -30,3 +30,9 @@ class LimitedLog:
             return
         self._logger.warn(f"{text} ({self._left_out} more since the last)" if self._left_out else text)
         self._due, self._left_out = now + self._interval, 0
+
+
+def refuse_change(logger: Any, name: str, value: float, now: float) -> None:
+    """Log an error if a running flowgraph asks for another value of what cannot change."""
+    if value != now:
+        logger.error(f"{name}: it cannot change while the flowgraph runs: it stays {now}, not {value}")

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Stream tags, whoever made them: all tags of a sample together, and their values."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pmt
 from gnuradio import gr
 
 from ...slots.clock import SampleClock
+from ...slots.framer import Framer, Stamp
 
 
 def gather_tags(block: gr.basic_block, count: int, port: int = 0) -> dict[int, dict[str, Any]]:
@@ -84,6 +85,22 @@ def misfit_of_frames(tags: Mapping[str, Any], frame_shape: tuple[int, int]) -> s
 def make_time(time: tuple[int, float]) -> Any:
     """The value of a tag ``rx_time`` or ``tx_time`` that tells a time (whole seconds, fraction)."""
     return pmt.make_tuple(pmt.from_uint64(time[0]), pmt.from_double(time[1]))
+
+
+_FRAME_ID, _RX_TIME, _SLOT_PERIOD, _RX_RATE, _PILOT_LENGTH, _N_ANTENNAS, _FRAMER = map(
+    pmt.intern, ("frame_id", "rx_time", "slot_period", "rx_rate", "pilot_length", "n_antennas", "framer")
+)
+
+
+def frame_tags(stamp: Stamp, framer: Framer, misalignments: int) -> Iterator[tuple[Any, Any]]:
+    """Keys and values of the tags on a frame that a framer stamped."""
+    yield _FRAME_ID, pmt.from_uint64(stamp.frame_id)
+    yield _RX_TIME, make_time(stamp.rx_time)
+    yield _SLOT_PERIOD, pmt.from_uint64(framer.slot_period)
+    yield _RX_RATE, pmt.from_double(float(framer.clock.rate))
+    yield _PILOT_LENGTH, pmt.from_uint64(framer.pilot_length)
+    yield _N_ANTENNAS, pmt.from_uint64(framer.n_antennas)
+    yield _FRAMER, pmt.to_pmt(stamp.totals | {"misalignments": misalignments})
 
 
 # The tags of a framer, what they are called in `FrameTimeline.tell`, and how they are read.
