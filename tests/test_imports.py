@@ -86,6 +86,7 @@ OUTSIDE = {
         "metrics",
         "pilots",
     },
+    "tornado": {"monitoring.web.server", "monitoring.web.handlers"},
     "torch": {"unrolled.network", "unrolled.recorded", "unrolled.training"},
 }
 
@@ -179,8 +180,20 @@ def test_the_check_sees_an_import_upward(tmp_path, monkeypatch):
             for face in ("pilots", "uplink", "slots", "detection", "receiving", "reports", "recordings")
         ],
         *[
-            (f"gr_jadce.{face}", ["torch", "gnuradio", "pmt", "zmq", "PyQt5", "pyqtgraph", "matplotlib"])
-            for face in ("delivery", "monitoring", "evaluation", "solvers", "unrolled", "radio", "programs")
+            (
+                f"gr_jadce.{face}",
+                ["torch", "gnuradio", "pmt", "zmq", "PyQt5", "pyqtgraph", "matplotlib", "tornado"],
+            )
+            for face in (
+                "delivery",
+                "monitoring",
+                "monitoring.web",
+                "evaluation",
+                "solvers",
+                "unrolled",
+                "radio",
+                "programs",
+            )
         ],
         ("gr_jadce.blocks", ["torch", "PyQt5", "pyqtgraph", "matplotlib"]),
     ],

@@ -51,7 +51,8 @@ def test_every_module_is_installed(package):
 
 
 def test_data_files_are_installed(package):
-    assert names(package, "*.npz") == names(ROOT / "python" / "gr_jadce", "*.npz")
+    for pattern in ("*.npz", "*.js", "*.css", "*.html", "*.svg"):
+        assert names(package, pattern) == names(ROOT / "python" / "gr_jadce", pattern) != set()
 
 
 def test_the_kernel_is_installed_with_what_chooses_it(package):

@@ -16,6 +16,7 @@ RUFF = Path(sys.prefix) / "bin" / "ruff"
 PYTHON = ("*.py", "apps/jadce-*")
 SOURCES = (
     *PYTHON, "*.hpp", "*.cc", "*.sh", ".ci/run", "Makefile", "*CMakeLists.txt", "*.cmake", "*.yml", "*.toml",
+    "*.js", "*.css", "*.html", "*/page/*.svg",
     ":!MANIFEST.yml",
 )  # fmt: skip
 

@@ -20,6 +20,7 @@ run_packages=(
     libopenblas0-pthread # without it NumPy gets the reference BLAS, many times slower
     python3-uhd uhd-host
     python3-zmq # jadce-receive --zmq, jadce-monitor
+    python3-tornado # jadce-monitor --web
 )
 radio_packages=(
     iproute2 python3-gevent python3-msgpack python3-netaddr python3-pyudev python3-six
@@ -31,6 +32,7 @@ test_packages=(
     python3-venv python3-pytest python3-pytest-timeout python3-hypothesis
     python3-jsonschema python3-defusedxml # of sigmf
     python3-distributed                   # of jadce-evaluate --scheduler
+    chromium                              # looks at the page of jadce-monitor --web
     git clang-format xvfb xauth gir1.2-gtk-3.0
 )
 

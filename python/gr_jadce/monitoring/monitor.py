@@ -20,6 +20,26 @@ _TOTALS = ("frames_dropped", "slots_lost", "gaps")  # of a receiver's status
 _MAX_TOTAL = 2**64 - 1
 
 
+class Snapshot(NamedTuple):
+    """What a monitor has to show at one moment; see `Monitor` for its parts.
+
+    `newest` is the slot of the last row of `cells`, None before the first frame; `reports` are those of the
+    last frames, the newest last.
+    """
+
+    changes: int
+    cells: NDArray
+    devices_per_cell: int
+    newest: int | None
+    counts: Counts
+    reports: list[Any]
+    totals: dict[str, int]
+
+    def figures(self) -> Figures | None:
+        """The newest figures; None before the first frame."""
+        return Figures.of(self.reports, self.totals) if self.reports else None
+
+
 class Monitor:
     """Takes truth, reports and statuses in one thread, and gives rasters and figures in others.
 
@@ -57,6 +77,19 @@ class Monitor:
         with self._lock:
             recent, totals = list(self._recent), dict(self._totals)
         return Figures.of(recent, totals) if recent else None
+
+    def snapshot(self) -> Snapshot:
+        """All there is to show, of one moment."""
+        with self._lock:
+            return Snapshot(
+                changes=self._changes,
+                cells=self._raster.cells(),
+                devices_per_cell=self._raster.devices_per_cell,
+                newest=self._raster.newest,
+                counts=replace(self._counts),
+                reports=list(self._recent),
+                totals=dict(self._totals),
+            )
 
     def push(self, report: Any) -> None:
         """Count and show a report or keep, before the report of the same frame, its truth.

@@ -29,6 +29,8 @@ class Raster:
     Attributes
     ----------
     devices_per_cell : int
+    newest : int or None
+        Number of the newest slot; None before the first.
     """
 
     def __init__(self, n_frames: int, n_devices: int) -> None:
@@ -36,7 +38,7 @@ class Raster:
         self.n_devices = n_devices
         self.devices_per_cell = max(1, -(-n_devices // _MAX_CELLS))
         self._cells = np.full((n_frames, -(-n_devices // self.devices_per_cell)), NOTHING, np.uint8)
-        self._newest: int | None = None
+        self.newest: int | None = None
         self._row = self._cells[0]
 
     def push(self, frame_id: int, background: int = QUIET) -> None:
@@ -59,17 +61,17 @@ class Raster:
 
     def cells(self) -> NDArray:
         """A copy, (n_frames, cells a frame) uint8, the newest slot last."""
-        return np.roll(self._cells, -1 - (self._newest or 0) % len(self._cells), axis=0)
+        return np.roll(self._cells, -1 - (self.newest or 0) % len(self._cells), axis=0)
 
     def _advance_to(self, frame_id):
         n_frames = len(self._cells)
-        ahead = 1 if self._newest is None else frame_id - self._newest
+        ahead = 1 if self.newest is None else frame_id - self.newest
         if not -n_frames < ahead < n_frames:
             self._cells[:] = NOTHING
         elif ahead > 1:
             self._cells[(frame_id % n_frames - np.arange(1, ahead)) % n_frames] = NO_ANSWER
-        if self._newest is None or ahead > 0 or ahead <= -n_frames:
-            self._newest = frame_id
+        if self.newest is None or ahead > 0 or ahead <= -n_frames:
+            self.newest = frame_id
 
 
 def pooled(cells: NDArray, factor: int, axis: int) -> NDArray:

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The page in a browser shows what has been reported, and asks for nothing from elsewhere."""
+
+import io
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from slot_reports import push_slots, slot_report
+from waiting import wait_until
+
+from gr_jadce.monitoring.figures import figure_texts
+from gr_jadce.monitoring.raster import FALSE_ALARM, MISS, NO_ANSWER, QUIET, STRONGEST, WEAKEST
+
+MODULE = "import('./main.js')"
+STORE = f"""{MODULE}.then(({{ store }}) => Array.from({{ length: store.frames }}, (_, age) => {{
+  const start = store.column(age) * store.cells;
+  return Array.from(store.codes.subarray(start, start + store.cells));
+}}))"""
+TILES = """Object.fromEntries([...document.querySelectorAll('.tile')].map((tile) => [
+  tile.children[0].textContent,
+  [tile.children[1].firstChild.textContent, tile.querySelector('i').textContent]]))"""
+LIST = """Object.fromEntries([...document.querySelectorAll('#figures dt')].map(
+  (term) => [term.textContent, term.nextElementSibling.textContent]))"""
+SOURCE = "document.getElementById('source').textContent"
+
+
+@pytest.fixture
+def look(browser):
+    pages = []
+
+    def start(server, **options):
+        pages.append(browser.open(server.url, **options))
+        pages[-1].wait(f"{SOURCE} !== 'connecting'")
+        return pages[-1]
+
+    yield start
+    for page in pages:
+        assert page.complaints() == []
+        page.close()
+
+
+def newest(page, slot):
+    """Wait until a page has a slot, and its figures, and has drawn it."""
+    wait = f"{MODULE}.then(({{ store, view }}) => String(store.newest) === '{slot}' && !view.isDirty)"
+    page.wait(wait, f"slot {slot}")
+    page.wait(f"document.getElementById('frame-slot').textContent.startsWith('slot {slot}')")
+
+
+def shown(page):
+    return page.evaluate(TILES) | {name: [text, ""] for name, text in page.evaluate(LIST).items()}
+
+
+def test_what_it_shows_is_what_was_reported(serve, look, monitor):
+    page = look(serve(title="the roof"))
+    push_slots(monitor, range(2**63, 2**63 + 150), n_devices=1000)
+    monitor.push_status({"slots_lost": 12})
+    newest(page, 2**63 + 149)
+    cells = monitor.raster()[0]
+    assert np.array_equal(page.evaluate(STORE), cells[::-1])
+    page.wait(f"({LIST})['Slots lost'] === '12'")
+    texts = figure_texts(monitor.figures(), monitor.counts())
+    figures = {name: "".join(parts).replace("−", "-") for name, parts in shown(page).items()}
+    for caption, (text, _) in texts.items():
+        assert figures[caption] == text.replace(" (", "").replace(")", ""), caption
+    assert page.evaluate("document.title") == "the roof · gr-jadce"
+
+
+def test_it_loads_from_its_server_alone(serve, look, monitor):
+    server = serve()
+    page = look(server)
+    push_slots(monitor, range(3))
+    newest(page, 2)
+    asked = [event["request"]["url"] for event in page.events("Network.requestWillBeSent")]
+    assert len(asked) >= 8
+    assert {urlsplit(url).netloc for url in asked} == {urlsplit(server.url).netloc}
+
+
+def test_the_policy_refuses_what_is_not_of_the_page(serve, browser, monitor):
+    page = browser.open(serve().url)
+    page.wait(f"{SOURCE} !== 'connecting'")
+    page.evaluate(
+        "document.body.append(Object.assign(document.createElement('script'), {text: 'window.x = 1'}))"
+    )
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=\"http://127.0.0.1:1/x.png\">')")
+    wait_until(lambda: len(page.complaints()) >= 2)
+    assert page.evaluate("window.x") is None
+    page.close()
+
+
+def pixels(page):
+    from PIL import Image
+
+    return np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB")).astype(int)
+
+
+def colour_at(page, device, age):
+    """The colour on the screen of a cell of the raster."""
+    x, y = page.evaluate(f"""{MODULE}.then(({{ raster }}) => {{
+      const box = raster.canvas.element.getBoundingClientRect(), {{ left, top, width, height }} = raster.area;
+      const {{ first, last }} = raster.cells, step = width / raster.frames;
+      return [box.left + left + width - ({age} + 0.5) * step,
+        box.top + top + ({device} - first + 0.5) * height / (last - first)];
+    }})""")
+    return pixels(page)[int(y), int(x)]
+
+
+def expected_colour(page, code):
+    value = page.evaluate(f"{MODULE}.then(({{ raster }}) => raster.pixels[{code}])")
+    return [value & 255, value >> 8 & 255, value >> 16 & 255]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_cells_have_the_colours_of_hits_misses_and_false_alarms(serve, look, monitor, dark):
+    page = look(serve(), dark=dark)
+    monitor.push(slot_report(7, [3, 5], truth=True, n_devices=20))
+    monitor.push(slot_report(7, [5, 9], score=[1e9, 5.0], n_devices=20))
+    monitor.push(slot_report(9, n_devices=20))
+    newest(page, 9)
+    codes = {(3, 2): MISS, (9, 2): FALSE_ALARM, (5, 2): STRONGEST, (12, 2): QUIET, (12, 1): NO_ANSWER}
+    seen = {place: colour_at(page, *place).tolist() for place in codes}
+    assert seen == {place: expected_colour(page, code) for place, code in codes.items()}
+    assert len({tuple(colour) for colour in seen.values()}) == 5
+
+
+def test_many_devices_in_few_pixels_hide_none(serve, look, monitor):
+    page = look(serve(), height=700)
+    monitor.push(slot_report(1, [2701], n_devices=4000))
+    newest(page, 1)
+    rows = page.evaluate(f"{MODULE}.then(({{ raster }}) => [raster.image.height, raster.cells.perRow])")
+    assert rows[0] < 4000 and rows[1] > 1
+    found = expected_colour(page, WEAKEST + np.searchsorted(np.geomspace(1, 30, 249), 4 / 3))
+    column = f"""{MODULE}.then(({{ raster }}) => {{
+      const x = raster.store.column(0), data = raster.context.getImageData(x, 0, 1, raster.image.height).data;
+      const pixel = (_, k) => Array.from(data.subarray(4 * k, 4 * k + 3));
+      return Array.from({{ length: raster.image.height }}, pixel);
+    }})"""
+    assert [k for k, colour in enumerate(page.evaluate(column)) if colour == found] == [2701 // rows[1]]
+
+
+def test_the_channels_are_those_of_the_newest_frame(serve, look, monitor):
+    page = look(serve())
+    monitor.push(
+        slot_report(4, [17, 23], channel=np.array([[1, 2, 4], [1j, -2, 0]]), device_id=("pump", "gate"))
+    )
+    newest(page, 4)
+    page.evaluate(f"{MODULE}.then(({{ panels }}) => (window.values = panels.charts.channels.values, 0))")
+    values = page.evaluate("[values.device.map(values.name), values.gain]")
+    assert values == [["pump", "gate"], [[1, 2, 4], [1, 2, 0]]]
+    assert page.evaluate("document.getElementById('steps').hidden")
+
+
+def test_delays_and_offsets_show_where_they_are_reported(serve, look, monitor):
+    page = look(serve())
+    monitor.push(slot_report(4, [1], delay=np.float32([0.25]), carrier_offset=np.float32([1e-3])))
+    newest(page, 4)
+    assert not page.evaluate("document.getElementById('steps').hidden")
+
+
+def test_one_may_look_at_a_device_by_name_and_at_all_again(serve, look, monitor):
+    page = look(serve())
+    for k in range(30):
+        monitor.push(
+            slot_report(k, [3, 170] if k % 3 else [3], device_id=("pump", "gate")[: 2 if k % 3 else 1])
+        )
+    newest(page, 29)
+    page.evaluate(
+        "document.getElementById('wanted').value = 'GATE'; document.getElementById('search').requestSubmit()"
+    )
+    page.wait("!document.getElementById('device').hidden")
+    text = page.evaluate("document.getElementById('device').innerText")
+    assert "gate" in text and "last in slot 29" in text and "found in 20 of the last 30 slots" in text
+    assert page.evaluate(f"{MODULE}.then(({{ raster }}) => [raster.cells.first, raster.cells.last])") == [
+        158,
+        183,
+    ]
+    assert colour_at(page, 170, 0).tolist() != expected_colour(page, QUIET)
+    page.evaluate("document.getElementById('all').click()")
+    assert page.evaluate(f"{MODULE}.then(({{ raster }}) => raster.cells.last)") == 200
+    assert page.evaluate("document.getElementById('device').hidden")
+
+
+def test_a_click_on_the_raster_selects_the_device_there(serve, look, monitor):
+    page = look(serve())
+    monitor.push(slot_report(1, [0], n_devices=10))
+    newest(page, 1)
+    x, y = page.evaluate(f"""{MODULE}.then(({{ raster }}) => {{
+      const box = raster.canvas.element.getBoundingClientRect(), {{ left, top, width, height }} = raster.area;
+      return [box.left + left + width - 2, box.top + top + height * 0.65];
+    }})""")
+    for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+        page.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+    page.wait("!document.getElementById('device').hidden")
+    assert page.evaluate("document.getElementById('device-name').textContent") == "device 6"
+    assert page.evaluate("document.getElementById('tip').textContent") == "device 6 · slot 1 · quiet"
+
+
+def test_a_pause_holds_the_picture_and_going_on_shows_all(serve, look, monitor):
+    server = serve()
+    page = look(server)
+    push_slots(monitor, range(10))
+    newest(page, 9)
+    page.call("Input.dispatchKeyEvent", type="keyDown", key=" ", text=" ")
+    page.wait(f"{SOURCE} === 'paused'")
+    wait_until(lambda: server.n_viewers == 0)
+    push_slots(monitor, range(10, 20))
+    assert shown(page)["Frames"][0] == "10"
+    page.evaluate("document.getElementById('pause').click()")
+    newest(page, 19)
+    assert np.array_equal(page.evaluate(STORE), monitor.raster()[0][::-1])
+
+
+def test_it_comes_back_when_the_server_does(serve, look, monitor):
+    server = serve()
+    page = look(server)
+    push_slots(monitor, range(3))
+    newest(page, 2)
+    server.close()
+    page.wait(f"{SOURCE}.startsWith('not connected')")
+    push_slots(monitor, range(3, 6))
+    serve(address=("127.0.0.1", urlsplit(server.url).port))
+    newest(page, 5)
+    page.wait(f"{SOURCE} === 'receiving'")
+    page.forget()  # what it complained of while there was no server
+
+
+def test_a_bad_source_is_told(serve, look):
+    page = look(serve(lambda: ("nothing for 7 s", True)))
+    page.wait(f"{SOURCE} === 'nothing for 7 s'")
+    assert page.evaluate("document.getElementById('source').classList.contains('bad')")
+
+
+def test_it_follows_the_desktop_until_the_viewer_chooses(serve, look):
+    page = look(serve())
+    theme = "document.documentElement.dataset.theme"
+    assert page.evaluate(theme) == "light"
+    page.prefer("dark")
+    page.wait(f"{theme} === 'dark'")
+    assert sum(pixels(page)[2, 2]) < 120
+    page.evaluate("document.getElementById('theme').click()")
+    assert page.evaluate(theme) == "light"
+    page.evaluate("localStorage.clear()")
+
+
+@pytest.mark.parametrize("n_devices", [1, 1000])
+@pytest.mark.parametrize(
+    ("width", "height"), [(360, 640), (768, 1024), (1280, 720), (1920, 1080), (3840, 2160)]
+)
+def test_all_is_within_the_width_and_the_raster_has_room(serve, look, monitor, n_devices, width, height):
+    page = look(serve(), width=width, height=height)
+    push_slots(monitor, range(20), n_devices=n_devices, rate=0.5 if n_devices == 1 else 0.05)
+    newest(page, 19)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(f"{MODULE}.then(({{ raster }}) => raster.area.height)") > (
+        50 if n_devices == 1 else 200
+    )
+    if width > 900:
+        assert page.evaluate("document.documentElement.scrollHeight") <= height
+
+
+def test_with_a_token_the_address_that_is_printed_opens_it(serve, look, monitor):
+    page = look(serve(token="correct-horse-battery"))
+    push_slots(monitor, range(3))
+    newest(page, 2)
+    assert "token" not in page.evaluate("location.href")
+
+
+def test_names_from_the_network_are_text(serve, look, monitor):
+    page = look(serve(title="<b>x</b>"))
+    name = "<img src=x onerror=window.y=1>"
+    monitor.push(slot_report(1, [1], device_id=(name,), estimator=name))
+    newest(page, 1)
+    assert shown(page)["Estimator"][0] == name
+    assert page.evaluate("document.querySelectorAll('main img, #title b').length") == 0
