@@ -4,12 +4,13 @@
 SHELL := /bin/bash
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help setup torch demo test bench sanitize soak figures calibration heavy impairments realistic docs screenshots install uninstall lint clean
+.PHONY: help setup torch demo live test bench sanitize soak figures calibration heavy impairments realistic docs screenshots install uninstall lint clean
 
 help:
 	@echo 'make setup      install what is missing, build, and stage the package in build/stage'
 	@echo 'make torch      make setup, and torch, which only jadce-train needs'
 	@echo 'make demo       detect simulated devices with GNU Radio flowgraphs (as root: through UHD as well)'
+	@echo 'make live       detect simulated devices live, and show them on a page in the browser'
 	@echo 'make test       run all tests'
 	@echo 'make bench      time gr-jadce against its peers, in ratios (minutes); build/bench.json'
 	@echo 'make sanitize   run the tests of the compiled kernel under the address and undefined-behaviour sanitizers'
@@ -41,6 +42,9 @@ demo:
 	@start=$$(date +%s) && tools/setup.sh run && tools/stage.sh && . ./env.sh && /usr/bin/python3 examples/demo.py \
 	&& downloads=$$(cat build/download-seconds) \
 	&& echo "make demo: $$downloads s of downloads, $$(($$(date +%s) - start - downloads)) s for everything else"
+
+live:
+	@tools/setup.sh run && tools/stage.sh && . ./env.sh && exec /usr/bin/python3 examples/live.py $(LIVE_ARGS)
 
 # One thread for NumPy's products: the tests' flowgraphs and programs have threads enough of their own.
 test:

@@ -113,8 +113,8 @@ def test_make_targets_exist():
         for line in block.text.splitlines()
     ]  # fmt: skip
     targets = {line.removeprefix("$ make ") for line in lines}
-    assert targets == {"demo", "test", "install", "uninstall"}
-    for target in targets:  # what they do is shown by this run, by test_demo and by test_install
+    assert targets == {"demo", "live", "test", "install", "uninstall"}
+    for target in targets:  # what they do is shown by this run, by test_demo, test_live and test_install
         subprocess.run(["make", "--dry-run", target], cwd=ROOT, check=True, capture_output=True)
 
 

@@ -19,6 +19,9 @@ from pathlib import Path
 from PIL import Image, ImageGrab
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "tests" / "helpers"))
+from browser import browsing  # noqa: E402
+
 EXAMPLES = ROOT / "examples"
 PYTHON = "/usr/bin/python3"
 PATIENCE = 90.0  # seconds until a program shows something
@@ -29,23 +32,26 @@ FLOWGRAPHS = {f"grc_{path.stem}": path for path in sorted(EXAMPLES.glob("*.grc")
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "pictures", metavar="FOLDER")
-    parser.add_argument("name", nargs="*", help=f"one of: {', '.join([*FLOWGRAPHS, *WINDOWS, *PLOTS])}")
+    parser.add_argument("name", nargs="*", help=f"one of: {', '.join(EVERYTHING)}")
     arguments = parser.parse_args()
-    names = arguments.name or [*FLOWGRAPHS, *WINDOWS, *PLOTS]
-    if unknown := set(names) - {*FLOWGRAPHS, *WINDOWS, *PLOTS}:
+    names = arguments.name or EVERYTHING
+    if unknown := set(names) - set(EVERYTHING):
         parser.error(f"expected names of pictures, found {', '.join(sorted(unknown))}; see --help")
     arguments.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         make(names, Path(folder))
         for picture in sorted(Path(folder).glob("*.png")):
             if picture.stem in names:
-                save(Image.open(picture), arguments.output / picture.name)
+                many_colours = picture.stem in PAGES  # whose small signs would lose theirs
+                save(Image.open(picture), arguments.output / picture.name, many_colours)
                 print(picture.name)
 
 
 def make(names, folder):
     if paths := [FLOWGRAPHS[name] for name in names if name in FLOWGRAPHS]:
         flowgraphs_in_companion(paths, folder)
+    if pages := {name: PAGES[name] for name in names if name in PAGES}:
+        pages_of_live(pages, folder)
     for name in names:
         if name in WINDOWS:
             running_window(folder, name, *WINDOWS[name])
@@ -99,6 +105,23 @@ def on_simulated_usrps(name):
     return command
 
 
+def pages_of_live(pages, folder):
+    """The page of `make live`, when its raster is full, as different viewers see it."""
+    live = subprocess.Popen([PYTHON, EXAMPLES / "live.py", "--web", "0"], stdout=subprocess.PIPE, text=True)
+    try:
+        with browsing() as browser:
+            url = live.stdout.readline().strip()
+            for name, options in pages.items():
+                page = browser.open(url, **options)
+                page.wait(RASTER_IS_FULL)
+                time.sleep(1)  # for the figures
+                (folder / f"{name}.png").write_bytes(page.screenshot())
+                page.close()
+    finally:
+        live.terminate()
+        live.communicate()
+
+
 def terminal_monitor(folder):
     """jadce-monitor in a terminal: reports of a simulated uplink, as they would come, and its truth."""
     book, uplink, reports = folder / "book.npz", folder / "uplink", folder / "reports.jsonl"
@@ -147,6 +170,13 @@ WINDOWS = {
     "usrp_receiver_4_gui": ((1000, 900), 20, on_simulated_usrps("usrp_receiver_4_gui")),
 }
 PLOTS = {"demo": demo, "evaluate": evaluate}
+PAGES = {
+    "web_light": {"width": 1360, "height": 820},
+    "web_dark": {"width": 1360, "height": 820, "dark": True},
+    "web_phone": {"width": 390, "height": 844},
+}
+RASTER_IS_FULL = "import('./main.js').then(({ store }) => store.frames && store.newest >= store.frames)"
+EVERYTHING = [*FLOWGRAPHS, *PAGES, *WINDOWS, *PLOTS]
 
 
 @contextlib.contextmanager
@@ -182,9 +212,9 @@ def run(*command, **options):
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **options)
 
 
-def save(picture, path):
+def save(picture, path, many_colours):
     picture = picture.convert("RGB")
-    if len(picture.getcolors(2**24)) > MANY_COLOURS:
+    if not many_colours and len(picture.getcolors(2**24)) > MANY_COLOURS:
         picture = picture.quantize(PALETTE, dither=Image.Dither.NONE)
     picture.save(path, optimize=True)
 

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`make live` shows simulated devices on the page: found ones, and with the truth those missed."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import pytest
+from documents import ROOT
+
+websocket_connect = pytest.importorskip("tornado.websocket").websocket_connect
+
+LIVE = ROOT / "examples" / "live.py"
+
+
+@pytest.fixture
+def live():
+    process = subprocess.Popen([sys.executable, LIVE, "--web", "0"], stdout=subprocess.PIPE, text=True)
+    yield process
+    process.terminate()
+    process.communicate()
+
+
+async def watch(url, wanted):
+    """Updates from a page's socket until one is wanted."""
+    socket = await websocket_connect(f"ws://{urlsplit(url).netloc}/live")
+    while not wanted(update := json.loads(await socket.read_message())):
+        pass
+    socket.close()
+    return update
+
+
+def test_devices_are_found_live_and_their_truth_is_known(live):
+    url = live.stdout.readline().strip()
+    assert b"gr-jadce" in urlopen(url).read()
+
+    def has_scored(update):
+        found = {caption: text for caption, text, _ in update.get("figures", [])}.get("Detections", "0")
+        return update.get("truth") and found != "0"
+
+    update = asyncio.run(watch(url, has_scored))
+    figures = {caption: text for caption, text, _ in update["figures"]}
+    assert int(figures["Frames"].replace(",", "")) > 0
+    assert figures["Missed"] != "–"
+    live.terminate()
+    assert live.wait() == 0
