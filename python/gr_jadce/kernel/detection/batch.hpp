@@ -50,12 +50,13 @@ public:
     {
         const std::size_t N = book_.gram.n_devices(), M = rule_.n_antennas, size = rule_.pilot_length * M;
         const auto* received = frames.received + b * size;
+        to_planar(received, int(rule_.pilot_length), int(M), 1.0, samples_.data());
         if (frames.correlation) {
             take(frames.correlation + b * M, frames.count * M);
         } else {
-            correlate(received);
+            book_.adjoint.multiply_conjugate(samples_.data(), sample_stride(), int(M), correlation_.data());
         }
-        fill_moment(received);
+        fill_moment();
         detector_.decide({correlation_.data(), moment_.data(), frames.score + b * N, frames.noise_var[b]},
                          {all.rows + b,
                           all.score ? all.score + b * N : nullptr,
@@ -80,32 +81,33 @@ private:
         }
     }
 
-    template <class Sample>
-    void correlate(const std::complex<Sample>* received)
-    {
-        const int L = int(rule_.pilot_length), M = int(rule_.n_antennas);
-        to_planar(received, L, M, 1.0, samples_.data());
-        book_.adjoint.multiply_conjugate(samples_.data(), padded<double>(L), M, correlation_.data());
-    }
-
-    template <class Sample>
-    void fill_moment(const std::complex<Sample>* received)
+    // YᴴY.
+    void fill_moment()
     {
         const std::size_t M = rule_.n_antennas;
-        std::fill(moment_.begin(), moment_.end(), 0);
-        for (std::size_t l = 0; l < rule_.pilot_length; ++l, received += M) {
-            for (std::size_t a = 0; a < M; ++a) {
-                for (std::size_t b = a; b < M; ++b) {
-                    moment_[a * M + b] += times(std::conj(Complex(received[a])), Complex(received[b]));
-                }
-            }
-        }
         for (std::size_t a = 0; a < M; ++a) {
-            for (std::size_t b = 0; b < a; ++b) {
-                moment_[a * M + b] = std::conj(moment_[b * M + a]);
+            for (std::size_t b = a; b < M; ++b) {
+                moment_[a * M + b] = inner(a, b);
+                moment_[b * M + a] = std::conj(moment_[a * M + b]);
             }
         }
     }
+
+    // Of the samples of two antennas.
+    Complex inner(std::size_t a, std::size_t b) const
+    {
+        const std::size_t stride = std::size_t(sample_stride());
+        const double *x = samples_.data() + 2 * a * stride, *y = samples_.data() + 2 * b * stride;
+        Vec<double> re = {}, im = {};
+        for (std::size_t l = 0; l < stride; l += lanes<double>) {
+            const Vec<double> p = vec(x + l), q = vec(x + stride + l);
+            re += p * vec(y + l) + q * vec(y + stride + l);
+            im += p * vec(y + stride + l) - q * vec(y + l);
+        }
+        return {sum<double>(re), sum<double>(im)};
+    }
+
+    int sample_stride() const { return padded<double>(int(rule_.pilot_length)); }
 
     const Book& book_;
     const Rule rule_;

@@ -15,8 +15,7 @@ namespace jadce {
 
 struct Detector::Work
 {
-    Work(const Gram& gram, const Rule& rule)
-        : rule(rule), fit(gram, rule), statistic(gram.n_devices()), rest(gram.n_devices())
+    Work(const Gram& gram, const Rule& rule) : rule(rule), fit(gram, rule), rest(gram.n_devices())
     {
         order.reserve(gram.n_devices());
     }
@@ -27,7 +26,7 @@ struct Detector::Work
     enum { known, own, sure } scale = own; // where the noise that a device is tested against is from
     std::vector<std::size_t> order;
     std::vector<char> fails;
-    std::vector<double> statistic, outside;
+    std::vector<double> outside;
     std::vector<Rest> rest;
     double rest_dof_outside = 0;
 
@@ -35,7 +34,7 @@ struct Detector::Work
     const std::vector<std::size_t>& propose(const Frame& frame)
     {
         order.clear();
-        for (std::size_t n = 0; n < statistic.size(); ++n) {
+        for (std::size_t n = 0; n < fit.gram.n_devices(); ++n) {
             if (frame.score[n] > 0 && fit.gram.norm(n) > 0) {
                 order.push_back(n);
             }
@@ -99,11 +98,11 @@ struct Detector::Work
 
     bool add_best(double least)
     {
-        fit.statistics(statistic.data());
+        const std::vector<double>& statistic = fit.statistics();
         const double rows = rows_left();
         double best_score = -1;
         std::size_t best = 0;
-        for (const Candidate& candidate : candidates()) {
+        for (const Candidate& candidate : candidates(statistic)) {
             const std::size_t n = candidate.device;
             const double s = candidate.ratio < 0 ? -1 : score(n, statistic[n], rows);
             if (s > best_score) {
@@ -125,7 +124,7 @@ struct Detector::Work
     };
 
     // Of devices whose noise has equal degrees of freedom, the best has the largest ratio to it.
-    std::array<Candidate, 2> candidates() const
+    std::array<Candidate, 2> candidates(const std::vector<double>& statistic) const
     {
         std::array<Candidate, 2> best;
         for (std::size_t n = 0; n < statistic.size(); ++n) {
@@ -145,7 +144,7 @@ struct Detector::Work
     // With σ² unknown: measure it off the sure devices, and for each device without it.
     void measure_noise()
     {
-        fit.statistics(statistic.data());
+        const std::vector<double>& statistic = fit.statistics();
         const double rows = fit.rows();
         outside.clear();
         for (std::size_t n = 0; n < statistic.size(); ++n) {
@@ -177,7 +176,7 @@ struct Detector::Work
     double sure_level() const
     {
         const double count = double(std::max<std::size_t>(fit.size(), 1));
-        return std::max(rule.threshold, std::log10(double(statistic.size()) / (rule.sure * count)));
+        return std::max(rule.threshold, std::log10(double(fit.gram.n_devices()) / (rule.sure * count)));
     }
 
     // How much likelier than by noise the support makes the frame than a choice explains.
@@ -186,7 +185,7 @@ struct Detector::Work
         if (fit.size() == 0) {
             return 0;
         }
-        const double K = double(fit.size()), N = double(statistic.size());
+        const double K = double(fit.size()), N = double(fit.gram.n_devices());
         const double chosen = std::min(K, std::floor(N / 2)); // a support of all would cost nothing
         const double choices = std::lgamma(N + 1) - std::lgamma(chosen + 1) - std::lgamma(N - chosen + 1);
         return fit.log_evidence() - choices - rule.threshold * M_LN10 - K / 4;
@@ -227,7 +226,7 @@ struct Detector::Work
     // −log10 p-value of every device (N,).
     void scores(double* all)
     {
-        fit.statistics(statistic.data());
+        const std::vector<double>& statistic = fit.statistics();
         for (std::size_t n = 0; n < statistic.size(); ++n) {
             all[n] = score(n, statistic[n], 0);
         }
@@ -236,10 +235,13 @@ struct Detector::Work
     void fill(ActiveRows& rows) const
     {
         rows.device.assign(fit.members.begin(), fit.members.end());
-        rows.channel.assign(fit.channel(0), fit.channel(0) + fit.size() * rule.n_antennas);
+        rows.channel.reserve(fit.size() * rule.n_antennas);
         rows.score.reserve(fit.size());
         for (std::size_t k = 0; k < fit.size(); ++k) {
             rows.score.push_back(score(fit.members[k], fit.own_statistic(k), 0));
+            for (std::size_t m = 0; m < rule.n_antennas; ++m) {
+                rows.channel.push_back(fit.channel(k, m));
+            }
         }
     }
 };
@@ -256,7 +258,8 @@ void Detector::decide(const Frame& frame, const Decision& decision)
     if (decision.score) {
         work.scores(decision.score);
     }
-    const double signal = work.fit.explained(decision.noise_cov);
+    work.fit.noise_covariance(decision.noise_cov);
+    const double signal = work.fit.signal();
     *decision.noise_var = work.noise_var;
     const double noise = work.noise_var * double(work.rule.pilot_length * work.rule.n_antennas);
     *decision.snr_db =

@@ -13,7 +13,7 @@
 
 namespace jadce {
 
-// A positive definite matrix, its rows in planes of real and imaginary parts, padded with zeros.
+// A Hermitian matrix, or a factor of one, its rows in planes of real and imaginary parts, padded with zeros.
 class Hermitian
 {
 public:
@@ -26,7 +26,9 @@ public:
     {
         size_ = std::min(size, most_);
         stride_ = std::size_t(padded<double>(int(size_)));
-        std::fill_n(values_.data(), 2 * size_ * stride_, 0.0);
+        for (std::size_t i = 0; i < 2 * size_; ++i) {
+            std::fill_n(values_.data() + i * stride_ + size_, stride_ - size_, 0.0);
+        }
     }
 
     std::size_t size() const { return size_; }
@@ -34,15 +36,19 @@ public:
     double* imag(std::size_t i) { return real(i) + stride_; }
     const double* real(std::size_t i) const { return values_.data() + 2 * i * stride_; }
     const double* imag(std::size_t i) const { return real(i) + stride_; }
-    std::size_t stride() const { return stride_; }
+    std::size_t stride() const { return stride_; }                    // of a row's real parts
+    std::size_t most() const { return values_.size() / (2 * most_); } // the stride at the largest size
 
-    // Becomes its inverse, by Gauss and Jordan; returns the logarithm of its determinant.
-    double invert()
+    // Becomes its inverse B, by Gauss and Jordan, and `factor` the lower triangular T with TᴴT = B, whose
+    // upper half is not written; returns the logarithm of the determinant.
+    double invert(Hermitian& factor)
     {
         double log_determinant = 0;
+        factor.resize(size_);
         for (std::size_t k = 0; k < size_; ++k) {
             const double pivot = std::max(real(k)[k], DBL_MIN);
             log_determinant += std::log(pivot);
+            factor.take_row(k, *this, 1 / std::sqrt(pivot));
             real(k)[k] = 1;
             imag(k)[k] = 0;
             scale(k, 1 / pivot);
@@ -56,6 +62,17 @@ public:
     }
 
 private:
+    // The row before its pivot: so far only rows below were eliminated from it.
+    void take_row(std::size_t k, const Hermitian& from, double factor)
+    {
+        for (std::size_t j = 0; j < k; ++j) {
+            real(k)[j] = factor * from.real(k)[j];
+            imag(k)[j] = factor * from.imag(k)[j];
+        }
+        real(k)[k] = factor;
+        imag(k)[k] = 0;
+    }
+
     void scale(std::size_t k, double factor)
     {
         for (std::size_t j = 0; j < 2 * stride_; j += lanes<double>) {

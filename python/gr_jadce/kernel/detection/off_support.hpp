@@ -3,6 +3,7 @@
 #pragma once
 
 #include "detection/gram.hpp"
+#include "detection/hermitian.hpp"
 
 #include <algorithm>
 #include <vector>
@@ -11,25 +12,20 @@ namespace jadce {
 
 constexpr double independent = 1e-6; // least share of a pilot's energy off the span of the others
 
-// Directions u_i = Σ_k conj(factor_ik) a_k, sums of members, and steps (i, m) = u_iᴴ Y. One direction is of
-// all members; of several the i-th is of the first i + 1.
-struct Directions
+// A fit on some members: the lower triangular T with TᴴT = B, and channels B A_SᴴY in planes, as many real
+// parts as T has in a row, then imaginary ones, of each antenna.
+struct FitView
 {
     const std::vector<std::size_t>& members;
-    const Complex* factors; // rows as long as there are members
-    std::size_t count;
-    const Complex* steps;
-
-    const Complex* factors_of(std::size_t i) const { return factors + i * members.size(); }
-    std::size_t members_of(std::size_t i) const { return count == 1 ? members.size() : i + 1; }
+    const Hermitian& factor;
+    const double* channel;
 };
 
 class OffSupport
 {
 public:
-    OffSupport(const Gram& gram, std::size_t n_antennas, std::size_t most)
-        : gram_(gram), n_antennas_(n_antennas), share_(gram.stride()), left_(2 * n_antennas * gram.stride()),
-          rows_(2 * most * 4 * lanes<double>)
+    OffSupport(const Gram& gram, std::size_t n_antennas)
+        : gram_(gram), n_antennas_(n_antennas), share_(gram.stride()), left_(2 * n_antennas * gram.stride())
     {
     }
 
@@ -45,16 +41,16 @@ public:
     // a_nᴴ P a_n.
     double share(std::size_t n) const { return share_[n]; }
 
-    // Takes directions off (weight < 0), or puts one back (weight > 0).
-    void project(const Directions& directions, double weight)
+    // Takes the members off the pilots, by the orthonormal u_i = Σ_{k≤i} conj(T_ik) a_k, and off the frame.
+    void take_off(const FitView& fit)
     {
         const std::size_t stride = gram_.stride();
         std::size_t n = 0;
         for (; n + 4 * lanes<double> <= stride; n += 4 * lanes<double>) {
-            project_part<4>(n, directions, weight);
+            take_off_part<4>(n, fit);
         }
         for (; n < stride; n += lanes<double>) {
-            project_part<1>(n, directions, weight);
+            take_off_part<1>(n, fit);
         }
     }
 
@@ -80,76 +76,69 @@ private:
 
     // W vectors of devices, from device n on.
     template <int W>
-    void project_part(std::size_t n, const Directions& directions, double weight)
+    void take_off_part(std::size_t n, const FitView& fit)
     {
-        for (std::size_t i = 0; i < directions.count; ++i) {
-            add_members<W>(n, directions, i);
-        }
-        for (int w = 0; w < W; ++w) {
-            Vec<double>& share = vec(&share_[n + w * lanes<double>]);
-            for (std::size_t i = 0; i < directions.count; ++i) {
-                const Vec<double> re = row<W>(2 * i, w), im = row<W>(2 * i + 1, w);
-                share += weight * (re * re + im * im);
-            }
+        for (std::size_t i = 0; i < fit.members.size(); ++i) {
+            reduce_share<W>(n, fit, i);
         }
         for (std::size_t m = 0; m < n_antennas_; ++m) {
-            for (int w = 0; w < W; ++w) {
-                project_antenna<W>(n, m, w, directions, weight);
-            }
+            reduce_left<W>(n, fit, m);
         }
     }
 
+    // By |u_iᴴ a_n|².
     template <int W>
-    void project_antenna(std::size_t n, std::size_t m, int w, const Directions& directions, double weight)
+    void reduce_share(std::size_t n, const FitView& fit, std::size_t i)
     {
-        double* place = left(m) + n + w * lanes<double>;
-        Vec<double> left_re = vec(place), left_im = vec(place + gram_.stride());
-        for (std::size_t i = 0; i < directions.count; ++i) {
-            const Complex step = weight * directions.steps[i * n_antennas_ + m];
-            const Vec<double> re = row<W>(2 * i, w), im = row<W>(2 * i + 1, w);
-            left_re += step.real() * re + step.imag() * im;
-            left_im += step.imag() * re - step.real() * im;
-        }
-        vec(place) = left_re;
-        vec(place + gram_.stride()) = left_im;
-    }
-
-    template <int W>
-    const Vec<double>& row(std::size_t plane, int w) const
-    {
-        return vec(&rows_[(plane * W + w) * lanes<double>]);
-    }
-
-    // u_iᴴ a_n of W vectors of devices: real parts, then imaginary ones.
-    template <int W>
-    void add_members(std::size_t n, const Directions& directions, std::size_t i)
-    {
-        const Complex* factors = directions.factors_of(i);
+        const double *factor_re = fit.factor.real(i), *factor_im = fit.factor.imag(i);
         Vec<double> re[W], im[W];
         for (int w = 0; w < W; ++w) {
             re[w] = im[w] = Vec<double>{};
         }
-        for (std::size_t k = 0; k < directions.members_of(i); ++k) {
-            const std::size_t member = directions.members[k];
-            const double a = factors[k].real(), b = factors[k].imag();
-            const double *gram_re = gram_.real(member) + n, *gram_im = gram_.imag(member) + n;
-            for (int w = 0; w < W; ++w) {
-                const Vec<double> g = vec(gram_re + w * lanes<double>), h = vec(gram_im + w * lanes<double>);
-                re[w] += a * g - b * h;
-                im[w] += a * h + b * g;
-            }
+        for (std::size_t k = 0; k <= i; ++k) {
+            add_member<W>(n, fit.members[k], factor_re[k], factor_im[k], re, im);
         }
-        double* row = &rows_[2 * i * W * lanes<double>];
         for (int w = 0; w < W; ++w) {
-            vec(row + w * lanes<double>) = re[w];
-            vec(row + (W + w) * lanes<double>) = im[w];
+            vec(&share_[n + w * lanes<double>]) -= re[w] * re[w] + im[w] * im[w];
+        }
+    }
+
+    // By a_nᴴ A_S x of antenna m.
+    template <int W>
+    void reduce_left(std::size_t n, const FitView& fit, std::size_t m)
+    {
+        const double *channel_re = fit.channel + 2 * m * fit.factor.stride(),
+                     *channel_im = channel_re + fit.factor.stride();
+        Vec<double> re[W], im[W];
+        for (int w = 0; w < W; ++w) {
+            re[w] = im[w] = Vec<double>{};
+        }
+        for (std::size_t k = 0; k < fit.members.size(); ++k) { // conjugated, as the Gram matrix's rows are
+            add_member<W>(n, fit.members[k], channel_re[k], -channel_im[k], re, im);
+        }
+        double* place = left(m) + n;
+        for (int w = 0; w < W; ++w, place += lanes<double>) {
+            vec(place) -= re[w];
+            vec(place + gram_.stride()) += im[w];
+        }
+    }
+
+    // factor · a_kᴴ a_n.
+    template <int W>
+    void add_member(
+        std::size_t n, std::size_t k, double factor_re, double factor_im, Vec<double>* re, Vec<double>* im)
+    {
+        const double *gram_re = gram_.real(k) + n, *gram_im = gram_.imag(k) + n;
+        for (int w = 0; w < W; ++w) {
+            const Vec<double> g = vec(gram_re + w * lanes<double>), h = vec(gram_im + w * lanes<double>);
+            re[w] += factor_re * g - factor_im * h;
+            im[w] += factor_re * h + factor_im * g;
         }
     }
 
     const Gram& gram_;
     const std::size_t n_antennas_;
     Array<double> share_, left_; // (N,) of energies, and (M, 2, N) in planes, padded
-    Array<double> rows_;         // of `project`
 };
 
 } // namespace jadce

@@ -34,8 +34,10 @@ class SupportFit
 public:
     SupportFit(const Gram& gram, const Rule& rule)
         : gram(gram), n_antennas(rule.n_antennas), pilot_length(rule.pilot_length),
-          is_member(gram.n_devices()), off_support_(gram, rule.n_antennas, rule.n_members + 1),
-          inverse_(rule.n_members + 1)
+          is_member(gram.n_devices()), off_support_(gram, rule.n_antennas), statistics_(gram.n_devices()),
+          inverse_(rule.n_members + 1), factor_(rule.n_members + 1),
+          target_(2 * rule.n_antennas * inverse_.most()), channel_(target_.size()), ratio_(inverse_.most()),
+          added_(inverse_.most()), explained_(inverse_.most()), energies_(inverse_.most())
     {
     }
 
@@ -79,7 +81,7 @@ public:
             next_.resize(size());
             for (std::size_t k = 0; k < size(); ++k) {
                 next_[k] = bounded_power(members[k], likely_power(own_energy(k), own_share(k)));
-                const double added = (level / next_[k] - noise_var / power[k]) * variance(k);
+                const double added = (level / next_[k] - ratio_[k]) * variance(k);
                 change = std::max(change, std::abs(added / (1 + added)));
             }
             if (change < tolerance) {
@@ -119,34 +121,42 @@ public:
     }
 
     std::size_t size() const { return members.size(); }
-    const Complex* channel(std::size_t k) const { return &channel_[k * n_antennas]; }
+    Complex channel(std::size_t k, std::size_t m) const
+    {
+        return {*channel_of(m, k), *(channel_of(m, k) + inverse_.stride())};
+    }
     // σ² by what the support leaves over.
     double noise_left() const { return residual_ / (double(n_antennas) * trace_); }
     // As many of the L rows as bear witness of the noise, (tr P)²/tr P².
     double rows() const
     {
-        double square = double(pilot_length) - double(size());
+        Vec<double> square = {};
         for (std::size_t i = 0; i < size(); ++i) {
-            double sum = 0;
-            for (std::size_t k = 0; k < size(); ++k) {
-                sum += energy_of(inverse(i, k)) * ratio(k);
+            for (std::size_t k = 0; k < inverse_.stride(); k += lanes<double>) {
+                const Vec<double> re = vec(inverse_.real(i) + k), im = vec(inverse_.imag(i) + k);
+                square += ratio_[i] * (re * re + im * im) * vec(&ratio_[k]);
             }
-            square += ratio(i) * sum;
         }
-        return trace_ * trace_ / std::max(square, independent * independent);
+        const double known = double(pilot_length) - double(size()) + sum<double>(square);
+        return trace_ * trace_ / std::max(known, independent * independent);
     }
 
     // t_k of a member, tested against the others.
     double own_statistic(std::size_t k) const { return own_energy(k) / own_share(k); }
 
     // t_n of every device, members left out of the support that they are tested against.
-    void statistics(double* t)
+    const std::vector<double>& statistics()
     {
-        follow_all();
-        off_support_.statistics(t);
-        for (std::size_t k = 0; k < size(); ++k) {
-            t[members[k]] = own_statistic(k);
+        if (!has_statistics_) {
+            has_statistics_ = true;
+            off_support_.start(frame_->correlation);
+            off_support_.take_off({members, factor_, channel_.data()});
+            off_support_.statistics(statistics_.data());
+            for (std::size_t k = 0; k < size(); ++k) {
+                statistics_[members[k]] = own_statistic(k);
+            }
         }
+        return statistics_;
     }
 
     // Squared error expected of the channels, all together.
@@ -165,33 +175,35 @@ public:
         const double M = double(n_antennas);
         double log_det = log_det_, distance = energy_;
         for (std::size_t k = 0; k < size(); ++k) {
-            log_det -= std::log(ratio(k));
-            for (std::size_t m = 0; m < n_antennas; ++m) {
-                distance -= times(std::conj(correlation(members[k], m)), channel(k)[m]).real();
-            }
+            log_det -= std::log(ratio_[k]);
+            distance -= explained_[k];
         }
         distance /= noise_var * M; // tr(Σ⁻¹YYᴴ)/M
         const double gain = double(pilot_length) * (std::log(mean_energy() / noise_var) + 1);
         return M * (gain - log_det - distance);
     }
 
-    // Energy of the signal that the channels explain, and covariance of the antennas (M, M) in what is left.
-    double explained(Complex* noise_cov) const
+    // Energy of the signal that the channels explain.
+    double signal() const
+    {
+        double energy = 0;
+        for (std::size_t k = 0; k < size(); ++k) {
+            energy += explained_[k] - added_[k] * energies_[k];
+        }
+        return energy;
+    }
+
+    // Covariance of the antennas (M, M) in what is left.
+    void noise_covariance(Complex* covariance) const
     {
         const std::size_t M = n_antennas;
-        double signal = 0;
         for (std::size_t a = 0; a < M; ++a) {
-            for (std::size_t b = 0; b < M; ++b) {
-                Complex target = 0, added = 0;
-                for (std::size_t k = 0; k < size(); ++k) {
-                    target += times(std::conj(correlation(members[k], a)), channel(k)[b]);
-                    added += added_to(k) * times(std::conj(channel(k)[a]), channel(k)[b]);
-                }
-                noise_cov[a * M + b] = (frame_->moment[a * M + b] - target - added) / trace_;
-                signal += a == b ? (target - added).real() : 0;
+            for (std::size_t b = a; b < M; ++b) {
+                const Complex left = (frame_->moment[a * M + b] - explained(a, b)) / trace_;
+                covariance[a * M + b] = left;
+                covariance[b * M + a] = std::conj(left);
             }
         }
-        return signal;
     }
 
     Complex correlation(std::size_t n, std::size_t m) const
@@ -201,20 +213,39 @@ public:
     }
 
 private:
-    Complex inverse(std::size_t i, std::size_t k) const { return {inverse_.real(i)[k], inverse_.imag(i)[k]}; }
     double variance(std::size_t k) const { return inverse_.real(k)[k]; }
     double mean_energy() const { return energy_ / double(pilot_length * n_antennas); }
-    double ratio(std::size_t k) const { return noise_var / power[k]; }
-    double added_to(std::size_t k) const { return ratio(k) + ridge * gram.norm(members[k]); }
 
-    double own_energy(std::size_t k) const
+    // Real parts of antenna m in planes of members, from member k on; imaginary ones are a stride behind.
+    const double* channel_of(std::size_t m, std::size_t k) const
     {
-        return energy_of(channel(k), n_antennas) / (variance(k) * variance(k));
+        return channel_.data() + 2 * m * inverse_.stride() + k;
     }
+    const double* target_of(std::size_t m, std::size_t k) const
+    {
+        return target_.data() + 2 * m * inverse_.stride() + k;
+    }
+
+    // Σ_k conj(t_ka + added_k x_ka) x_kb.
+    Complex explained(std::size_t a, std::size_t b) const
+    {
+        const std::size_t stride = inverse_.stride();
+        Vec<double> re = {}, im = {};
+        for (std::size_t k = 0; k < stride; k += lanes<double>) {
+            const double *t = target_of(a, k), *x = channel_of(a, k), *y = channel_of(b, k);
+            const Vec<double> added = vec(&added_[k]);
+            const Vec<double> p = vec(t) + added * vec(x), q = vec(t + stride) + added * vec(x + stride);
+            re += p * vec(y) + q * vec(y + stride);
+            im += p * vec(y + stride) - q * vec(y);
+        }
+        return {sum<double>(re), sum<double>(im)};
+    }
+
+    double own_energy(std::size_t k) const { return energies_[k] / (variance(k) * variance(k)); }
 
     double own_share(std::size_t k) const
     {
-        return std::max(1 / variance(k) - ratio(k), independent * gram.norm(members[k]));
+        return std::max(1 / variance(k) - ratio_[k], independent * gram.norm(members[k]));
     }
 
     // γ of the greatest likelihood.
@@ -231,110 +262,83 @@ private:
     void solve()
     {
         const std::size_t K = size();
-        follows_all_ = false;
+        has_statistics_ = false;
         inverse_.resize(K);
+        clear_padding();
         for (std::size_t i = 0; i < K; ++i) {
+            const double *gram_re = gram.real(members[i]), *gram_im = gram.imag(members[i]);
+            double *re = inverse_.real(i), *im = inverse_.imag(i);
             for (std::size_t k = 0; k < K; ++k) {
-                inverse_.real(i)[k] = gram.real(members[i])[members[k]];
-                inverse_.imag(i)[k] = gram.imag(members[i])[members[k]];
+                re[k] = gram_re[members[k]];
+                im[k] = gram_im[members[k]];
             }
-            inverse_.real(i)[i] += added_to(i);
+            ratio_[i] = noise_var / power[i];
+            added_[i] = ratio_[i] + ridge * gram.norm(members[i]);
+            re[i] += added_[i];
         }
-        log_det_ = inverse_.invert();
-        fit_channels();
+        log_det_ = inverse_.invert(factor_);
+        for (std::size_t m = 0; m < n_antennas; ++m) {
+            fit_channel(m);
+        }
         residual_ = energy_;
         trace_ = double(pilot_length) - double(K);
         for (std::size_t k = 0; k < K; ++k) {
-            for (std::size_t m = 0; m < n_antennas; ++m) {
-                residual_ -= times(std::conj(correlation(members[k], m)), channel(k)[m]).real();
-            }
-            residual_ -= added_to(k) * energy_of(channel(k), n_antennas);
-            trace_ += ratio(k) * variance(k);
+            residual_ -= explained_[k] + added_[k] * energies_[k];
+            trace_ += ratio_[k] * variance(k);
         }
         residual_ = std::max(residual_, rounding * energy_);
         trace_ = std::max(trace_, independent);
     }
 
-    // X = B A_Sᴴ Y.
-    void fit_channels()
+    // Zeros behind the members, and sums over antennas of zero.
+    void clear_padding()
     {
-        const std::size_t K = size();
-        channel_.resize(K * n_antennas);
-        target_real_.resize(K);
-        target_imag_.resize(K);
-        for (std::size_t m = 0; m < n_antennas; ++m) {
-            for (std::size_t k = 0; k < K; ++k) {
-                target_real_[k] = correlation(members[k], m).real();
-                target_imag_[k] = correlation(members[k], m).imag();
-            }
-            for (std::size_t i = 0; i < K; ++i) {
-                const double *re = inverse_.real(i), *im = inverse_.imag(i);
-                double real = 0, imag = 0;
-                for (std::size_t k = 0; k < K; ++k) {
-                    real += re[k] * target_real_[k] - im[k] * target_imag_[k];
-                    imag += re[k] * target_imag_[k] + im[k] * target_real_[k];
-                }
-                channel_[i * n_antennas + m] = {real, imag};
-            }
-        }
+        const std::size_t stride = inverse_.stride();
+        std::fill_n(ratio_.data(), stride, 0.0);
+        std::fill_n(added_.data(), stride, 0.0);
+        std::fill_n(explained_.data(), stride, 0.0);
+        std::fill_n(energies_.data(), stride, 0.0);
+        std::fill_n(target_.data(), 2 * n_antennas * stride, 0.0);
     }
 
-    // Takes the support off every pilot and off the frame.
-    void follow_all()
+    // x = B t, t = A_Sᴴ y, of antenna m; rows of B are conjugated columns.
+    void fit_channel(std::size_t m)
     {
-        if (follows_all_) {
-            return;
+        const std::size_t stride = inverse_.stride();
+        double *t_re = &target_[2 * m * stride], *t_im = t_re + stride, *x = &channel_[2 * m * stride];
+        for (std::size_t k = 0; k < size(); ++k) {
+            const Complex t = correlation(members[k], m);
+            t_re[k] = t.real();
+            t_im[k] = t.imag();
         }
-        follows_all_ = true;
-        off_support_.start(frame_->correlation);
-        factorise();
-        const std::size_t K = size(), M = n_antennas;
-        steps_.assign(K * M, 0);
-        for (std::size_t i = 0; i < K; ++i) {
-            for (std::size_t k = 0; k <= i; ++k) {
-                for (std::size_t m = 0; m < M; ++m) {
-                    steps_[i * M + m] += times(factor_[i * K + k], correlation(members[k], m));
-                }
+        for (std::size_t i = 0; i < stride; i += lanes<double>) {
+            Vec<double> re = {}, im = {}, re_by_im = {}, im_by_re = {};
+            for (std::size_t k = 0; k < size(); ++k) {
+                const Vec<double> b_re = vec(inverse_.real(k) + i), b_im = vec(inverse_.imag(k) + i);
+                re += t_re[k] * b_re;
+                im += t_im[k] * b_re;
+                re_by_im += t_im[k] * b_im;
+                im_by_re += t_re[k] * b_im;
             }
-        }
-        off_support_.project({members, factor_.data(), K, steps_.data()}, -1);
-    }
-
-    // The lower triangular T with TᴴT = B: the inverse of the Cholesky factor R of B⁻¹, in its place.
-    void factorise()
-    {
-        const std::size_t K = size();
-        factor_.resize(K * K);
-        for (std::size_t i = 0; i < K; ++i) {
-            Complex* row = &factor_[i * K];
-            double pivot = gram.norm(members[i]) + added_to(i);
-            for (std::size_t j = 0; j < i; ++j) { // R_ij = Σ_{k<=j} G_ik conj(T_jk)
-                Complex sum = 0;
-                for (std::size_t k = 0; k <= j; ++k) {
-                    sum += times(gram.at(members[i], members[k]), std::conj(factor_[j * K + k]));
-                }
-                row[j] = sum;
-                pivot -= energy_of(sum);
-            }
-            const double scale = 1 / std::sqrt(std::max(pivot, ridge * gram.norm(members[i])));
-            for (std::size_t j = 0; j < i; ++j) { // T_ij = −Σ_{j<=k<i} R_ik T_kj / R_ii
-                Complex sum = 0;
-                for (std::size_t k = j; k < i; ++k) {
-                    sum -= times(row[k], factor_[k * K + j]);
-                }
-                row[j] = sum * scale;
-            }
-            row[i] = scale;
+            re += re_by_im;
+            im -= im_by_re;
+            vec(x + i) = re;
+            vec(x + stride + i) = im;
+            vec(&explained_[i]) += vec(t_re + i) * re + vec(t_im + i) * im;
+            vec(&energies_[i]) += re * re + im * im;
         }
     }
 
     const Frame* frame_ = nullptr;
     double energy_ = 0, residual_ = 0, trace_ = 0, log_det_ = 0;
-    bool follows_all_ = false;
     OffSupport off_support_;
-    Hermitian inverse_; // B
-    std::vector<double> next_, target_real_, target_imag_;
-    std::vector<Complex> channel_, factor_, steps_;
+    bool has_statistics_ = false; // of this fit
+    std::vector<double> statistics_, next_;
+    Hermitian inverse_, factor_;     // B, and T with TᴴT = B
+    Array<double> target_, channel_; // A_SᴴY and X in planes, antenna by antenna
+    // Of members: σ²/γ_k, what is added to the diagonal of their Gram matrix, Re Σ_m conj(t_km) x_km, and
+    // Σ_m |x_km|².
+    Array<double> ratio_, added_, explained_, energies_;
 };
 
 } // namespace jadce
