@@ -3,10 +3,16 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from gr_jadce import Scenario, decide, make_estimator, make_pilots, metrics, simulate
 from gr_jadce.detection.decide import decide_rows
-from gr_jadce.detection.noise.covariance import Whitener, noise_kinds
+from gr_jadce.detection.noise.covariance import Whitener, chi2_limits, noise_kinds, noise_statistics
+
+
+def kinds(covariance, rows, error):
+    return noise_kinds(noise_statistics(covariance, rows), covariance.shape[1], error)
+
 
 BOOK = make_pilots("qpsk", 200, 64, seed=3)
 ESTIMATOR = make_estimator("unrolled", BOOK)
@@ -194,13 +200,46 @@ def test_white_noise_is_taken_for_coloured_as_seldom_as_is_told(n_antennas):
     rows = np.full(40000, 24.0)
     white = gaussian(np.random.default_rng(2), 40000, 24, n_antennas)
     covariance = white.conj().swapaxes(1, 2) @ white / 24
-    assert np.count_nonzero(noise_kinds(covariance, rows, 0.05) != "white") == pytest.approx(2000, abs=250)
+    assert np.count_nonzero(kinds(covariance, rows, 0.05) != "white") == pytest.approx(2000, abs=250)
+
+
+@pytest.mark.parametrize("n_antennas", [2, 4, 8])
+def test_the_statistics_of_white_noise_have_the_tails_of_chi2(n_antennas):
+    """Of 20,000 frames each: 1000 ± 31 above the limit of 0.05, 20 ± 4.5 above that of 0.001."""
+    white = gaussian(np.random.default_rng(5), 20000, 40, n_antennas)
+    statistics = noise_statistics(white.conj().swapaxes(1, 2) @ white / 40, np.full(20000, 40.0))
+    for level, most in ((0.05, 125), (0.001, 16)):
+        limits = chi2_limits(n_antennas, 2 * level)
+        dof = n_antennas * (n_antennas - 1), n_antennas - 1
+        np.testing.assert_allclose(scipy.stats.chi2.sf(limits, dof), level)
+        above = np.count_nonzero(statistics > limits, axis=0)
+        assert np.abs(above - 20000 * level).max() < most
+
+
+@pytest.mark.parametrize("n_antennas", [1, 2, 3, 8])
+def test_the_kernel_measures_the_same_statistics(n_antennas):
+    """In white noise, at a dead antenna, where two are the same, and in silence."""
+    uplink, _ = coloured("white", 8, n_antennas=n_antennas, n_active=3)
+    frames = np.concatenate([uplink.received, coloured("DC", 4, n_antennas=n_antennas)[0].received])
+    frames[0] = 0
+    frames[1, :, -1] = 0
+    frames[2, :, -1] = frames[2, :, 0]
+    estimate = ESTIMATOR(frames)
+    plain, compiled = (
+        decide_rows(estimate, frames, BOOK, 1e-3, noise="white", backend=backend).noise_statistics
+        for backend in ("numpy", "kernel")
+    )
+    alike = slice(3, None)  # of the first ones rounding decides
+    np.testing.assert_allclose(compiled[alike], plain[alike], rtol=1e-6, atol=1e-8)
+    limits = chi2_limits(n_antennas, 1e-12)
+    assert np.array_equal(compiled > limits, plain > limits)
+    assert np.isfinite(compiled).all()
 
 
 def test_too_few_rows_tell_nothing_of_the_noise():
     covariance = np.diag([1.0, 100.0, 1.0, 1.0])[None] + 0j
-    assert noise_kinds(covariance, np.array([7.0]), 1e-3) == ["white"]
-    assert noise_kinds(covariance, np.array([30.0]), 1e-3) == ["antennas"]
+    assert kinds(covariance, np.array([7.0]), 1e-3) == ["white"]
+    assert kinds(covariance, np.array([30.0]), 1e-3) == ["antennas"]
 
 
 def test_a_covariance_that_rounding_made_negative_is_whitened_by():
@@ -208,4 +247,4 @@ def test_a_covariance_that_rounding_made_negative_is_whitened_by():
     covariance = np.array([[[1, 1 + 4e-7], [1 + 4e-7, 1]]], complex)
     assert np.linalg.eigvalsh(covariance).min() < 0
     assert np.isfinite(Whitener.of(covariance).inverse).all()
-    assert noise_kinds(covariance, np.array([30.0]), 1e-3) == ["spatial"]
+    assert kinds(covariance, np.array([30.0]), 1e-3) == ["spatial"]

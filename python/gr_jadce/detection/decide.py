@@ -19,6 +19,7 @@ from ..estimate import Estimate, check_received, noise_levels
 from ..numeric import sum_squares
 from ..pilots.book import PilotBook, as_pilot_book
 from . import dense, large
+from .noise.covariance import noise_statistics
 from .noise.rounds import Decider, Noise, check_noise, decide_in_noise
 from .noise_scale import SURE_FALSE_SHARE, Scale
 from .rows import Rows, rows_of
@@ -180,39 +181,65 @@ def _decide(
     _check_estimate(estimate, frames, pilots)
     is_large = pilots.is_fast and pilots.n_devices > large.MAX_GRAM_DEVICES
     if kernel is None or is_large:
-        decide_frames = large.decide_frames if is_large else dense.decide_frames
-        scores = np.empty((len(frames) if with_scores else 0, pilots.n_devices))
-        decided = decide_frames(estimate, frames, pilots, options.noise_var, rule)
-        rows = rows_of(decided, rule.threshold, frames.shape[2], scores if with_scores else None)
+        decided = _decide_plain(estimate, frames, pilots, options, rule, is_large, with_scores)
     else:
         compiled = _compiled(pilots, kernel)
-        rows, scores = _decide_compiled(compiled, estimate, frames, pilots, options, rule, with_scores)
-    channel = rows.channel
-    if estimate.posterior_mean and rows.uncertainty is not None:
-        channel = _likelier_channel(estimate, frames, pilots, rows, rows.uncertainty)
-    dtype = np.result_type(frames, np.complex64)
-    return rows._replace(channel=channel.astype(dtype, copy=False)), scores
+        decided = _decide_compiled(compiled, estimate, frames, pilots, options, rule, with_scores)
+    rows, agrees, scores = decided
+    if estimate.posterior_mean and np.count_nonzero(agrees) < len(agrees):
+        channel = _likelier_channel(estimate, frames, pilots, rows, agrees)
+        rows = rows._replace(channel=channel.astype(rows.channel.dtype, copy=False))
+    return rows, scores
+
+
+def _decide_plain(
+    estimate: Estimate,
+    frames: NDArray,
+    pilots: PilotBook,
+    options: _Options,
+    rule: dense.Rule,
+    is_large: bool,
+    with_scores: bool,
+) -> tuple[Rows, NDArray, NDArray]:
+    decide_frames = large.decide_frames if is_large else dense.decide_frames
+    scores = np.empty((len(frames) if with_scores else 0, pilots.n_devices))
+    decided = decide_frames(estimate, frames, pilots, options.noise_var, rule)
+    rows = rows_of(decided, rule.threshold, frames.shape[2], scores if with_scores else None)
+    agrees = np.zeros(len(frames), bool)
+    if estimate.posterior_mean:
+        rows, agrees = _agreeing_channel(estimate, rows)
+    rows = rows._replace(
+        channel=rows.channel.astype(np.result_type(frames, np.complex64), copy=False),
+        noise_statistics=noise_statistics(rows.noise_cov, rows.noise_dof),
+    )
+    return rows, agrees, scores
+
+
+def _agreeing_channel(estimate: Estimate, rows: Rows) -> tuple[Rows, NDArray]:
+    """The rows with the estimate's channels in frames where the fit hardly differs, and which frames (B,)."""
+    frame = rows.frame
+    own = estimate.channel[frame, rows.device]
+    difference = np.bincount(frame, sum_squares(own - rows.channel), len(rows.noise_var))
+    agrees = difference <= _AGREEMENT * np.asarray(rows.uncertainty)
+    return rows._replace(channel=np.where(agrees[frame, None], own, rows.channel)), agrees
 
 
 def _likelier_channel(
-    estimate: Estimate, frames: NDArray, pilots: PilotBook, rows: Rows, uncertainty: NDArray
+    estimate: Estimate, frames: NDArray, pilots: PilotBook, rows: Rows, agrees: NDArray
 ) -> NDArray:
     """The estimate's own channels in frames where it is right, else those of the fit on the decided support.
 
     A posterior mean knows how likely each device is to be active, and is the better for it where it is
-    right: where the fit hardly differs, or where it leaves no more of the frame than noise, and so has
-    weighed supports that the frame does not tell apart. What it leaves to each other of devices that
+    right: where the fit hardly differs (`agrees`), or where it leaves no more of the frame than noise, and
+    so has weighed supports that the frame does not tell apart. What it leaves to each other of devices that
     it could not resolve shows in the difference, and in what it leaves of the frame.
     """
+    unsure = np.flatnonzero(~agrees)
+    left = _mean_left(estimate.channel[unsure], frames[unsure], pilots)
+    is_right = np.zeros(len(frames), bool)
+    is_right[unsure] = left < rows.noise_var[unsure]
     frame = rows.frame
-    own = estimate.channel[frame, rows.device]
-    difference = np.bincount(frame, sum_squares(own - rows.channel), len(rows.noise_var))
-    is_right = difference < _AGREEMENT * uncertainty
-    unsure = np.flatnonzero(~is_right)
-    if unsure.size:
-        left = _mean_left(estimate.channel[unsure], frames[unsure], pilots)
-        is_right[unsure] = left < rows.noise_var[unsure]
-    return np.where(is_right[frame, None], own, rows.channel)
+    return np.where(is_right[frame, None], estimate.channel[frame, rows.device], rows.channel)
 
 
 def _mean_left(channel: NDArray, frames: NDArray, pilots: PilotBook) -> NDArray:
@@ -244,20 +271,25 @@ def _decide_compiled(
     options: _Options,
     rule: dense.Rule,
     with_scores: bool,
-) -> tuple[Rows, NDArray]:
+) -> tuple[Rows, NDArray, NDArray]:
     received, levels = complex_frames(frames), noise_levels(options.noise_var, len(frames))
     correlation = dense.correlate(frames.astype(np.complex128), pilots) if pilots.is_fast else None
-    (start, device, channel, score), levels, snr_db, *rest, scores = detection.decide(
+    own = estimate.channel.astype(received.dtype, copy=False) if estimate.posterior_mean else None
+    (start, device, channel, score), levels, snr_db, *rest, agrees, scores = detection.decide(
         received,
         correlation,
         estimate.score,
         levels,
+        own,
+        _AGREEMENT,
         tuple(rule),
         SURE_FALSE_SHARE,
         with_scores,
         check_integer("threads", options.threads, 1),
     )
-    return Rows(start, device, channel, score, rule.threshold, levels, snr_db, *rest), scores
+    dtype = frames.dtype if frames.dtype.kind == "c" else np.result_type(frames, np.complex64)
+    channel = channel.astype(dtype, copy=False)
+    return Rows(start, device, channel, score, rule.threshold, levels, snr_db, *rest), agrees, scores
 
 
 def _compiled(pilots: PilotBook, kernel: ModuleType) -> Any:

@@ -19,6 +19,7 @@ same model, with a power for each of all N devices. `kernel/detection/` is the s
 """
 
 from collections.abc import Callable, Iterator
+from math import log10
 from typing import NamedTuple
 
 import numpy as np
@@ -65,7 +66,7 @@ def make_rule(pilots: PilotBook, n_antennas: int, false_alarm: float, max_rounds
     L = pilots.pilot_length
     proposed = L * min(n_antennas + 1, 8) // 4
     lower = LowerStatistics.of(pilots, n_antennas)
-    return Rule(L, -float(np.log10(false_alarm)), max_rounds, proposed, max(L - 2, proposed), lower, scale)
+    return Rule(L, -log10(false_alarm), max_rounds, proposed, max(L - 2, proposed), lower, scale)
 
 
 def gram_matrix(pilots: PilotBook) -> NDArray:

@@ -24,6 +24,8 @@ class Rows(NamedTuple):
     noise_dof : (B,) float, rows of a frame that it is measured on: L less the active devices, or about that.
     uncertainty : (B,) float, squared error expected of a frame's channels, all together, given the active
         devices. None of devices out of step.
+    noise_statistics : (B, 2) float, what `noise.covariance.noise_statistics` gives of both. Empty of devices
+        out of step.
     noise_kind : (B,) str, "white", "antennas" or "spatial": what it was taken for. None: white in all frames.
     delay, carrier_offset : (ΣK,) float of devices out of step, symbols and cycles a symbol, or None.
     """
@@ -38,6 +40,7 @@ class Rows(NamedTuple):
     noise_cov: NDArray = _NOT_MEASURED
     noise_dof: NDArray = _NOT_MEASURED
     uncertainty: NDArray | None = None
+    noise_statistics: NDArray = _NOT_MEASURED
     noise_kind: NDArray | None = None
     delay: NDArray | None = None
     carrier_offset: NDArray | None = None
@@ -45,7 +48,7 @@ class Rows(NamedTuple):
     @property
     def frame(self) -> NDArray:
         """The frame of each row (ΣK,)."""
-        return np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
+        return np.repeat(np.arange(len(self.start) - 1), self.start[1:] - self.start[:-1])
 
 
 class FrameDecision(NamedTuple):

@@ -132,10 +132,16 @@ def likely_power(energy: NDArray, share: NDArray, noise_var: float, n_antennas: 
 
 
 def noise_covariance(frame: FrameData, fit: SupportFit) -> NDArray:
-    """Covariance of the antennas (M, M) in what the support leaves of the frame, EᴴE/tr P with E = P Y."""
+    """Covariance of the antennas (M, M) in what the support leaves of the frame, EᴴE/tr P with E = P Y.
+
+    No variance is below what the frame's residual is known to: where devices explain all, the rest, rounding,
+    would not look white.
+    """
     target, added = frame.correlation[fit.members], _added(frame, fit.members, fit.noise_var / fit.power)
     explained = target.conj().T @ fit.channel + (fit.channel.conj().T * added) @ fit.channel
-    return (frame.moment - explained) / fit.trace
+    left = (frame.moment - explained) / fit.trace
+    np.fill_diagonal(left, np.maximum(np.diagonal(left).real, ROUNDING * frame.mean_energy))
+    return left
 
 
 def uncertainty(fit: SupportFit) -> float:

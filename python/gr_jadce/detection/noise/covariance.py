@@ -13,11 +13,12 @@ Whether Ψ, measured on R rows, is diagonal and whether its diagonal is even is 
 ρ such that their means are those of χ².
 """
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import chdtrc, digamma
+import scipy  # which loads its parts where they are first used
+from numpy.typing import NDArray
 
 _MIN_ROWS_PER_ANTENNA = 2  # that Ψ is measured on, for it to be used
 _MIN_VARIANCE = 1e-15  # of an antenna, over the mean of all
@@ -65,8 +66,11 @@ def _regular(correlation: NDArray) -> NDArray:
     return correlation + added[:, None, None] * np.eye(correlation.shape[1])
 
 
-def noise_kinds(covariance: NDArray, rows: NDArray, error: ArrayLike) -> NDArray:
-    """What the noise of frames is, "white", "antennas" or "spatial" (B,).
+def noise_statistics(covariance: NDArray, rows: NDArray) -> NDArray:
+    """The two likelihood ratios of B frames (B, 2), as χ² of M(M − 1) and M − 1 degrees of freedom.
+
+    They are scaled to the means that they have exactly, and 0 where there are too few rows to tell.
+    `kernel/detection/noise_statistics.hpp` is the same, compiled.
 
     Parameters
     ----------
@@ -74,32 +78,52 @@ def noise_kinds(covariance: NDArray, rows: NDArray, error: ArrayLike) -> NDArray
         Ψ, measured.
     rows : (B,) array
         On how many rows.
-    error : float or (B,) array
+    """
+    M = covariance.shape[1]
+    enough = rows >= _MIN_ROWS_PER_ANTENNA * M
+    statistics = np.zeros((len(covariance), 2))
+    if M > 1 and enough.any():
+        correlated, uneven = _likelihood_ratios(covariance[enough])
+        mean_correlated, mean_uneven = _mean_ratios(rows[enough], M)
+        statistics[enough, 0] = M * (M - 1) * np.maximum(correlated, 0) / mean_correlated
+        statistics[enough, 1] = (M - 1) * np.maximum(uneven, 0) / mean_uneven
+    return statistics
+
+
+def noise_kinds(statistics: NDArray, n_antennas: int, error: float) -> NDArray:
+    """What the noise of frames is, "white", "antennas" or "spatial" (B,).
+
+    Parameters
+    ----------
+    statistics : (B, 2) array
+        Of `noise_statistics`.
+    n_antennas : int
+    error : float
         Probability that white noise is taken for another.
     """
-    n_antennas = covariance.shape[1]
-    kinds = np.full(len(covariance), "white", dtype="U8")
-    enough = rows >= _MIN_ROWS_PER_ANTENNA * n_antennas
-    if n_antennas == 1 or not enough.any():
-        return kinds
-    p_correlated, p_uneven = _p_values(covariance[enough], rows[enough])
-    level = np.broadcast_to(np.asarray(error, float) / 2, kinds.shape)[enough]
-    kinds[enough] = np.where(p_correlated < level, "spatial", np.where(p_uneven < level, "antennas", "white"))
-    return kinds
+    is_above = statistics > chi2_limits(n_antennas, error)
+    return np.where(is_above[:, 0], "spatial", np.where(is_above[:, 1], "antennas", "white"))
 
 
-def _p_values(covariance: NDArray, rows: NDArray) -> tuple[NDArray, NDArray]:
-    """Of the two hypotheses; the likelihood ratios are scaled to the mean that they have exactly."""
-    M = covariance.shape[1]
+@cache
+def chi2_limits(n_antennas: int, error: float) -> NDArray:
+    """What the two statistics of white noise are above with a probability of error/2 each."""
+    dof = np.array([n_antennas * (n_antennas - 1), n_antennas - 1])
+    return np.asarray(scipy.special.chdtri(np.maximum(dof, 1), error / 2))
+
+
+def _likelihood_ratios(covariance: NDArray) -> tuple[NDArray, NDArray]:
+    """Σ log Ψ_mm − log det Ψ, and M log(tr Ψ/M) − Σ log Ψ_mm."""
     variance = np.maximum(np.diagonal(covariance, axis1=1, axis2=2).real, np.finfo(float).tiny)
     logs, scale = np.log(variance).sum(axis=1), np.sqrt(variance)
     correlation = covariance / (scale[:, :, None] * scale[:, None, :])
     correlated = -np.linalg.slogdet(_regular(correlation))[1]
-    uneven = M * np.log(variance.mean(axis=1)) - logs
-    mean_correlated = M * digamma(rows) - digamma(rows[:, None] - np.arange(M)).sum(axis=1)
-    mean_uneven = M * (digamma(M * rows) - np.log(M) - digamma(rows))
-    dof = M * (M - 1), M - 1
-    return (
-        chdtrc(dof[0], dof[0] * np.maximum(correlated, 0) / mean_correlated),
-        chdtrc(dof[1], dof[1] * np.maximum(uneven, 0) / mean_uneven),
-    )
+    return correlated, variance.shape[1] * np.log(variance.mean(axis=1)) - logs
+
+
+def _mean_ratios(rows: NDArray, n_antennas: int) -> tuple[NDArray, NDArray]:
+    """Their means in white noise, by ψ; ψ(R) − ψ(R − m) = Σ_{j≤m} 1/(R − j)."""
+    M, steps = n_antennas, np.arange(1, n_antennas)
+    digamma = scipy.special.digamma
+    correlated = np.sum((M - steps) / (rows[:, None] - steps), axis=1)
+    return correlated, M * (digamma(M * rows) - np.log(M) - digamma(rows))

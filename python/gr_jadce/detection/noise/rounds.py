@@ -18,7 +18,7 @@ from ...numeric import decibels
 from ...pilots.book import PilotBook
 from ..noise_scale import Scale
 from ..rows import Rows
-from .covariance import Whitener, noise_kinds
+from .covariance import Whitener, chi2_limits, noise_kinds
 
 Noise = Literal["auto", "white", "antennas", "spatial"]
 NOISES = ("auto", "white", "antennas", "spatial")
@@ -65,7 +65,14 @@ def decide_in_noise(
         Its covariance: σ² I, diagonal, or any; "auto" for what each frame shows.
     """
     rows, scores = decider.decide(estimate, frames, "white", decider.false_alarm)
-    kinds, covariance = _look_at_noise(decider, estimate, frames, rows, noise)
+    if noise == "white" or frames.shape[2] == 1:
+        return rows, scores
+    crowded = rows.noise_dof < frames.shape[1] / 2
+    coloured = rows.noise_statistics > chi2_limits(frames.shape[2], _COLOURED)
+    if noise == "auto" and not np.count_nonzero(crowded) and not np.count_nonzero(coloured):
+        return rows, scores
+    suspect = crowded | coloured.any(axis=1) | (noise != "auto")
+    kinds, covariance = _look_at_noise(decider, estimate, frames, suspect, crowded, noise)
     for kind in ("antennas", "spatial"):
         index = np.flatnonzero(kinds == kind)
         if index.size:
@@ -78,27 +85,24 @@ def decide_in_noise(
 
 
 def _look_at_noise(
-    decider: Decider, estimate: Estimate, frames: NDArray, rows: Rows, noise: Noise
+    decider: Decider, estimate: Estimate, frames: NDArray, suspect: NDArray, crowded: NDArray, noise: Noise
 ) -> tuple[NDArray, NDArray]:
-    """The kind (B,) of the noise of each frame and its covariance (B, M, M), first measured.
+    """The kind (B,) of the noise of frames and its covariance (B, M, M), first measured, of `suspect` ones.
 
-    Where many devices are active, false ones may have taken the noise along, or those that were missed
-    make it look coloured: there, only devices and noise count that stand out by far.
+    Where many devices are active (`crowded`), false ones may have taken the noise along, or those that were
+    missed make it look coloured: there, only devices and noise count that stand out by far.
     """
-    kinds, covariance = np.full(len(frames), "white", dtype="U8"), np.array(rows.noise_cov)
-    if noise == "white" or frames.shape[2] == 1 or not len(frames):
-        return kinds, covariance
-    crowded = rows.noise_dof < frames.shape[1] / 2
-    is_suspect = crowded | (noise_kinds(rows.noise_cov, rows.noise_dof, _COLOURED) != "white")
-    is_suspect |= noise != "auto"
+    n_antennas = frames.shape[2]
+    kinds = np.full(len(frames), "white", dtype="U8")
+    covariance = np.zeros((len(frames), n_antennas, n_antennas), complex)
     for crowd, share, error in ((False, 1.0, _COLOURED), (True, _CROWD_SHARE, _COLOURED_CROWD)):
-        index = np.flatnonzero(is_suspect & (crowded == crowd))
+        index = np.flatnonzero(suspect & (crowded == crowd))
         if index.size:
             false_alarm = share * decider.sure_false_alarm
             sure = decider.decide(_part(estimate, index), frames[index], "white", false_alarm)[0]
             covariance[index] = sure.noise_cov
-            auto = noise == "auto"
-            kinds[index] = noise_kinds(sure.noise_cov, sure.noise_dof, error) if auto else noise
+            shown = noise_kinds(sure.noise_statistics, n_antennas, error)
+            kinds[index] = shown if noise == "auto" else noise
     if noise == "auto":
         _blame_interferer(frames, np.flatnonzero(crowded & (kinds == "white")), kinds, covariance)
     return kinds, covariance
@@ -200,7 +204,7 @@ def _replaced(rows: Rows, index: NDArray, part: Rows) -> Rows:
     }
     start = np.searchsorted(frame[order], np.arange(len(rows.start)))
     per_frame: dict[str, Any] = {}
-    for name in ("noise_var", "snr_db", "noise_cov", "noise_dof", "uncertainty"):
+    for name in ("noise_var", "snr_db", "noise_cov", "noise_dof", "uncertainty", "noise_statistics"):
         per_frame[name] = np.array(getattr(rows, name))
         per_frame[name][index] = getattr(part, name)
     return rows._replace(start=start, **per_device, **per_frame)

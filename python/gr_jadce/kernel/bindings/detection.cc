@@ -14,7 +14,9 @@
 namespace jadce {
 namespace {
 
-using Correlation = std::optional<Contiguous<Complex>>; // of books with fast products
+template <class Sample>
+using Channel = std::optional<Contiguous<std::complex<Sample>>>; // of estimates that are posterior means
+using Correlation = std::optional<Contiguous<Complex>>;          // of books with fast products
 
 Book make_book(const Contiguous<Complex>& gram, const std::optional<Contiguous<Complex>>& pilots)
 {
@@ -36,6 +38,7 @@ void check_frames(const Book& book,
                   const Correlation& correlation,
                   const Contiguous<double>& score,
                   const Contiguous<double>& noise_var,
+                  const Channel<Sample>& channel,
                   py::ssize_t L)
 {
     const py::ssize_t N = py::ssize_t(book.gram.n_devices());
@@ -51,6 +54,9 @@ void check_frames(const Book& book,
     }
     check(score.ndim() == 2 && score.shape(0) == B && score.shape(1) == N, "score: expected (B, N)");
     check(noise_var.ndim() == 1 && noise_var.shape(0) == B, "noise_var: expected (B,)");
+    check(!channel || (channel->ndim() == 3 && channel->shape(0) == B && channel->shape(1) == N &&
+                       channel->shape(2) == M),
+          "channel: expected (B, N, M)");
 }
 
 // The rows of all frames, one frame after another → where each frame's begin (B + 1,), device, channel,
@@ -98,36 +104,45 @@ Rule rule_of(const py::tuple& given, double sure, py::ssize_t M)
                                   : Scale::white};
 }
 
-// received (B, L, M), correlation (N, B, M) or None, score (B, N) and noise_var (B,)
-// → the rows of active devices as of `joined`, noise_var, snr_db, noise_cov (B, M, M), noise_dof,
-// uncertainty, the scores of all devices (none unless wanted).
+// received (B, L, M), correlation (N, B, M) or None, score (B, N), noise_var (B,) and channel (B, N, M) or
+// None → the rows of active devices as of `joined`, noise_var, snr_db, noise_cov (B, M, M), noise_dof,
+// uncertainty, noise_statistics (B, 2), where the channels are the given ones (B,), the scores of all devices
+// (none unless wanted).
 template <class Sample>
 py::tuple decide(const Book& book,
                  const Contiguous<std::complex<Sample>>& received,
                  const Correlation& correlation,
                  const Contiguous<double>& score,
                  const Contiguous<double>& noise_var,
+                 const Channel<Sample>& channel,
+                 double agreement,
                  const py::tuple& given,
                  double sure,
                  bool with_scores,
                  int threads)
 {
     const Rule rule = rule_of(given, sure, received.ndim() == 3 ? received.shape(2) : 0);
-    check_frames(book, received, correlation, score, noise_var, py::ssize_t(rule.pilot_length));
+    check_frames(book, received, correlation, score, noise_var, channel, py::ssize_t(rule.pilot_length));
     check(threads > 0, "threads: expected at least 1");
     const py::ssize_t B = received.shape(0), M = received.shape(2);
     const py::ssize_t N = py::ssize_t(book.gram.n_devices());
     py::array_t<double> scores({with_scores ? B : 0, N}), noise({B}), snr_db({B}), dof({B}), uncertainty({B});
+    py::array_t<double> statistics({B, py::ssize_t(2)});
+    py::array_t<bool> agrees({B});
     py::array_t<Complex> noise_cov({B, M, M});
     std::vector<ActiveRows> rows(static_cast<std::size_t>(B));
     const DetectionFrames<Sample> frames = {received.data(),
                                             correlation ? correlation->data() : nullptr,
                                             score.data(),
                                             noise_var.data(),
+                                            channel ? channel->data() : nullptr,
+                                            agreement,
+                                            agrees.mutable_data(),
                                             std::size_t(B)};
     const Decision all = {rows.data(),
                           with_scores ? scores.mutable_data() : nullptr,
                           noise_cov.mutable_data(),
+                          statistics.mutable_data(),
                           noise.mutable_data(),
                           snr_db.mutable_data(),
                           dof.mutable_data(),
@@ -136,7 +151,8 @@ py::tuple decide(const Book& book,
         py::gil_scoped_release release;
         decide_all(book, rule, frames, threads, all);
     }
-    return py::make_tuple(joined(rows, M), noise, snr_db, noise_cov, dof, uncertainty, scores);
+    return py::make_tuple(
+        joined(rows, M), noise, snr_db, noise_cov, dof, uncertainty, statistics, agrees, scores);
 }
 
 template <class Sample>
@@ -148,6 +164,8 @@ void bind_for(py::class_<Book>& bound, const py::arg& received)
               py::arg("correlation"),
               py::arg("score"),
               py::arg("noise_var"),
+              py::arg("channel"),
+              py::arg("agreement"),
               py::arg("rule"),
               py::arg("sure"),
               py::arg("with_scores"),

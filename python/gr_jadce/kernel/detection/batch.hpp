@@ -22,7 +22,8 @@ struct Book
 };
 
 // The frames (B, L, M) of a call, and what is known of them: correlations (N, B, M) of books with fast
-// products, or null; scores (B, N); σ² (B,), 0 where unknown.
+// products, or null; scores (B, N); σ² (B,), 0 where unknown; the channels (B, N, M) of an estimate that is a
+// posterior mean, or null, and the share of the squared error to expect within which they are taken.
 template <class Sample>
 struct DetectionFrames
 {
@@ -30,6 +31,9 @@ struct DetectionFrames
     const Complex* correlation;
     const double* score;
     const double* noise_var;
+    const std::complex<Sample>* channel;
+    double agreement;
+    bool* agrees; // (B,), where they are
     std::size_t count;
 };
 
@@ -61,13 +65,34 @@ public:
                          {all.rows + b,
                           all.score ? all.score + b * N : nullptr,
                           all.noise_cov + b * M * M,
+                          all.noise_statistics + 2 * b,
                           all.noise_var + b,
                           all.snr_db + b,
                           all.noise_dof + b,
                           all.uncertainty + b});
+        const double limit = frames.agreement * all.uncertainty[b];
+        frames.agrees[b] = frames.channel && take_agreeing(frames.channel + b * N * M, limit, all.rows[b]);
     }
 
 private:
+    // Takes the channels of the estimate (N, M), if their squared distance from the fit's is within the
+    // limit.
+    template <class Sample>
+    bool take_agreeing(const std::complex<Sample>* estimated, double limit, ActiveRows& rows) const
+    {
+        const std::size_t M = rule_.n_antennas;
+        double distance = 0;
+        for (std::size_t k = 0; k < rows.device.size(); ++k) {
+            for (std::size_t m = 0; m < M; ++m) {
+                distance += energy_of(Complex(estimated[rows.device[k] * M + m]) - rows.channel[k * M + m]);
+            }
+        }
+        for (std::size_t k = 0; distance <= limit && k < rows.device.size(); ++k) {
+            std::copy_n(estimated + rows.device[k] * M, M, &rows.channel[k * M]);
+        }
+        return distance <= limit;
+    }
+
     // Correlations given, of devices that are `stride` apart.
     void take(const Complex* given, std::size_t stride)
     {

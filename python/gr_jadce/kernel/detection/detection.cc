@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "detection/detection.hpp"
 #include "detection/noise_scale.hpp"
+#include "detection/noise_statistics.hpp"
 #include "detection/p_values.hpp"
 #include "detection/support_fit.hpp"
 
@@ -15,13 +16,15 @@ namespace jadce {
 
 struct Detector::Work
 {
-    Work(const Gram& gram, const Rule& rule) : rule(rule), fit(gram, rule), rest(gram.n_devices())
+    Work(const Gram& gram, const Rule& rule)
+        : rule(rule), fit(gram, rule), look(rule.n_antennas), rest(gram.n_devices())
     {
         order.reserve(gram.n_devices());
     }
 
     const Rule rule;
     SupportFit fit;
+    NoiseStatistics look;
     double noise_var = 0;                  // known, or measured once the sure devices are found
     enum { known, own, sure } scale = own; // where the noise that a device is tested against is from
     std::vector<std::size_t> order;
@@ -266,6 +269,7 @@ void Detector::decide(const Frame& frame, const Decision& decision)
         signal > 0 ? 10 * std::log10(signal / noise) : -std::numeric_limits<double>::infinity();
     *decision.noise_dof = work.fit.rows();
     *decision.uncertainty = work.fit.uncertainty();
+    work.look.measure(decision.noise_cov, *decision.noise_dof, decision.noise_statistics);
 }
 
 } // namespace jadce

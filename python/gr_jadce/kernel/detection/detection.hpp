@@ -54,12 +54,13 @@ struct ActiveRows
 };
 
 // Where the decision about one frame goes: its rows, the scores of all devices (N,) or null, covariance
-// of the antennas (M, M) in what is left, four numbers.
+// of the antennas (M, M) in what is left and what it says of the noise (2,), four numbers.
 struct Decision
 {
     ActiveRows* rows;
     double* score;
     Complex* noise_cov;
+    double* noise_statistics;
     double *noise_var, *snr_db, *noise_dof, *uncertainty;
 };
 

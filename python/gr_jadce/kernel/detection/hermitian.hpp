@@ -17,15 +17,13 @@ namespace jadce {
 class Hermitian
 {
 public:
-    explicit Hermitian(std::size_t most)
-        : values_(2 * most * std::size_t(padded<double>(int(most)))), most_(most)
-    {
-    }
-
     void resize(std::size_t size)
     {
-        size_ = std::min(size, most_);
-        stride_ = std::size_t(padded<double>(int(size_)));
+        size_ = size;
+        stride_ = std::size_t(padded<double>(int(size)));
+        if (2 * size_ * stride_ > values_.size()) {
+            values_ = Array<double>(3 * size_ * stride_); // a few more are to come
+        }
         for (std::size_t i = 0; i < 2 * size_; ++i) {
             std::fill_n(values_.data() + i * stride_ + size_, stride_ - size_, 0.0);
         }
@@ -36,8 +34,7 @@ public:
     double* imag(std::size_t i) { return real(i) + stride_; }
     const double* real(std::size_t i) const { return values_.data() + 2 * i * stride_; }
     const double* imag(std::size_t i) const { return real(i) + stride_; }
-    std::size_t stride() const { return stride_; }                    // of a row's real parts
-    std::size_t most() const { return values_.size() / (2 * most_); } // the stride at the largest size
+    std::size_t stride() const { return stride_; } // of a row's real parts
 
     // Becomes its inverse B, by Gauss and Jordan, and `factor` the lower triangular T with TᴴT = B, whose
     // upper half is not written; returns the logarithm of the determinant.
@@ -59,6 +56,21 @@ public:
             }
         }
         return log_determinant;
+    }
+
+    // The logarithm of its determinant, no pivot of it taken for less than `least`; it is overwritten.
+    double log_determinant(double least)
+    {
+        double sum = 0;
+        for (std::size_t k = 0; k < size_; ++k) {
+            const double pivot = std::max(real(k)[k], least);
+            sum += std::log(pivot);
+            scale(k, 1 / pivot);
+            for (std::size_t i = k + 1; i < size_; ++i) {
+                eliminate(i, k);
+            }
+        }
+        return sum;
     }
 
 private:
@@ -94,7 +106,7 @@ private:
     }
 
     Array<double> values_;
-    std::size_t most_, size_ = 0, stride_ = 0;
+    std::size_t size_ = 0, stride_ = 0;
 };
 
 } // namespace jadce

@@ -34,10 +34,7 @@ class SupportFit
 public:
     SupportFit(const Gram& gram, const Rule& rule)
         : gram(gram), n_antennas(rule.n_antennas), pilot_length(rule.pilot_length),
-          is_member(gram.n_devices()), off_support_(gram, rule.n_antennas), statistics_(gram.n_devices()),
-          inverse_(rule.n_members + 1), factor_(rule.n_members + 1),
-          target_(2 * rule.n_antennas * inverse_.most()), channel_(target_.size()), ratio_(inverse_.most()),
-          added_(inverse_.most()), explained_(inverse_.most()), energies_(inverse_.most())
+          is_member(gram.n_devices()), off_support_(gram, rule.n_antennas), statistics_(gram.n_devices())
     {
     }
 
@@ -193,13 +190,16 @@ public:
         return energy;
     }
 
-    // Covariance of the antennas (M, M) in what is left.
+    // Covariance of the antennas (M, M) in what is left; no variance is below what rounding leaves.
     void noise_covariance(Complex* covariance) const
     {
         const std::size_t M = n_antennas;
         for (std::size_t a = 0; a < M; ++a) {
             for (std::size_t b = a; b < M; ++b) {
-                const Complex left = (frame_->moment[a * M + b] - explained(a, b)) / trace_;
+                Complex left = (frame_->moment[a * M + b] - explained(a, b)) / trace_;
+                if (a == b) {
+                    left = std::max(left.real(), rounding * mean_energy());
+                }
                 covariance[a * M + b] = left;
                 covariance[b * M + a] = std::conj(left);
             }
@@ -293,12 +293,18 @@ private:
     // Zeros behind the members, and sums over antennas of zero.
     void clear_padding()
     {
-        const std::size_t stride = inverse_.stride();
-        std::fill_n(ratio_.data(), stride, 0.0);
-        std::fill_n(added_.data(), stride, 0.0);
-        std::fill_n(explained_.data(), stride, 0.0);
-        std::fill_n(energies_.data(), stride, 0.0);
-        std::fill_n(target_.data(), 2 * n_antennas * stride, 0.0);
+        const std::size_t stride = inverse_.stride(), n_planes = 2 * n_antennas;
+        if (stride > ratio_.size()) {
+            target_ = Array<double>(n_planes * stride);
+            channel_ = Array<double>(n_planes * stride);
+            for (Array<double>* sums : {&ratio_, &added_, &explained_, &energies_}) {
+                *sums = Array<double>(stride);
+            }
+        }
+        std::fill_n(target_.data(), n_planes * stride, 0.0);
+        for (Array<double>* sums : {&ratio_, &added_, &explained_, &energies_}) {
+            std::fill_n(sums->data(), stride, 0.0);
+        }
     }
 
     // x = B t, t = A_Sᴴ y, of antenna m; rows of B are conjugated columns.
