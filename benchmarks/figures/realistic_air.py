@@ -10,7 +10,7 @@ import numpy as np
 from gr_jadce import make_pilots
 from gr_jadce.recordings.writer import RecordingWriter
 from gr_jadce.uplink.bursts import matched_filter
-from gr_jadce.uplink.simulation import complex_normal
+from gr_jadce.uplink.fading import complex_normal
 from gr_jadce.waveform import Waveform
 
 N_DEVICES, PILOT_LENGTH, N_ANTENNAS = 200, 64, 4

@@ -78,7 +78,7 @@ def test_the_examples_work_when_pasted(app, environment, tmp_path):
     runnable = list(
         dict.fromkeys(line for line in examples if "--usrp" not in line and "--frames" not in line)
     )
-    assert len(runnable) == 8
+    assert len(runnable) == 9
     printed = ""
     for line in runnable:
         process = subprocess.run(

@@ -8,6 +8,9 @@ from gr_jadce import Scenario
 from gr_jadce.recordings.reader import read_recording
 from gr_jadce.reports.json_lines import from_json
 from gr_jadce.uplink import simulate_slots
+from gr_jadce.uplink.bursts import simulate_bursts
+from gr_jadce.uplink.tapped_delay_lines import TappedDelayLines
+from gr_jadce.waveform import Waveform
 
 N_SLOTS, PERIOD = 70, 40  # more slots than are simulated at once
 
@@ -110,3 +113,81 @@ def test_mistakes_are_explained(app, fails, book, options, words):
 )
 def test_wrong_usage_is_code_2(app, fails, book, option):
     fails(app("jadce-simulate", "--pilots", "book.npz", "-o", "up", option), code=2)
+
+
+@pytest.fixture
+def channels(tmp_path, book):
+    """Two slots of three devices over two paths."""
+    rng = np.random.default_rng(3)
+    np.savez(
+        tmp_path / "street.npz",
+        a=rng.standard_normal((2, 3, 2, 2)),
+        tau=np.tile([0, 1e-6], (2, 3, 1)),
+        K=[3, 2],
+        device=[[4, 1, 2], [0, 3, 5]],
+    )
+
+
+SHAPED = ("--samples-per-symbol", 4, "--cyclic-prefix", 4, "--channels", "street.npz", "--slot-period", 400)
+
+
+@pytest.mark.usefixtures("channels")
+def test_channels_made_elsewhere(simulate, book, tmp_path):
+    simulate(*SHAPED, "--max-offset", 500, "--snr-db", 30)
+    scenario = Scenario(
+        book,
+        2,
+        snr_db=30,
+        channels=tmp_path / "street.npz",
+        symbol_rate=5e5,
+        cyclic_prefix=4,
+        max_offset=1e-3,
+    )
+    samples, truth = simulate_bursts(scenario, Waveform(4, cyclic_prefix=4), 400, N_SLOTS, seed=9)
+    np.testing.assert_array_equal(read_recording(tmp_path / "up").read(), samples)
+    reports = truth_of(tmp_path / "up.truth.jsonl")
+    assert [report.device.tolist() for report in reports[:3]] == [[1, 2, 4], [0, 3], [1, 2, 4]]
+    np.testing.assert_allclose(reports[0].delay, truth.delay[0, [1, 2, 4]], rtol=1e-6)
+    np.testing.assert_allclose(reports[0].carrier_offset, truth.offset[0, [1, 2, 4]], rtol=1e-6)
+
+
+@pytest.mark.usefixtures("channels")
+def test_a_receiver_finds_them(simulate, app, tmp_path):
+    simulate(*SHAPED, "--snr-db", 25, "--as-they-are")
+    receive = app(
+        "jadce-receive", "--pilots", "book.npz", "--recording", "up.sigmf-meta", "--json", "out.jsonl",
+        "--samples-per-symbol", 4, "--cyclic-prefix", 4, "--max-delay", 1, "--slot-period", 400,
+    )  # fmt: skip
+    assert receive.returncode == 0, receive.stderr
+    found, truth = truth_of(tmp_path / "out.jsonl"), truth_of(tmp_path / "up.truth.jsonl")
+    hits = sum(len(np.intersect1d(one.device, other.device)) for one, other in zip(found, truth, strict=True))
+    assert hits >= 0.9 * sum(len(report.device) for report in truth)
+
+
+def test_tapped_delay_lines(simulate, book, tmp_path):
+    simulate(*SHAPED, "--channels", "TDL-B:200", "--n-active", 3, "--angular-spread", 10)
+    lines = TappedDelayLines("B", 200e-9, book.n_devices, 2, 3, angular_spread_deg=10.0, seed=9)
+    scenario = Scenario(book, 2, channels=lines, symbol_rate=5e5, cyclic_prefix=4)
+    samples, _ = simulate_bursts(scenario, Waveform(4, cyclic_prefix=4), 400, N_SLOTS, seed=9)
+    np.testing.assert_array_equal(read_recording(tmp_path / "up").read(), samples)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--channels", "street.npz"), "--channels, --max-delay, --max-offset and --cyclic-prefix need"),
+        (("--as-they-are",), "--as-they-are and --angular-spread go with --channels"),
+        ((*SHAPED, "--channels", "TDL-D:30"), "profile: expected one of"),
+        (
+            (*SHAPED, "--channels", "TDL-A:short"),
+            "--channels: expected TDL-A:NANOSECONDS or a file, got 'short'",
+        ),
+        ((*SHAPED, "--antennas", 3), "n_antennas: expected 2, as the channels have, got 3"),
+        ((*SHAPED, "--slot-period", 100), "slot_period: expected at least"),
+    ],
+)
+@pytest.mark.usefixtures("channels", "book")
+def test_options_that_do_not_go_together_are_refused(app, options, message):
+    process = app("jadce-simulate", "--pilots", "book.npz", "--antennas", 2, "-o", "up", *options)
+    assert process.returncode in (1, 2)
+    assert message in process.stderr

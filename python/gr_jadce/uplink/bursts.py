@@ -10,14 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 from ..checks import check_integer, check_number
 from ..pilots.book import PilotBook, as_pilot_book
 from ..waveform import Waveform
-from .simulation import ROLL_OFF, Scenario, complex_normal, draw_steps, simulate
+from .arrivals import Arrivals, arrivals_of
+from .fading import complex_normal
+from .simulation import ROLL_OFF, Scenario, draw_steps, simulate
 
 
 class Truth(NamedTuple):
     """What is true of B slots; `channel` is that at the pilot's first symbol.
 
     activity (B, N) bool; channel (B, N, M); delay (B, N), symbols, and offset (B, N), cycles a
-    symbol, 0 where inactive; noise variance of a sample, and of a symbol behind the matched filter.
+    symbol, 0 where inactive; noise variance of a sample, and of a symbol behind the matched filter. Over
+    channels of several paths these are the strongest path's, and `paths` has all of them, slot by slot.
     """
 
     activity: NDArray
@@ -25,6 +28,7 @@ class Truth(NamedTuple):
     delay: NDArray
     offset: NDArray
     noise_var: float
+    paths: tuple[Arrivals, ...] = ()
 
 
 def simulate_bursts(
@@ -47,7 +51,7 @@ def simulate_bursts(
         Its cyclic prefix is the waveform's.
     waveform : Waveform
     slot_period : int
-        T samples from slot to slot, enough for the latest burst.
+        T samples from slot to slot, enough for the latest burst; echoes are cut off at the end of a slot.
 
     Returns
     -------
@@ -65,16 +69,18 @@ def simulate_bursts(
     uplink = simulate(scenario, n_slots, seed, first_frame=first_slot)
     slots = np.empty((n_slots, slot_period, scenario.n_antennas), np.complex64)
     delay, offset = np.zeros((2, *uplink.activity.shape))
+    paths = []
     for i in range(n_slots):
         rng = np.random.Generator(np.random.Philox(key=[seed, first_slot + i], counter=[0, 0, 0, 2]))
         noise = complex_normal(rng, slots.shape[1:])
         active = np.flatnonzero(uplink.activity[i])
         steps = draw_steps(rng, scenario, len(active), -(-slot_period // waveform.samples_per_symbol))
-        delay[i, active], offset[i, active] = steps[:2]
-        sent = _sent(scenario, waveform, active, *steps)
+        arrivals = _arrivals(scenario, seed, first_slot + i, uplink.channel[i, active], active, *steps[:2])
+        _, delay[i, active], offset[i, active] = arrivals.strongest()
         slots[i] = noise * np.float32(np.sqrt(uplink.noise_var))
-        slots[i, : len(sent)] += sent @ uplink.channel[i, active]
-    truth = Truth(uplink.activity, uplink.channel, delay, offset, uplink.noise_var)
+        _add_bursts(slots[i], scenario, waveform, arrivals, steps[2])
+        paths.append(arrivals)
+    truth = Truth(uplink.activity, uplink.channel, delay, offset, uplink.noise_var, tuple(paths))
     return slots.reshape(-1, scenario.n_antennas), truth
 
 
@@ -126,9 +132,30 @@ def _check(scenario, waveform, slot_period):
         raise ValueError(f"slot_period: expected at least {needed} samples, a burst, got {slot_period}")
 
 
-def _sent(scenario, waveform, active, delay, offset, phase):
-    """The bursts (T, K) of active devices, off their carriers; the phase is that at the pilot's start."""
-    bursts = waveform.bursts(scenario.pilots.columns(active), delay)
+def _arrivals(scenario, seed, slot, channel, active, delay, offset):
+    """What arrives of active devices that are out of step: over one path each, or those of the channels."""
+    if scenario.channels is not None:
+        return arrivals_of(scenario, seed, slot).later(delay, offset)
+    return Arrivals(active, channel[:, :, None], delay[:, None], offset[:, None])
+
+
+def _add_bursts(samples, scenario, waveform, arrivals, phase):
+    """Add what arrives to the samples (T, M) of a slot; phase (K, n_symbols) is of their carriers."""
+    n_paths = arrivals.gain.shape[2]
+    there = arrivals.gain.any(axis=1).ravel()  # of (K, P)
+    device, walk = (np.repeat(own, n_paths, axis=0)[there] for own in (arrivals.device, phase))
+    delay, offset = (np.ravel(own)[there] for own in (arrivals.delay, arrivals.offset))
+    gain = np.moveaxis(arrivals.gain, 1, 2).reshape(-1, samples.shape[1])[there]
+    in_slot = delay * waveform.samples_per_symbol < len(samples)
+    sent = _sent(
+        scenario, waveform, device[in_slot], delay[in_slot], offset[in_slot], walk[in_slot], len(samples)
+    )
+    samples[: len(sent)] += sent @ gain[in_slot]
+
+
+def _sent(scenario, waveform, device, delay, offset, phase, n_samples):
+    """The bursts (T, K) of devices, off their carriers; the phase is that at the pilot's start."""
+    bursts = waveform.bursts(scenario.pilots.columns(device), delay)[:n_samples]
     step, start = waveform.samples_per_symbol, waveform.span + waveform.cyclic_prefix
     symbols = np.arange(len(bursts)) / step - start
     walk = np.repeat(phase, step, axis=1)[:, : len(bursts)]

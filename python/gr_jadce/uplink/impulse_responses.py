@@ -117,6 +117,11 @@ class ImpulseResponses:
         """M."""
         return self.gain.shape[2]
 
+    @property
+    def mean_active(self) -> float:
+        """Mean number of active devices."""
+        return float(np.mean(self.n_active))
+
     def __call__(self, slot: int) -> SlotPaths:
         """The paths of slot `slot` mod S."""
         slot = check_integer("slot", slot, 0) % self.n_slots

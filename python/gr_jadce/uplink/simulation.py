@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The simulated uplink: who transmits, through which channel, and what the antennas receive."""
 
+import os
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, NamedTuple
 
@@ -8,9 +10,12 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from ..checks import check_integer, check_number
+from ..checks import check_integer, check_number, check_positive
 from ..pilots.book import PilotBook, as_pilot_book
 from ..waveform import late, turn
+from .arrivals import Arrivals, arrivals_of, received
+from .fading import complex_normal, draw_channel, mean_power
+from .impulse_responses import SlotPaths, load_impulse_responses
 
 _MAX_ANTENNAS = 2**16  # as in a report
 _MAX_DB = 300  # float32 can hold these powers
@@ -55,11 +60,23 @@ class Scenario:
     phase_noise : float
         Standard deviation, radians, of the step from symbol to symbol of every device's phase
         (a random walk from the pilot's first symbol on).
+    channels : path or callable, optional
+        Channels made elsewhere: a file of impulse responses (`uplink.impulse_responses`), or what gives the
+        paths of slot k when called with k (`SlotPaths`), as `uplink.tapped_delay_lines` does. They tell
+        which devices are active, too. Where they do not know how many are in the mean
+        (``mean_active``), `n_active` or `activity_rate` tell that for `snr_db`.
+    power_control : bool
+        Scale the channels of each device to its mean power, over antennas; else they stay as they are, and
+        `snr_db` is that of channels of unit power.
+    symbol_rate : float
+        Symbols a second, where `channels` tell delays in seconds.
 
     Raises
     ------
     ValueError
         If an argument is out of range.
+    OSError
+        If the file of channels cannot be opened.
     """
 
     pilots: PilotBook
@@ -75,11 +92,22 @@ class Scenario:
     cyclic_prefix: int = 0
     max_offset: float = 0.0
     phase_noise: float = 0.0
+    channels: Callable[[int], SlotPaths] | str | os.PathLike[str] | None = None
+    power_control: bool = True
+    symbol_rate: float = 1e6
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pilots", as_pilot_book(self.pilots))
         for name, value in {**self._checked_cell(), **self._checked_propagation()}.items():
             object.__setattr__(self, name, value)
+        object.__setattr__(self, "symbol_rate", check_positive("symbol_rate", self.symbol_rate))
+        if isinstance(self.channels, (str, os.PathLike)):
+            object.__setattr__(self, "channels", load_impulse_responses(self.channels))
+        n_antennas = getattr(self.channels, "n_antennas", self.n_antennas)
+        if n_antennas != self.n_antennas:
+            raise ValueError(
+                f"n_antennas: expected {n_antennas}, as the channels have, got {self.n_antennas}"
+            )
 
     def _checked_cell(self) -> dict[str, Any]:
         """The arguments of devices and antennas as plain Python values."""
@@ -112,11 +140,14 @@ class Scenario:
     @property
     def in_step(self) -> bool:
         """No device is late, nor its carrier off."""
-        return not (self.max_delay or self.max_offset or self.phase_noise)
+        return not (self.max_delay or self.max_offset or self.phase_noise or self.channels is not None)
 
     @property
     def mean_activity(self) -> float:
         """Mean share of active devices."""
+        mean_active = getattr(self.channels, "mean_active", None)
+        if mean_active is not None:
+            return float(mean_active / self.pilots.n_devices)
         return self.activity_rate if self.n_active is None else self.n_active / self.pilots.n_devices
 
     @property
@@ -125,11 +156,16 @@ class Scenario:
         activity = self.mean_activity or 1 / self.pilots.n_devices
         return float(activity * self.pilots.energy / self.pilots.pilot_length / 10 ** (self.snr_db / 10))
 
+    def draw_power(self, rng: Generator, count: int) -> NDArray:
+        """Mean powers of as many devices."""
+        spread = self.power_spread_db
+        return 10 ** (rng.uniform(-spread, spread, count) / 10) / mean_power(spread)
+
 
 class Uplink(NamedTuple):
     """Simulated frames: received (B, L, M), channel (B, N, M), activity (B, N), noise variance.
 
-    The channel is that at the pilot's first symbol.
+    The channel is that at the pilot's first symbol, of the strongest path where there are several.
     """
 
     received: NDArray
@@ -157,26 +193,43 @@ def simulate(scenario: Scenario, n_frames: int, seed: int = 0, *, first_frame: i
     """
     seed = check_integer("seed", seed, 0, MAX_SEED)
     length, n_antennas = scenario.pilots.pilot_length, scenario.n_antennas
-    received = np.empty((n_frames, length, n_antennas), dtype=np.complex64)
+    frames = np.empty((n_frames, length, n_antennas), dtype=np.complex64)
     channel = np.zeros((n_frames, scenario.pilots.n_devices, n_antennas), dtype=np.complex64)
     activity = np.zeros(channel.shape[:2], dtype=bool)
     for i in range(n_frames):
         rng = np.random.Generator(np.random.Philox(key=[seed, first_frame + i]))
-        active = _draw_active(rng, scenario)
+        if scenario.channels is not None:
+            arrivals = arrivals_of(scenario, seed, first_frame + i)
+            active, channel[i, arrivals.device] = arrivals.device, arrivals.strongest()[0]
+            frames[i] = _receive_paths(rng, scenario, arrivals)
+        else:
+            active = _draw_active(rng, scenario)
+            channel[i, active] = draw_channel(rng, scenario, len(active))
+            frames[i] = _receive(rng, scenario, active, channel[i])
         activity[i, active] = True
-        channel[i, active] = _draw_channel(rng, scenario, len(active))
-        received[i] = _receive(rng, scenario, active, channel[i])
-    return Uplink(received, channel, activity, scenario.noise_var)
+    return Uplink(frames, channel, activity, scenario.noise_var)
 
 
 def _receive(rng, scenario, active, channel):
     """Pilots and noise of a frame (L, M) over the channels (N, M)."""
-    length = scenario.pilots.pilot_length
-    noise = complex_normal(rng, (length, scenario.n_antennas)) * np.float32(np.sqrt(scenario.noise_var))
+    length, noise = scenario.pilots.pilot_length, _noise(rng, scenario)
     if scenario.in_step:
         return _through(scenario.pilots, channel, active) + noise
     steps = draw_steps(rng, scenario, len(active), length)
     return _out_of_step(scenario, active, *steps) @ channel[active] + noise
+
+
+def _receive_paths(rng: Generator, scenario: Scenario, arrivals: Arrivals) -> NDArray:
+    """Pilots and noise of a frame (L, M) over channels of several paths."""
+    noise = _noise(rng, scenario)
+    delay, offset, phase = draw_steps(rng, scenario, len(arrivals.device), len(noise))
+    paths, cyclic = arrivals.later(delay, offset), bool(scenario.cyclic_prefix)
+    return received(scenario.pilots, paths, phase, ROLL_OFF, cyclic=cyclic) + noise
+
+
+def _noise(rng, scenario):
+    shape = scenario.pilots.pilot_length, scenario.n_antennas
+    return complex_normal(rng, shape) * np.float32(np.sqrt(scenario.noise_var))
 
 
 def _through(pilots, channel, active):
@@ -204,47 +257,11 @@ def _out_of_step(scenario, active, delay, offset, phase):
     return (delayed * (turn(offset, len(pilots)) * np.exp(1j * phase)).T).astype(np.complex64)
 
 
-def complex_normal(rng: Generator, shape: tuple[int, ...]) -> NDArray:
-    """i.i.d. CN(0, 1) samples, complex64."""
-    parts = rng.standard_normal((*shape, 2), dtype=np.float32) * np.float32(np.sqrt(0.5))
-    return parts.view(np.complex64)[..., 0]
-
-
 def _draw_active(rng, scenario):
     n_devices = scenario.pilots.n_devices
     if scenario.n_active is not None:
         return np.sort(rng.choice(n_devices, scenario.n_active, replace=False))
     return np.flatnonzero(rng.random(n_devices) < scenario.activity_rate)
-
-
-def _draw_channel(rng, scenario, n_active):
-    spread = scenario.power_spread_db
-    power = 10 ** (rng.uniform(-spread, spread, n_active) / 10) / _mean_power(spread)
-    fading = complex_normal(rng, (n_active, scenario.n_antennas))
-    if scenario.antenna_correlation:
-        fading = fading @ _correlating(scenario.antenna_correlation, scenario.n_antennas)
-    if scenario.rician_k_db is not None:
-        fading = _with_line_of_sight(rng, fading, 10 ** (scenario.rician_k_db / 10))
-    return fading * np.sqrt(power, dtype=np.float32)[:, None]
-
-
-def _correlating(correlation, n_antennas):
-    """The matrix that gives independent unit powers the correlation ρ^|i−j|."""
-    distance = np.abs(np.subtract.outer(np.arange(n_antennas), np.arange(n_antennas)))
-    return np.linalg.cholesky(float(correlation) ** distance).T.astype(np.float32)
-
-
-def _with_line_of_sight(rng, fading, factor):
-    sine, phase = np.sin(rng.uniform(-np.pi, np.pi, len(fading))), rng.uniform(-np.pi, np.pi, len(fading))
-    wave = np.exp(1j * (np.pi * np.outer(sine, np.arange(fading.shape[1])) + phase[:, None]))
-    share = factor / (1 + factor)
-    return (np.sqrt(share) * wave + np.sqrt(1 - share) * fading).astype(np.complex64)
-
-
-def _mean_power(spread_db):
-    """Mean of 10**(u/10) for u uniform within ± spread_db."""
-    nepers = spread_db * np.log(10) / 10
-    return np.sinh(nepers) / nepers if nepers else 1.0
 
 
 def simulate_slots(

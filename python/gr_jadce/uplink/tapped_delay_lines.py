@@ -99,6 +99,11 @@ class TappedDelayLines:
         n_active = self.n_active
         return n_active if isinstance(n_active, tuple) else (n_active, n_active)
 
+    @property
+    def mean_active(self) -> float:
+        """Mean number of active devices."""
+        return sum(self._range) / 2
+
     def __call__(self, slot: int) -> SlotPaths:
         """The paths of a slot."""
         rng = np.random.Generator(np.random.Philox(key=[self.seed, check_integer("slot", slot, 0)]))

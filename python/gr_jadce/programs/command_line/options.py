@@ -114,12 +114,12 @@ def add_uplink_options(group: _Options) -> None:
     )
 
 
-def uplink_scenario(args: Namespace, book: PilotBook) -> Scenario:
-    """The scenario that the options of `add_uplink_options` and ``--antennas`` describe."""
+def uplink_scenario(args: Namespace, book: PilotBook, **more: Any) -> Scenario:
+    """The scenario that the options of `add_uplink_options` and ``--antennas`` describe, and `more`."""
     n_antennas = args.antennas or 1
     return Scenario(
         book, n_antennas, args.activity_rate,
-        n_active=args.n_active, snr_db=args.snr_db, power_spread_db=args.power_spread_db,
+        n_active=args.n_active, snr_db=args.snr_db, power_spread_db=args.power_spread_db, **more,
     )  # fmt: skip
 
 
