@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help setup torch demo live test bench sanitize soak figures calibration heavy impairments realistic docs screenshots install uninstall lint clean
+.PHONY: help setup torch demo live test bench sanitize soak figures calibration heavy impairments realistic delay-taps docs screenshots install uninstall lint clean
 
 help:
 	@echo 'make setup      install what is missing, build, and stage the package in build/stage'
@@ -19,6 +19,7 @@ help:
 	@echo 'make screenshots  make the pictures of the README and the guide (SHOTS=NAME for one)'
 	@echo 'make impairments  curves of miss and NMSE over offsets, delays and fading, and where each breaks (minutes)'
 	@echo 'make realistic  receive over channels of several paths, beside what is possible (CHANNELS="FILE.npz ...": of files)'
+	@echo 'make delay-taps  make the table of delay taps beside published results (minutes)'
 	@echo 'make heavy      make the table of heavy load beside published results (minutes)'
 	@echo 'make calibration  measure false alarms over four sets of cells (an hour or more on two idle cores)'
 	@echo 'make install    install to /usr/local, for every user and GNU Radio Companion'
@@ -68,6 +69,9 @@ impairments:
 realistic:
 	@tools/setup.sh run && tools/stage.sh && . ./env.sh \
 	&& /usr/bin/python3 benchmarks/figures/realistic.py $(CHANNELS) $(REALISTIC_ARGS)
+
+delay-taps:
+	@tools/setup.sh run && tools/stage.sh && . ./env.sh && /usr/bin/python3 benchmarks/figures/delay_taps.py $(DELAY_TAPS_ARGS)
 
 heavy:
 	@tools/setup.sh run && tools/stage.sh && . ./env.sh && /usr/bin/python3 benchmarks/figures/heavy.py $(HEAVY_ARGS)

@@ -8,6 +8,7 @@ import pytest
 
 from gr_jadce.pilots import make_pilots
 from gr_jadce.uplink import Scenario, simulate
+from gr_jadce.uplink.arrivals import Arrivals
 from gr_jadce.uplink.bursts import matched_filter, simulate_bursts
 from gr_jadce.uplink.impulse_responses import SlotPaths
 from gr_jadce.uplink.tapped_delay_lines import TappedDelayLines
@@ -44,7 +45,21 @@ def test_a_frame_is_the_sum_of_all_paths():
     assert np.flatnonzero(uplink.activity[1]).tolist() == [2, 11]
     for i in range(2):
         assert uplink.received[i] == pytest.approx(expected(3 + i), abs=1e-3)
-        assert uplink.channel[i, DEVICE] == pytest.approx((4 + i) * GAIN[:, :, 0])
+        channel = simulate_bursts(scenario(), Waveform(4, cyclic_prefix=8), 400, 1, first_slot=3 + i)[
+            1
+        ].channel[0]
+        assert np.array_equal(uplink.channel[i], channel)
+
+
+def test_the_channel_is_the_response_where_it_is_strongest():
+    far, near = np.array([[0, 20.0]]), np.array([[1.0, 1.1]])
+    gain = np.array([[[1, 0.5j], [1j, 0.2]]])
+    one = Arrivals(np.array([3]), gain, far, np.array([[1e-3, 2e-3]])).strongest(0.25)
+    assert one[0] == pytest.approx(gain[:, :, 0], abs=1e-3)
+    assert (one[1], one[2]) == (0, 1e-3)
+    both = Arrivals(np.array([3]), np.abs(gain), near, np.zeros((1, 2))).strongest(0.25)
+    assert both[0] == pytest.approx(np.abs(gain).sum(axis=2), rel=0.02)
+    assert 1.0 <= both[1] <= 1.1
 
 
 def test_behind_the_matched_filter_is_the_same_sum():
@@ -54,7 +69,8 @@ def test_behind_the_matched_filter_is_the_same_sum():
         own = matched_filter(samples[400 * slot :][:400], waveform)[waveform.offset :: 4][:32]
         wanted = expected(slot)
         assert own[:20] == pytest.approx(wanted[:20], abs=0.02)  # later ones miss what would follow
-    assert truth.delay[0, DEVICE] == pytest.approx(DELAY[:, 0] * RATE)
+    assert truth.delay[0, DEVICE[1]] == pytest.approx(DELAY[1, 0] * RATE)
+    assert truth.channel[0, DEVICE[1]] == pytest.approx(GAIN[1, :, 0])
     assert truth.offset[0, DEVICE] == pytest.approx(DOPPLER[:, 0] / RATE)
     paths = truth.paths[1]
     assert paths.device.tolist() == DEVICE.tolist()

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..pilots.book import PilotBook
-from ..waveform import late, turn
+from ..waveform import late, raised_cosine, turn
 from .impulse_responses import SlotPaths
 
 _POWER_STREAM = (0, 0, 0, 3)  # of a slot's random numbers
+_STEPS = np.arange(-8, 9) / 16  # symbols from a path, where a response may be strongest
 _TINY = np.finfo(np.float32).tiny
 
 
@@ -26,11 +27,18 @@ class Arrivals(NamedTuple):
     delay: NDArray
     offset: NDArray
 
-    def strongest(self) -> tuple[NDArray, NDArray, NDArray]:
-        """Gain (K, M), delay (K,) and offset (K,) of each device's strongest path."""
-        own = np.arange(len(self.device))
+    def strongest(self, roll_off: float) -> tuple[NDArray, NDArray, NDArray]:
+        """Gain (K, M), delay (K,) and offset (K,) of each device, where its response is strongest.
+
+        That is the response as the pulse behind the matched filter shows it: paths much closer than a
+        symbol are one, as for a receiver. A single path is itself. The offset is that of the strongest path.
+        """
+        n_antennas = self.gain.shape[1]
+        found = [_peak(gain, delay, roll_off) for gain, delay in zip(self.gain, self.delay, strict=True)]
+        gain = np.array([peak for peak, _ in found]).reshape(-1, n_antennas)
         path = np.sum(np.abs(self.gain) ** 2, axis=1).argmax(axis=1)
-        return self.gain[own, :, path], self.delay[own, path], self.offset[own, path]
+        delay = np.array([place for _, place in found], float)
+        return gain, delay, self.offset[np.arange(len(path)), path]
 
     def later(self, delay: NDArray, offset: NDArray) -> "Arrivals":
         """The same of devices that are late by `delay` (K,) and off their carriers by `offset` (K,)."""
@@ -70,6 +78,18 @@ def received(
         turned = delayed * turn(offset[there], length) * np.exp(1j * walk)
         total += turned.T @ gain[:, there].T
     return total
+
+
+def _peak(gain: NDArray, delay: NDArray, roll_off: float) -> tuple[NDArray, float]:
+    """Value (M,) and place of the largest response of paths (M, P)."""
+    there = gain.any(axis=0)
+    if not there.any():
+        return gain[:, 0], float(delay[0])
+    gain, delay = gain[:, there], delay[there]
+    place = np.unique(np.concatenate([delay, *(delay + step for step in _STEPS)]))
+    response = raised_cosine(place[:, None] - delay, roll_off) @ gain.T  # (places, M)
+    best = np.sum(np.abs(response) ** 2, axis=1).argmax()
+    return response[best], float(place[best])
 
 
 def _check(paths: SlotPaths, scenario: Any) -> None:

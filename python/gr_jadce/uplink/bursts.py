@@ -20,7 +20,7 @@ class Truth(NamedTuple):
 
     activity (B, N) bool; channel (B, N, M); delay (B, N), symbols, and offset (B, N), cycles a
     symbol, 0 where inactive; noise variance of a sample, and of a symbol behind the matched filter. Over
-    channels of several paths these are the strongest path's, and `paths` has all of them, slot by slot.
+    channels of several paths they are those of `Arrivals.strongest`, and `paths` has all, slot by slot.
     """
 
     activity: NDArray
@@ -76,7 +76,7 @@ def simulate_bursts(
         active = np.flatnonzero(uplink.activity[i])
         steps = draw_steps(rng, scenario, len(active), -(-slot_period // waveform.samples_per_symbol))
         arrivals = _arrivals(scenario, seed, first_slot + i, uplink.channel[i, active], active, *steps[:2])
-        _, delay[i, active], offset[i, active] = arrivals.strongest()
+        _, delay[i, active], offset[i, active] = arrivals.strongest(ROLL_OFF)
         slots[i] = noise * np.float32(np.sqrt(uplink.noise_var))
         _add_bursts(slots[i], scenario, waveform, arrivals, steps[2])
         paths.append(arrivals)

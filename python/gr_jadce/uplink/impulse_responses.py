@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Channels made elsewhere: impulse responses of devices, slot by slot, in a file of NumPy arrays.
 
-A file is an ``.npz`` with, for S slots of up to K active devices, M antennas and P paths:
+A file is an ``.npz`` with, for S slots of up to K active devices, M antennas and P paths::
 
     a (S, K, M, P) complex    gain of each path at each antenna; zero where there is no path
     tau (S, K, P)             delay of each path after the device's first, seconds

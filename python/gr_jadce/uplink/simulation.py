@@ -165,7 +165,7 @@ class Scenario:
 class Uplink(NamedTuple):
     """Simulated frames: received (B, L, M), channel (B, N, M), activity (B, N), noise variance.
 
-    The channel is that at the pilot's first symbol, of the strongest path where there are several.
+    The channel is that at the pilot's first symbol; over several paths, where the response is strongest.
     """
 
     received: NDArray
@@ -200,7 +200,7 @@ def simulate(scenario: Scenario, n_frames: int, seed: int = 0, *, first_frame: i
         rng = np.random.Generator(np.random.Philox(key=[seed, first_frame + i]))
         if scenario.channels is not None:
             arrivals = arrivals_of(scenario, seed, first_frame + i)
-            active, channel[i, arrivals.device] = arrivals.device, arrivals.strongest()[0]
+            active, channel[i, arrivals.device] = arrivals.device, arrivals.strongest(ROLL_OFF)[0]
             frames[i] = _receive_paths(rng, scenario, arrivals)
         else:
             active = _draw_active(rng, scenario)
