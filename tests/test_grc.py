@@ -123,6 +123,10 @@ def start_of_assignment(block):
 
 
 def connection(source, port, sink, to):
+    if source.startswith("pad_"):
+        return f"self.connect((self, {port}), (self.{sink}, {to}))"
+    if sink.startswith("pad_"):
+        return f"self.msg_connect((self.{source}, '{port}'), (self, '{port}'))"
     if port.isdigit():
         ends = f"(self.{source}, {port}), (self.{sink}, {to})"
         return f"self.connect({ends})"
