@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measure the false-alarm probability of decisions over cells of several parts: `make calibration`.
 
-`calibration_cells` says what the cells of each part are. Every frame is decided once for each wanted
-probability. Cells take turns, so that a table is whole at any time; counts are kept in
-build/calibration, and a later run of the same estimators and decisions goes on from them. The tables go
-to benchmarks/figures/results/calibration*.md and .json, with the command, version and commit that made
+`calibration_cells` says what the cells of each part are. A frame is decided once for each wanted
+probability; where a part says how many events are enough, only its first frames for the larger ones.
+Cells take turns, so that a table is whole at any time; counts are kept in build/calibration, and a later
+run of the same estimators and decisions goes on from them. The tables go to
+benchmarks/figures/results/calibration*.md and .json, with the command, version and commit that made
 them.
 """
 
@@ -71,17 +72,25 @@ def command(args):
 def measure(part, args, path):
     """Counts by cell, after the frames wanted of each; kept in `path` as they come."""
     counts = json.loads(path.read_text()) if path.exists() else {}
-    turns = {name_of(cell): turns_of(part, cell) for cell in part.cells}
+    turns = {name_of(cell): {w: turns_of(part, cell, w) for w in part.wanted} for cell in part.cells}
     chunks = [
         (cell, turn)
-        for turn in range(max(turns.values()))
+        for turn in range(max(max(of_cell.values()) for of_cell in turns.values()))
         for cell in part.cells
-        if turn < turns[name_of(cell)]
+        if turn < max(turns[name_of(cell)].values())
     ]
     todo = [(cell, turn) for cell, turn in chunks if turn >= counts.get(name_of(cell), {}).get("turns", 0)]
     progress = command_line.Progress(len(chunks))
     with ProcessPoolExecutor(args.processes) as pool:
-        tasks = [(part.settings(cell), part.wanted, name_of(cell), turn) for cell, turn in todo]
+        tasks = [
+            (
+                part.settings(cell),
+                [w for w, n in turns[name_of(cell)].items() if turn < n],
+                name_of(cell),
+                turn,
+            )
+            for cell, turn in todo
+        ]
         done = pool.map(count_chunk, *zip(*tasks, strict=True)) if todo else ()
         for number, ((cell, _), more) in enumerate(zip(todo, done, strict=True), len(chunks) - len(todo) + 1):
             add(counts.setdefault(name_of(cell), {}), more)
@@ -92,11 +101,11 @@ def measure(part, args, path):
     return counts
 
 
-def turns_of(part, cell):
-    """Chunks of frames that give the part's inactive decisions, and 1 % to spare."""
+def turns_of(part, cell, wanted):
+    """Chunks of frames that give the inactive decisions at this probability, and 1 % to spare."""
     settings = part.settings(cell)
     inactive = settings["n_devices"] * (1 - scenario_of(settings).mean_activity)
-    return math.ceil(1.01 * part.decisions / (inactive * chunk_frames(settings)))
+    return math.ceil(1.01 * part.decisions_about(cell, wanted) / (inactive * chunk_frames(settings)))
 
 
 def save(counts, path):

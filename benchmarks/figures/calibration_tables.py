@@ -4,6 +4,7 @@
 import math
 
 from calibration_cells import FACTORS
+from false_alarms import ENOUGH_EVENTS, verdict
 from program import row
 
 HEADS = {
@@ -29,6 +30,7 @@ TOLD = {  # figure of a receiver that is told the covariance → its key, and ho
     "NMSE dB": ("nmse_db", decibels),
 }
 MAX_MISS = 0.1  # of a cell whose devices are found
+MARKS = {"holds": "", "fails": " ✗", "undecided": " ?"}
 
 
 def summarise(part, rows):
@@ -39,14 +41,14 @@ def summarise(part, rows):
 def _summary(factor, entries):
     good = [bool(1 / factor <= entry["ratio"] <= factor) for entry in entries]
     found = [bool(entry["miss_probability"] < MAX_MISS) for entry in entries]
-    outside = [not _touches(entry["ratio_interval"], factor) for entry in entries]
+    verdicts = [verdict(entry, factor) for entry in entries]
     return {
         "factor": factor,
         "cells_with_miss_below_0.1": sum(found),
         "of_these_within": sum(g and f for g, f in zip(good, found, strict=True)),
         "other_cells": len(found) - sum(found),
         "of_others_within": sum(g and not f for g, f in zip(good, found, strict=True)),
-        "cells_with_interval_outside": sum(outside),
+        **{name: verdicts.count(name) for name in MARKS},
         "smallest_ratio": min(entry["ratio"] for entry in entries),
         "largest_ratio": max(entry["ratio"] for entry in entries),
         "fewest_inactive": min(entry["inactive"] for entry in entries),
@@ -55,10 +57,6 @@ def _summary(factor, entries):
             (abs(e["noise_var_error_db"]) for e, f in zip(entries, found, strict=True) if f), default=0.0
         ),
     }
-
-
-def _touches(interval, factor):
-    return interval[0] <= factor and interval[1] >= 1 / factor
 
 
 def table(part, origin, summary, rows):
@@ -74,7 +72,9 @@ def table(part, origin, summary, rows):
         "",
         f"Made by `{origin['command']}` at commit {origin['commit']}, version {origin['version']}. "
         f"{part.note} A ratio is the measured over the wanted false-alarm probability, with a 95 % interval "
-        "that takes frames, not decisions, for independent. Other figures are of the decisions "
+        f"that takes frames, not decisions, for independent. Where {ENOUGH_EVENTS} false alarms or more are "
+        "expected, a cell holds if its ratio is within the factor, else if the whole interval is; "
+        "✗: does not, or the whole interval is outside; ?: undecided. Other figures are of the decisions "
         f"at {wanted_text(part.wanted[min(1, len(part.wanted) - 1)])}.",
         "",
         *(f"* {wanted_text(wanted)}: {sentence(entry)}" for wanted, entry in summary.items()),
@@ -95,8 +95,8 @@ def sentence(s):
     return (
         f"within a factor {s['factor']:g} in {s['of_these_within']} of {s['cells_with_miss_below_0.1']} "
         f"cells with a miss probability below {MAX_MISS}, and in {s['of_others_within']} of "
-        f"{s['other_cells']} others; the whole interval outside of it in {s['cells_with_interval_outside']}; "
-        f"all ratios from {s['smallest_ratio']:.2f} to {s['largest_ratio']:.2f}; at least "
+        f"{s['other_cells']} others; {s['holds']} cells hold, {s['fails']} do not, {s['undecided']} are "
+        f"undecided; all ratios from {s['smallest_ratio']:.2f} to {s['largest_ratio']:.2f}; at least "
         f"{s['fewest_inactive']:,} inactive decisions, and {s['fewest_events_expected']:g} false alarms "
         "expected, a cell; median error of σ² at most "
         f"{s['largest_noise_var_error_db_with_miss_below_0.1']:.2f} dB where miss is below {MAX_MISS}."
@@ -109,13 +109,13 @@ def line_of(part, cell):
     told = [text(shown[f"told_{key}"]) for key, text in TOLD.values()] if "told_ratio" in shown else []
     return row(
         [cell[key] for key in part.cells[0]]
-        + [with_interval(entry) for entry in entries]
+        + [with_interval(cell[wanted], FACTORS[wanted]) for wanted in part.wanted]
         + [f"{entry['miss_probability']:.3f}" for entry in entries]
         + [decibels(shown["nmse_db"]), f"{shown['noise_var_error_db']:+.2f}"]
         + told
     )
 
 
-def with_interval(entry):
+def with_interval(entry, factor):
     low, high = entry["ratio_interval"]
-    return f"{entry['ratio']:.2f} ({low:.2f}–{high:.2f})"
+    return f"{entry['ratio']:.2f} ({low:.2f}–{high:.2f}){MARKS[verdict(entry, factor)]}"

@@ -3,14 +3,13 @@
 
 from functools import cache
 from math import ceil
-from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
 from false_alarms import count, told_counts
 from noise_fields import make_field
 
-from gr_jadce import Scenario, decide, make_estimator, make_pilots, simulate
+from gr_jadce import Scenario, make_estimator, make_pilots, simulate
 from gr_jadce.detection.decide import decide_rows
 
 # Of PC-ADMM only the order of the scores matters here: decisions hardly differ from those after the
@@ -24,12 +23,6 @@ def chunk_frames(settings):
     return ceil(CHUNK / settings["n_devices"])
 
 
-class _Decided(NamedTuple):
-    activity: np.ndarray
-    channel: np.ndarray
-    noise_var: np.ndarray
-
-
 def count_chunk(settings, wanted, name, turn):
     """What is counted, at each probability wanted, over the frames of one turn of the cell of that name."""
     scenario, n_frames = scenario_of(settings), chunk_frames(settings)
@@ -40,37 +33,28 @@ def count_chunk(settings, wanted, name, turn):
     estimate = proposer(scenario.pilots, settings["proposer"])(uplink.received, noise_var)
 
     def decided(probability):
-        return decide(estimate, uplink.received, scenario.pilots, probability, noise_var)
+        return decide_rows(estimate, uplink.received, scenario.pilots, probability, noise_var, noise="auto")
 
     return {text: count(uplink, decided(float(text)), uplink.noise_var) for text in wanted}
 
 
 def _count_in_noise(settings, wanted, scenario, uplink, seed):
     """As `count_chunk`, in a field of noise, and of a receiver that is told its covariance as well."""
-    signal = scenario.pilots.matrix @ uplink.channel
+    pilots, signal = scenario.pilots, scenario.pilots.matrix @ uplink.channel
     rng = np.random.default_rng(seed)
     field = make_field(settings["noise"], uplink.received - signal, uplink.noise_var, rng)
     received = (signal + field.noise).astype(np.complex64)
-    estimator = proposer(scenario.pilots, settings["proposer"])
+    estimator = proposer(pilots, settings["proposer"])
     estimate, whitened = estimator(received), field.whiten(received)
     told_estimate = estimator(whitened, 1.0)
     level = np.trace(field.covariance, axis1=1, axis2=2).real / scenario.n_antennas
     counts = {}
     for text in wanted:
-        found = _received(estimate, received, scenario.pilots, float(text), estimator)
-        told = decide(told_estimate, whitened, scenario.pilots, float(text), 1.0)
-        told = told._replace(channel=field.restore(told.channel))
+        found = decide_rows(estimate, received, pilots, float(text), noise="auto", estimator=estimator)
+        told = decide_rows(told_estimate, whitened, pilots, float(text), 1.0)
+        told = told._replace(channel=field.restore(told.channel, told.frame))
         counts[text] = count(uplink, found, level) | told_counts(uplink, told)
     return counts
-
-
-def _received(estimate, received, pilots, false_alarm, estimator):
-    """What a receiver decides that takes the noise for what each frame shows."""
-    rows = decide_rows(estimate, received, pilots, false_alarm, noise="auto", estimator=estimator)
-    activity = np.zeros(estimate.score.shape, bool)
-    channel = np.zeros_like(estimate.channel)
-    activity[rows.frame, rows.device], channel[rows.frame, rows.device] = True, rows.channel
-    return _Decided(activity, channel, rows.noise_var)
 
 
 def scenario_of(settings):

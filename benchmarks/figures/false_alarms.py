@@ -10,35 +10,45 @@ from scipy.special import gammaincinv
 
 from gr_jadce import metrics
 
+ENOUGH_EVENTS = 100  # false alarms expected of a ratio that counts as it is
 MAX_NOISE_LEVELS = 1000  # kept of a cell: enough for a median
 _TAIL = 0.025  # on either side of an interval
 
 
-def count(uplink, decision, noise_var):
-    """What is counted over the decisions about frames whose noise is of this variance."""
+def count(uplink, rows, noise_var):
+    """What is counted over the rows decided about frames whose noise is of this variance."""
+    is_active = uplink.activity[rows.frame, rows.device]
     inactive = np.sum(~uplink.activity, axis=1, dtype=float)
-    alarms = np.sum(decision.activity & ~uplink.activity, axis=1, dtype=float)
+    alarms = np.bincount(rows.frame[~is_active], minlength=len(inactive)).astype(float)
     return {
-        "inactive": inactive.sum(),
+        "inactive": float(inactive.sum()),
         "alarms": alarms.sum(),
         "alarms_alarms": np.sum(alarms**2),
         "alarms_inactive": np.sum(alarms * inactive),
         "inactive_inactive": np.sum(inactive**2),
         "active": float(uplink.activity.sum()),
-        "misses": float(np.sum(uplink.activity & ~decision.activity)),
-        "error": float(metrics.energy(decision.channel - uplink.channel)),
-        "power": float(metrics.energy(uplink.channel)),
-        "noise_db": [round(float(x), 3) for x in 10 * np.log10(decision.noise_var / noise_var)],
+        "misses": float(uplink.activity.sum() - is_active.sum()),
+        "error": _error(uplink, rows),
+        "power": float(metrics.energy(uplink.channel[uplink.activity])),
+        "noise_db": [round(float(x), 3) for x in 10 * np.log10(rows.noise_var / noise_var)],
     }
 
 
-def told_counts(uplink, decision):
-    """What is counted beside that over the decisions of a receiver that is told the noise covariance."""
+def told_counts(uplink, rows):
+    """What is counted beside that over the rows of a receiver that is told the noise covariance."""
+    is_active = uplink.activity[rows.frame, rows.device]
     return {
-        "told_alarms": float(np.sum(decision.activity & ~uplink.activity)),
-        "told_misses": float(np.sum(uplink.activity & ~decision.activity)),
-        "told_error": float(metrics.energy(decision.channel - uplink.channel)),
+        "told_alarms": float(np.sum(~is_active)),
+        "told_misses": float(uplink.activity.sum() - is_active.sum()),
+        "told_error": _error(uplink, rows),
     }
+
+
+def _error(uplink, rows):
+    """Squared error of the channels of all devices, zero where there is no row."""
+    true = uplink.channel[rows.frame, rows.device]
+    missed = metrics.energy(uplink.channel[uplink.activity]) - metrics.energy(true)
+    return float(missed + metrics.energy(rows.channel - true))
 
 
 def add(total, more):
@@ -64,6 +74,19 @@ def figures(counts, wanted):
         "nmse_db": _nmse_db(c["error"], c["power"]),
         "noise_var_error_db": float(np.median(c["noise_db"])),
     }
+
+
+def verdict(entry, factor):
+    """Whether a measured ratio is right by a factor: "holds", "fails" or "undecided".
+
+    Where few false alarms are expected, what the whole interval says.
+    """
+    low, high = entry["ratio_interval"]
+    if high < 1 / factor or low > factor:
+        return "fails"
+    if entry["events_expected"] >= ENOUGH_EVENTS:
+        return "holds" if 1 / factor <= entry["ratio"] <= factor else "fails"
+    return "holds" if 1 / factor <= low and high <= factor else "undecided"
 
 
 def _told(c, expected):

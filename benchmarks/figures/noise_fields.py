@@ -22,9 +22,11 @@ class Field(NamedTuple):
         """The frames (B, L, M) with noise of unit variance at every antenna, independent."""
         return _times(frames, np.linalg.inv(np.linalg.cholesky(self.covariance))).astype(frames.dtype)
 
-    def restore(self, channel):
-        """Channels (B, N, M) as they were before their frames were whitened."""
-        return _times(channel, np.linalg.cholesky(self.covariance)).astype(channel.dtype)
+    def restore(self, channel, frame):
+        """Channels (K, M) of frames (K,) as they were before these were whitened."""
+        return _times(channel[:, None], np.linalg.cholesky(self.covariance)[frame])[:, 0].astype(
+            channel.dtype
+        )
 
 
 def make_field(kind, white, noise_var, rng):

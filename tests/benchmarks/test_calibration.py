@@ -11,8 +11,14 @@ import pytest
 
 import gr_jadce
 
-PARTS = ("calibration", "calibration-load", "calibration-few-samples", "calibration-noise")
+PARTS = [
+    "calibration",
+    *(f"calibration-{part}" for part in ("load", "few-samples", "crowded", "noise")),
+]
 FIGURES = Path(__file__).resolve().parents[2] / "benchmarks" / "figures"
+sys.path.insert(0, str(FIGURES))
+import calibration_cells  # noqa: E402
+import false_alarms  # noqa: E402
 
 
 def run(directory):
@@ -59,6 +65,38 @@ def test_probabilities_without_events_have_an_interval_that_says_so(output):
         assert rare["ratio_interval"][1] > 3 / rare["events_expected"]
 
 
+@pytest.mark.parametrize(
+    ("verdict", "events", "ratio", "interval"),
+    [
+        ("holds", 100, 1.9, (1.6, 2.2)),
+        ("fails", 100, 2.1, (1.8, 2.4)),
+        ("holds", 30, 1.2, (0.8, 1.7)),
+        ("undecided", 30, 1.4, (0.9, 2.1)),
+        ("undecided", 3, 0.0, (0.0, 1.2)),
+        ("fails", 3, 6.0, (2.1, 13.0)),
+        ("fails", 20, 0.1, (0.0, 0.4)),
+    ],
+)
+def test_a_ratio_holds_by_enough_events_or_by_its_whole_interval(verdict, events, ratio, interval):
+    entry = {"events_expected": events, "ratio": ratio, "ratio_interval": list(interval)}
+    assert false_alarms.verdict(entry, 2.0) == verdict
+
+
+def test_large_probabilities_take_few_frames(output):
+    for cell in json.loads((output / "calibration-few-samples.json").read_text())["cells"]:
+        assert cell["frames"] >= cell["1e-05"]["inactive"] / cell["n_devices"]
+    part = calibration_cells.PARTS["few-samples"]._replace(decisions=1e6, events=100)
+    cell = part.cells[0]
+    assert [part.decisions_about(cell, wanted) for wanted in part.wanted] == [1e3, 1e4, 1e5, 1e6, 1e6]
+
+
+def test_all_kinds_of_pilots_are_measured_with_few_samples():
+    cells = calibration_cells.PARTS["few-samples"].cells
+    assert {cell["pilots"] for cell in cells} == set(calibration_cells.PILOT_KINDS)
+    assert {cell["n_antennas"] for cell in cells} == {1, 2, 4, 16, 64}
+    assert {8, 64, 256} <= {cell["pilot_length"] for cell in cells}
+
+
 def test_a_heavy_load_is_decided_with_the_noise_told_and_unknown(output):
     unknown, told = json.loads((output / "calibration-load.json").read_text())["cells"]
     assert told["0.01"]["noise_var_error_db"] == 0
@@ -79,6 +117,13 @@ def test_a_second_run_goes_on_from_the_counts(output):
     assert run(output).returncode == 0
     assert {path: path.stat().st_mtime_ns for path in (output / "work").iterdir()} == kept
     assert (output / "calibration.md").read_text() == before
+
+
+def test_frames_that_others_explain_as_well_are_measured_apart(output):
+    (cell,) = json.loads((output / "calibration-crowded.json").read_text())["cells"]
+    assert (cell["n_active"], cell["pilot_length"]) == (3, 8)
+    for cell in calibration_cells.PARTS["few-samples"].cells:
+        assert cell["n_active"] <= cell["pilot_length"] / 8
 
 
 def test_the_readme_tells_what_the_committed_table_tells():
