@@ -86,6 +86,7 @@ OUTSIDE = {
         "metrics",
         "pilots",
     },
+    "prometheus_client": {"monitoring.prometheus", "blocks.web_sink"},
     "tornado": {"monitoring.web.server", "monitoring.web.handlers"},
     "torch": {"unrolled.network", "unrolled.recorded", "unrolled.training"},
 }

@@ -20,7 +20,7 @@ run_packages=(
     libopenblas0-pthread # without it NumPy gets the reference BLAS, many times slower
     python3-uhd uhd-host
     python3-zmq # jadce-receive --zmq, jadce-monitor
-    python3-tornado # jadce-monitor --web
+    python3-tornado python3-prometheus-client # jadce-monitor --web, jadce-receive --metrics
 )
 radio_packages=(
     iproute2 python3-gevent python3-msgpack python3-netaddr python3-pyudev python3-six

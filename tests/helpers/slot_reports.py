@@ -17,6 +17,7 @@ def slot_report(k, device=(), *, truth=False, n_antennas=3, **changes):
             "channel": np.ones((len(device), n_antennas)),
             "score": np.full(len(device), 4.0),
             "estimator": "truth" if truth else "pc_admm",
+            "frames_dropped": 0,
         }
         | changes
     )

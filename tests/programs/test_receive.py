@@ -4,6 +4,7 @@
 import pytest
 
 from gr_jadce import Scenario, make_pilots
+from gr_jadce.monitoring.prometheus import exposition
 from gr_jadce.programs.receive import Reception
 from gr_jadce.programs.settings import ReceptionSettings, SlotGrid, TransmissionSettings
 from gr_jadce.programs.sources import FramesInput, RecordingInput, SimulationInput
@@ -69,3 +70,23 @@ def test_settings_that_do_not_fit_are_refused(simulation):
         TransmissionSettings([1], PERIOD)
     with pytest.raises(ValueError, match="^n_slots: expected"):
         SimulationInput(simulation.scenario, PERIOD, 0)
+
+
+def test_numbers_for_prometheus_are_its_counts(book):
+    parser = pytest.importorskip("prometheus_client.parser")
+    settings = ReceptionSettings(
+        SimulationInput(Scenario(book, 2, 0.1), PERIOD, 50), SlotGrid(PERIOD), metrics="0"
+    )
+    reception = Reception(book, settings)
+    counts, monitor = reception.run(), reception.metrics_sink.monitor()
+    text = exposition(monitor).decode()
+    found = {
+        sample.name: sample.value
+        for family in parser.text_string_to_metric_families(text) for sample in family.samples
+    }  # fmt: skip
+    names = {"in": "frames", "solved": "solved", "dropped": "dropped", "bad": "bad"}
+    for name, count in names.items():
+        assert found[f"jadce_frames_{name}_total"] == counts[count]
+    assert found["jadce_slots_lost_total"] == counts["slots_lost"]
+    assert found["jadce_frames_scored_total"] == found["jadce_solve_time_seconds_count"] == 50
+    assert found["jadce_missed_total"] / found["jadce_active_total"] == reception.score()["miss_probability"]

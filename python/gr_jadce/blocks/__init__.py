@@ -12,6 +12,7 @@ from .scorer import scorer
 from .scores_to_stream import scores_to_stream
 from .uplink_source import uplink_source
 from .uplink_transmitter import uplink_transmitter
+from .web_sink import web_sink
 from .zmq_sink import zmq_sink
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "scores_to_stream",
     "uplink_source",
     "uplink_transmitter",
+    "web_sink",
     "zmq_sink",
 ]

@@ -14,9 +14,12 @@ from ..checks import check_integer
 from ..metrics import DetectionCounts
 from ..reports.scoring import TruthWindow
 from .figures import Counts, Figures
+from .histogram import Histogram
 from .raster import BAD_INPUT, FALSE_ALARM, MISS, QUIET, Raster, strength_codes
 
-_TOTALS = ("frames_dropped", "slots_lost", "gaps")  # of a receiver's status
+_TOTALS = ("frames_dropped", "slots_lost", "gaps")  # of a receiver's status, that are shown
+_ANSWERS = ("frames_in", "frames_solved", "frames_bad", "frames_dropped")  # of one, which reports tell too
+_SOLVE_TIME_EDGES_S = tuple(step * power for power in (1e-5, 1e-4, 1e-3, 1e-2, 1e-1) for step in (1, 2.5, 5))
 _MAX_TOTAL = 2**64 - 1
 
 
@@ -34,10 +37,22 @@ class Snapshot(NamedTuple):
     counts: Counts
     reports: list[Any]
     totals: dict[str, int]
+    answers: dict[str, int]
+    solve_times: Histogram
 
     def figures(self) -> Figures | None:
         """The newest figures; None before the first frame."""
         return Figures.of(self.reports, self.totals) if self.reports else None
+
+    def status(self) -> dict[str, int]:
+        """Counts of a receiver's status: as the last one has them or, where none has come, as its reports."""
+        counts, dropped = self.counts, self.totals["frames_dropped"]
+        reported = {
+            "frames_in": counts.frames + dropped,
+            "frames_solved": counts.frames - counts.frames_bad,
+            "frames_bad": counts.frames_bad,
+        }
+        return reported | self.totals | self.answers
 
 
 class Monitor:
@@ -56,6 +71,8 @@ class Monitor:
         self._recent: deque = deque(maxlen=n_frames)
         self._counts = Counts()
         self._totals = dict.fromkeys(_TOTALS, 0)
+        self._answers: dict[str, int] = {}
+        self._solve_times = Histogram(_SOLVE_TIME_EDGES_S)
         self._changes = 0
 
     def changes(self) -> int:
@@ -89,6 +106,8 @@ class Monitor:
                 counts=replace(self._counts),
                 reports=list(self._recent),
                 totals=dict(self._totals),
+                answers=dict(self._answers),
+                solve_times=self._solve_times.copy(),
             )
 
     def push(self, report: Any) -> None:
@@ -114,11 +133,14 @@ class Monitor:
 
     def push_status(self, status: Mapping[str, Any]) -> None:
         """Keep the totals in a receiver's status; ValueError, and none kept, if one is no count."""
-        totals = {
-            name: check_integer(name, status[name], 0, _MAX_TOTAL) for name in _TOTALS if name in status
+        counts = {
+            name: check_integer(name, status[name], 0, _MAX_TOTAL)
+            for name in {*_TOTALS, *_ANSWERS}
+            if name in status
         }
         with self._lock:
-            self._totals.update(totals)
+            self._totals.update((name, counts[name]) for name in _TOTALS if name in counts)
+            self._answers.update((name, counts[name]) for name in _ANSWERS if name in counts)
             self._changes += 1
 
     def _add(self, report, device, truth):
@@ -147,6 +169,7 @@ class Monitor:
         counts.frames_bad += bad
         counts.frames_clipped += report.status == "clipped"
         counts.detections += len(device)
+        self._solve_times.add(report.solve_time)
         if truth is not None and not bad:
             counts.frames_scored += 1
             counts.merge(

@@ -11,6 +11,7 @@ from ..blocks.json_sink import json_sink
 from ..blocks.recording_sink import recording_sink
 from ..blocks.scorer import scorer
 from ..blocks.support.watchdog import dead_threads
+from ..blocks.web_sink import web_sink
 from ..blocks.zmq_sink import zmq_sink
 from ..pilots.book import PilotBook
 from ..radio.source import Source
@@ -34,6 +35,8 @@ _PORTS = ("activity", "channel", "status")
 def receive(book: PilotBook, settings: ReceptionSettings) -> int:
     """Run a reception to its end or to a signal; print its counts; the exit code."""
     reception = Reception(book, settings)
+    if reception.metrics_sink:
+        say(f"jadce-receive: metrics at {reception.metrics_sink.url()}")
     signals = StopSignals()
     progress = Progress(quiet=isinstance(settings.json, int) and is_pipe(settings.json))
     try:
@@ -59,6 +62,8 @@ class Reception:
     ----------
     is_stopped : bool
         Whether it was ended before its source was.
+    metrics_sink : blocks.web_sink or None
+        What serves numbers for Prometheus.
 
     Raises
     ------
@@ -175,7 +180,12 @@ class Reception:
                 settings.record, n_antennas=self._source.n_antennas, rate=self._source.rate
             )
         self._scorer = scorer() if isinstance(settings.input, SimulationInput) else None
-        self._sinks = [sink for sink in (self._json_sink, self._zmq_sink, self._scorer) if sink]
+        self.metrics_sink = None
+        if settings.metrics is not None:
+            token = settings.metrics_token or ""
+            self.metrics_sink = web_sink(settings.metrics, token=token, page=False)
+        sinks = (self._json_sink, self._zmq_sink, self._scorer, self.metrics_sink)
+        self._sinks = [sink for sink in sinks if sink]
 
     def _connect(self) -> Any:
         flowgraph = gr.top_block("jadce-receive")
@@ -190,9 +200,9 @@ class Reception:
         for sink in self._sinks:
             for port in _PORTS:
                 flowgraph.msg_connect((self._receiver, port), (sink, "in"))
-        if self._scorer:
-            for port in _PORTS[:2]:
-                flowgraph.msg_connect((self._source.block, port), (self._scorer, "in"))
+        for sink in (self._scorer, self.metrics_sink if self._scorer else None):
+            for port in _PORTS[:2] if sink else ():
+                flowgraph.msg_connect((self._source.block, port), (sink, "in"))
         return flowgraph
 
     def _blocks(self) -> list[Any]:

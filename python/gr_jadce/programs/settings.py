@@ -67,6 +67,10 @@ class ReceptionSettings:
         SigMF recording of the samples.
     zmq : str or int, optional
         Address that reports and statuses are published at.
+    metrics : str, optional
+        Port, or host and port, that numbers for Prometheus are served at.
+    metrics_token : str, optional
+        Secret of those who may read them, needed with a host that other machines reach.
     """
 
     input: RecordingInput | SimulationInput | FramesInput | UsrpSettings
@@ -86,6 +90,8 @@ class ReceptionSettings:
     json: Path | int | None = None
     record: Path | None = None
     zmq: str | int | None = None
+    metrics: str | None = None
+    metrics_token: str | None = None
 
     def __post_init__(self) -> None:
         if (self.grid is None) != isinstance(self.input, FramesInput):

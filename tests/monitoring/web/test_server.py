@@ -125,6 +125,27 @@ def test_a_token_is_taken_once_and_kept_as_a_cookie(serve):
     assert ask(server, "/main.js", Authorization=f"Bearer {TOKEN}")[0].status == 200
 
 
+def test_the_numbers_are_those_of_the_monitor_and_guarded_as_the_page(serve, monitor):
+    prometheus = pytest.importorskip("gr_jadce.monitoring.prometheus")
+    server = serve(token=TOKEN)
+    push_slots(monitor, range(5))
+    assert ask(server, "/metrics")[0].status == 403
+    answer, body = ask(server, "/metrics", Authorization=f"Bearer {TOKEN}")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, prometheus.CONTENT_TYPE)
+    assert body == prometheus.exposition(monitor)
+
+
+def test_without_the_page_there_are_the_numbers_alone(serve, monitor):
+    server = serve(with_page=False)
+    assert server.url.endswith("/metrics")
+    assert [ask(server, path)[0].status for path in ("/metrics", "/", "/live", "/main.js")] == [
+        200,
+        404,
+        404,
+        404,
+    ]
+
+
 def test_a_socket_takes_the_token_too(serve, view):
     server = serve(token=TOKEN)
     assert view(server).status == 403

@@ -81,7 +81,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def page_url(host: str, port: int, token: str | None) -> str:
+def page_url(host: str, port: int, token: str | None = None) -> str:
     """The address to type into a browser; for a server at all addresses, with the name of this machine."""
     name = socket.gethostname() if host in ("0.0.0.0", "::") else host
     name = f"[{name}]" if ":" in name else name

@@ -10,6 +10,7 @@ from typing import Any
 from tornado.web import Application, HTTPError, RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
+from ..monitor import Monitor
 from .access import COOKIE, Access
 
 _PING_INTERVAL_S, _PING_TIMEOUT_S = 20, 60  # a viewer that is silent for so long has gone
@@ -30,9 +31,9 @@ _HEADERS = {
 class _Guarded(RequestHandler):
     """What is only for those who may look."""
 
-    def initialize(self, access: Access, broadcast: Any = None) -> None:
+    def initialize(self, access: Access, source: Any = None) -> None:
         self.access = access
-        self._broadcast = broadcast
+        self._source = source
 
     def set_default_headers(self):
         for name, value in _HEADERS.items():
@@ -49,7 +50,8 @@ class _Guarded(RequestHandler):
 
 _EXPLANATIONS = {
     403: "Not allowed: open the address that jadce-monitor has printed, with its token.",
-    404: "There is nothing here; the page is at /.",
+    404: "There is nothing here.",
+    501: "This needs Debian's python3-prometheus-client.",
 }
 
 
@@ -74,6 +76,18 @@ class _File(_Guarded):
         self.finish(_file(name))
 
 
+class _Metrics(_Guarded):
+    """Numbers for Prometheus."""
+
+    def get(self):
+        try:  # needed for this alone
+            from ..prometheus import CONTENT_TYPE, exposition
+        except ImportError:
+            raise HTTPError(501) from None
+        self.set_header("Content-Type", CONTENT_TYPE)
+        self.finish(exposition(self._source))
+
+
 class _Missing(_Guarded):
     def prepare(self):
         super().prepare()
@@ -83,8 +97,8 @@ class _Missing(_Guarded):
 class Viewer(_Guarded, WebSocketHandler):
     """One who looks at the page; may ask for a device, or for none, as {"device": 17}."""
 
-    def initialize(self, access: Access, broadcast: Any = None) -> None:
-        super().initialize(access, broadcast)
+    def initialize(self, access: Access, source: Any = None) -> None:
+        super().initialize(access, source)
         self.device: int | None = None
         self.asks = False  # and has no answer yet
         self._pending: set[Any] = set()
@@ -96,13 +110,13 @@ class Viewer(_Guarded, WebSocketHandler):
 
     def prepare(self) -> None:
         super().prepare()
-        if self._broadcast.is_full:
+        if self._source.is_full:
             raise HTTPError(503)
 
     def open(self, *_args: str, **_options: str) -> None:
         self.set_nodelay(True)
-        self.send(json.dumps({"title": self._broadcast.title}))
-        self._broadcast.viewers[self] = None
+        self.send(json.dumps({"title": self._source.title}))
+        self._source.viewers[self] = None
 
     def on_message(self, message: str | bytes) -> None:
         with contextlib.suppress(ValueError, TypeError, AttributeError):
@@ -111,7 +125,7 @@ class Viewer(_Guarded, WebSocketHandler):
             self.asks = True
 
     def on_close(self) -> None:
-        self._broadcast.viewers.pop(self, None)
+        self._source.viewers.pop(self, None)
 
     def send(self, message: str) -> None:
         """Send a text, in its own time; `is_sending` until it has left."""
@@ -124,16 +138,12 @@ class Viewer(_Guarded, WebSocketHandler):
             await self.write_message(message)
 
 
-def application(access: Access, broadcast: Any) -> Application:
-    """The page, its files and its socket, of which the viewers are kept in a broadcast."""
-    names = "|".join(sorted(path.name for path in _folder().iterdir() if path.name != "index.html"))
+def application(access: Access, monitor: Monitor, broadcast: Any) -> Application:
+    """Numbers for Prometheus and, where there is a broadcast to keep viewers in, the page and its socket."""
     options: dict[str, Any] = {"access": access}
+    page = [] if broadcast is None else _page(options, broadcast)
     return Application(
-        [
-            ("/", _Page, options),
-            ("/live", Viewer, options | {"broadcast": broadcast}),
-            (f"/({names.replace('.', '[.]')})", _File, options),
-        ],
+        [("/metrics", _Metrics, options | {"source": monitor}), *page],
         default_handler_class=_Missing,
         default_handler_args=options,
         log_function=lambda _: None,
@@ -141,6 +151,16 @@ def application(access: Access, broadcast: Any) -> Application:
         websocket_ping_timeout=_PING_TIMEOUT_S,
         websocket_max_message_size=_MAX_QUESTION_BYTES,
     )
+
+
+def _page(options: dict[str, Any], broadcast: Any) -> list[Any]:
+    """The addresses of the page, its socket and its files."""
+    names = "|".join(sorted(path.name for path in _folder().iterdir() if path.name != "index.html"))
+    return [
+        ("/", _Page, options),
+        ("/live", Viewer, options | {"source": broadcast}),
+        (f"/({names.replace('.', '[.]')})", _File, options),
+    ]
 
 
 def _folder():

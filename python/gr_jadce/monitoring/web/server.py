@@ -17,10 +17,11 @@ from .handlers import Viewer, application
 from .updates import Updates
 
 _TICK_MS = 40
+_MAX_HEADER_BYTES = 16_384
 
 
 class PageServer:
-    """Serves the page of a monitor in a thread of its own.
+    """Serves the page of a monitor, and numbers for Prometheus at ``/metrics``, in a thread of its own.
 
     Every viewer is sent what has changed, 25 times a second at most. One that is too slow to take it misses
     what comes meanwhile, and is then sent all anew; nobody waits for it.
@@ -36,11 +37,14 @@ class PageServer:
         See `Access`.
     title : str
         Of the page.
+    with_page : bool
+        Whether to serve more than the numbers.
 
     Attributes
     ----------
+    port : int
     url : str
-        The address of the page, with the token if there is one.
+        The address of the page, with the token if there is one, or that of the numbers.
 
     Raises
     ------
@@ -58,19 +62,28 @@ class PageServer:
         address: tuple[str, int] = ("127.0.0.1", 0),
         token: str | None = None,
         title: str = "",
+        with_page: bool = True,
     ) -> None:
         access = Access(address[0], token)
         self._socket = _listening(*address)
-        self.url = page_url(address[0], self._socket.getsockname()[1], token)
-        self._broadcast = _Broadcast(Updates(monitor, state), title)
-        self._access = access
+        self.port = self._socket.getsockname()[1]
+        self.url = page_url(address[0], self.port, token)
+        if not with_page:
+            self.url = page_url(address[0], self.port) + "metrics"
+        self._broadcast = _Broadcast(Updates(monitor, state), title) if with_page else None
+        self._access, self._monitor = access, monitor
         self._ready, self._stop = threading.Event(), lambda: None
         self._thread = threading.Thread(target=self._run, name="gr_jadce page", daemon=True)
 
     @property
+    def is_closed(self) -> bool:
+        """Whether it has been closed."""
+        return self._socket.fileno() < 0
+
+    @property
     def n_viewers(self) -> int:
         """How many look at the page now."""
-        return len(self._broadcast.viewers)
+        return len(self._broadcast.viewers) if self._broadcast else 0
 
     def start(self) -> None:
         """Begin to answer."""
@@ -90,15 +103,16 @@ class PageServer:
     async def _serve(self):
         loop, stopped = asyncio.get_running_loop(), asyncio.Event()
         self._stop = lambda: loop.call_soon_threadsafe(stopped.set)
-        server = HTTPServer(application(self._access, self._broadcast), max_header_size=16_384)
+        answers = application(self._access, self._monitor, self._broadcast)
+        server = HTTPServer(answers, max_header_size=_MAX_HEADER_BYTES)
         server.add_socket(self._socket)
-        ticks = PeriodicCallback(self._broadcast.tick, _TICK_MS)
-        ticks.start()
+        if self._broadcast:
+            self._broadcast.start()
         self._ready.set()
         await stopped.wait()
-        ticks.stop()
         server.stop()
-        self._broadcast.close()
+        if self._broadcast:
+            self._broadcast.close()
         await server.close_all_connections()
 
 
@@ -109,6 +123,7 @@ class _Broadcast:
         self.viewers: dict[Viewer, int | None] = {}
         self.title = title
         self._updates = updates
+        self._ticks = PeriodicCallback(self._tick, _TICK_MS)
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._max_viewers = max(files // 4, 1)
 
@@ -116,12 +131,16 @@ class _Broadcast:
     def is_full(self):
         return len(self.viewers) >= self._max_viewers
 
-    def tick(self):
+    def start(self):
+        self._ticks.start()
+
+    def _tick(self):
         self._updates.advance()
         for viewer, number in self.viewers.items():
             self._bring_up_to_date(viewer, number)
 
     def close(self):
+        self._ticks.stop()
         for viewer in list(self.viewers):
             viewer.close(1001, "the server ends")
 
