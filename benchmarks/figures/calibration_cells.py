@@ -83,7 +83,7 @@ def _heavy_cells():
 
 
 def _few_sample_cells():
-    """Nobody active and few, N = 4 L; the largest frames with some kinds of pilots alone."""
+    """Nobody active and few; the largest frames with some kinds of pilots alone."""
     none_and_few, some_kinds = (0, 3), ("gaussian", "dft")
     cells = [
         *_products(pilots=PILOT_KINDS, length=(8, 24, 64), n_antennas=(1, 4), n_active=(0, 1, 3)),
@@ -95,27 +95,30 @@ def _few_sample_cells():
         *_products(pilots=("gaussian",), length=(8, 64, 256), n_antennas=(64,), n_active=none_and_few),
     ]
     told = _products(pilots=some_kinds, length=(8, 24), n_antennas=(1, 4), n_active=none_and_few)
-    return [_few_sample_cell(**cell, noise_var="unknown") for cell in cells] + [
-        _few_sample_cell(**cell, noise_var="told") for cell in told
+    wide = _products(pilots=some_kinds, length=(8, 64), n_antennas=(1, 4), n_active=(0,), a_symbol=(8,))
+    return [
+        *(_few_sample_cell(**cell) for cell in cells),
+        *(_few_sample_cell(**cell, noise_var="told") for cell in told),
+        *(_few_sample_cell(**cell) for cell in wide),
     ]
 
 
-def _is_crowded(cell):
-    """So many of the few symbols' worth of devices that others may explain a frame as well."""
-    return cell["n_active"] > cell["pilot_length"] / 8
-
-
-def _few_sample_cell(pilots, length, n_antennas, n_active, noise_var):
-    """Zadoff-Chu pilots of prime length."""
+def _few_sample_cell(pilots, length, n_antennas, n_active, noise_var="unknown", a_symbol=3):
+    """Zadoff-Chu pilots of prime length. `a_symbol`: N/L."""
     length = {8: 11, 12: 13, 24: 23, 64: 61, 256: 251}[length] if pilots == "zadoff_chu" else length
     return {
         "pilots": pilots,
         "pilot_length": length,
-        "n_devices": 4 * length,
+        "n_devices": a_symbol * length,
         "n_antennas": n_antennas,
         "n_active": n_active,
         "noise_var": noise_var,
     }
+
+
+def _is_crowded(cell):
+    """More active devices than L/8, or many more inactive ones than symbols."""
+    return 8 * cell["n_active"] > cell["pilot_length"] or cell["n_devices"] >= 8 * cell["pilot_length"]
 
 
 _FEW_SAMPLES = ({"snr_db": 15}, ("0.1", "0.01", "0.001", "0.0001", "1e-05"), 2e6)
@@ -142,18 +145,18 @@ PARTS = {
         "False-alarm calibration: few samples",
         [cell for cell in _few_sample_cells() if not _is_crowded(cell)],
         *_FEW_SAMPLES,
-        "Nobody active, or at most L/8 devices; 15 dB; the default network proposes. Larger probabilities "
+        "N = 3 L. Nobody active, or at most L/8 devices; 15 dB; the default network proposes. Larger probabilities "
         "are measured on the first of the frames.",
         events=200,
         samples=1e10,
     ),
     "crowded": Part(
-        "False-alarm calibration: few samples and many active",
+        "False-alarm calibration: few samples and many devices",
         [cell for cell in _few_sample_cells() if _is_crowded(cell)],
         *_FEW_SAMPLES,
-        "Pilots so short that three devices are more than L/8: others may explain a frame as well, and then "
-        "decisions are wrong more often than any probability that is wanted. 15 dB; the default network "
-        "proposes.",
+        "More than L/8 active: others may explain such a frame as well, and then decisions are wrong more "
+        "often than any probability that is wanted. Or eight devices a symbol: of false alarms by the same "
+        "noise only one is made. 15 dB; the default network proposes.",
         events=200,
     ),
     "noise": Part(

@@ -124,6 +124,7 @@ def test_frames_that_others_explain_as_well_are_measured_apart(output):
     assert (cell["n_active"], cell["pilot_length"]) == (3, 8)
     for cell in calibration_cells.PARTS["few-samples"].cells:
         assert cell["n_active"] <= cell["pilot_length"] / 8
+        assert cell["n_devices"] == 3 * cell["pilot_length"]
 
 
 def test_the_readme_tells_what_the_committed_table_tells():

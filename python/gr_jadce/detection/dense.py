@@ -34,6 +34,8 @@ from .p_values import log10_p_known, log10_p_unknown
 from .rows import FrameDecision
 from .support_fit import FrameData, SupportFit
 
+_FEW_SAMPLES = 32  # of a frame: see `_find_sure`
+
 
 class Rule(NamedTuple):
     """What is asked of every frame."""
@@ -107,16 +109,25 @@ def _decide(frame: FrameData, score: NDArray, noise_var: float, rule: Rule) -> F
 
 
 def _find_sure(test: _Test, fit: SupportFit) -> SupportFit:
-    """The fit on the devices that σ² is measured off: from the proposal, or from none if that says more."""
+    """The fit on the devices that σ² is measured off: from the proposal, or from none if that says more.
+
+    Where pilots are short, several devices together look like another; estimators fall for that, too.
+    """
     frame, threshold = test.frame, test.rule.threshold
     fit = _refine(test, fit)
     surplus = support_fit.surplus_evidence(frame, fit, threshold)
-    if surplus >= 0:
+    if surplus >= 0 and not _has_few_samples(frame, fit):
         return fit
     other = _refine(test, support_fit.fit_support(frame, np.empty(0, int), 0.0))
     if support_fit.surplus_evidence(frame, other, threshold) > surplus:
         return other
     return support_fit.fit_support(frame, fit.members, 0.0)
+
+
+def _has_few_samples(frame: FrameData, fit: SupportFit) -> bool:
+    """Whether another start may find another support, and costs little."""
+    count, n_antennas = fit.channel.shape
+    return count > 0 and frame.pilot_length * n_antennas <= _FEW_SAMPLES
 
 
 def _decision(test: _Test, fit: SupportFit, noise_var: float) -> FrameDecision:

@@ -194,13 +194,20 @@ struct Detector::Work
         return fit.log_evidence() - choices - rule.threshold * M_LN10 - K / 4;
     }
 
+    // Whether another start may find another support, and costs little.
+    bool has_few_samples() const
+    {
+        constexpr std::size_t few_samples = 32; // of a frame
+        return fit.size() > 0 && rule.pilot_length * rule.n_antennas <= few_samples;
+    }
+
     // The devices that σ² is measured off: from the proposal on, or from none if that says more.
     void find_sure(const Frame& frame)
     {
         const auto level = [this] { return sure_level(); };
         refine(level);
         const double surplus = surplus_evidence();
-        if (surplus < 0) {
+        if (surplus < 0 || has_few_samples()) {
             const std::vector<std::size_t> proposed = fit.members;
             fit.start(frame, {}, 0);
             refine(level);
