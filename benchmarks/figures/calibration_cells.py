@@ -145,8 +145,8 @@ PARTS = {
         "False-alarm calibration: few samples",
         [cell for cell in _few_sample_cells() if not _is_crowded(cell)],
         *_FEW_SAMPLES,
-        "N = 3 L. Nobody active, or at most L/8 devices; 15 dB; the default network proposes. Larger probabilities "
-        "are measured on the first of the frames.",
+        "N = 3 L. Nobody active, or at most L/8 devices; 15 dB; the default network proposes. Larger "
+        "probabilities are measured on the first of the frames.",
         events=200,
         samples=1e10,
     ),
