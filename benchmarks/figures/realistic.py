@@ -12,13 +12,15 @@ but for a log-normal error of 3 dB: the energy of a pilot is 18 dB above the noi
 
 Beside the receiver stand a genie that is told support, delays, offsets and profiles (its NMSE), and a
 detector that is told delays, offsets, profiles and the noise variance, but not who is active, at the same
-share of false alarms, with hindsight.
+share of false alarms, with hindsight. Last, misses and NMSE of a receiver that takes devices to be in step
+and channels to be flat.
 """
 
 import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: a process is one thread
@@ -26,7 +28,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: a process is
 import numpy as np
 import program
 from program import row
-from realistic_air import N_ANTENNAS, N_DEVICES, SNR_DB, Air, Cell
+from realistic_air import N_ANTENNAS, PILOT_LENGTH, SNR_DB, Air, Cell
 from realistic_bound import all_columns, evidence, genie_parts
 
 from gr_jadce import __version__, make_estimator, metrics
@@ -39,6 +41,8 @@ from gr_jadce.uplink.tapped_delay_lines import TappedDelayLines
 FALSE_ALARM = 1e-3
 LINES = (("A", 30), ("A", 300), ("A", 1000), ("C", 300))  # profile, delay spread in ns, at 1 Msymbol/s
 FAST_LINES = ((5e6, "A", 30), (5e6, "A", 100), (5e6, "A", 300), (5e6, "C", 300), (20e6, "A", 30))
+FEW_LINES = ((5e6, "A", 100), (5e6, "A", 300), (5e6, "C", 300))  # of few devices
+N_DEVICES, N_FEW, FEW_ACTIVE, FEW_SNR_DB = 200, 64, 8, 15.0  # the last: of all signals over the noise
 CARRIER = 2.4e9  # of the tapped delay lines, Hz
 RADIUS = 50.0  # of their cell, m
 PATH_LOSS = 1e-3  # power below which channels have one
@@ -46,7 +50,7 @@ PATH_LOSS = 1e-3  # power below which channels have one
 
 def main():
     args = parse()
-    cells = [cell for cell in all_cells(args) if re.search(args.cells, cell.name)]
+    cells = [cell for cell in with_ofdm(all_cells(args), args) if re.search(args.cells, cell.name)]
     rows = []
     for cell in cells:
         entry = measure(cell, args)
@@ -55,6 +59,14 @@ def main():
     how = f'make realistic CHANNELS="{" ".join(path.name for path in args.channels)}"'
     origin = {"command": how, "version": __version__, "commit": program.commit(), "slots": args.slots}
     program.save(args.output / "realistic", {"origin": origin, "cells": rows}, page(origin, rows))
+
+
+def with_ofdm(cells, args):
+    """The cells, and each again by OFDM if that is asked for."""
+    for cell in cells:
+        yield cell
+        if args.ofdm:
+            yield replace(cell, name=f"{cell.name}, OFDM", ofdm=True)
 
 
 def all_cells(args):
@@ -66,6 +78,8 @@ def all_cells(args):
             yield line_cell(rate, profile, spread, ppm, args)
     for rate, profile, spread in FAST_LINES:
         yield line_cell(rate, profile, spread, 0, args)
+    for rate, profile, spread in FEW_LINES:
+        yield few_cell(rate, profile, spread, args)
 
 
 def file_cells(path, args):
@@ -88,6 +102,16 @@ def line_cell(rate, profile, spread, ppm, args):
     return Cell(name, lines, CARRIER, ppm, True, rate, args.slots, args.snr_db)
 
 
+def few_cell(rate, profile, spread, args):
+    """8 of 64 devices of equal mean power."""
+    name = f"TDL-{profile} {spread} ns, {rate / 1e6:g} Msymbol/s, {FEW_ACTIVE} of {N_FEW}, {FEW_SNR_DB:g} dB"
+    lines = TappedDelayLines(
+        profile, spread * 1e-9, N_FEW, N_ANTENNAS, FEW_ACTIVE, radius=RADIUS, seed=spread
+    )
+    snr_db = FEW_SNR_DB + 10 * np.log10(PILOT_LENGTH / FEW_ACTIVE)
+    return Cell(name, lines, CARRIER, 0, True, rate, args.slots, snr_db, N_FEW, power_error_db=0.0)
+
+
 def measure(cell, args):
     """All figures of a cell."""
     air = Air(cell)
@@ -98,6 +122,8 @@ def measure(cell, args):
         slots, reports = received_by_program(air, args.work)
     entry = {"cell": cell.name, "slots": cell.n_slots, "prefix": air.max_delay}
     entry |= receiver_figures(air, slots, reports)
+    flat = receiver_figures(air, slots, solved(air, slots, make_estimator("unrolled", air.book)))
+    entry |= {f"flat_{name}": flat[name] for name in ("miss", "false_alarm", "nmse_db")}
     if not args.no_bound:
         entry |= genie_figures(air, slots) | bound_figures(air, slots)
     return entry
@@ -108,13 +134,14 @@ def received_by_program(air, work):
     work.mkdir(parents=True, exist_ok=True)
     recording, book, reports = (work / name for name in ("air.sigmf-meta", "book.npz", "reports.jsonl"))
     slots = air.write(recording)
-    air.book.save(book)
+    air.sent.save(book)
     offset = [] if air.max_offset is None else ["--max-offset", f"{air.max_offset:g}"]
     command = [
         *("jadce-receive", "--pilots", book, "--recording", recording, "--json", reports),
         *("--slot-period", air.slot_period, "--samples-per-symbol", air.waveform.samples_per_symbol),
         *("--cyclic-prefix", air.max_delay, "--max-delay", air.max_delay, *offset),
         *("--false-alarm", FALSE_ALARM),
+        *(["--ofdm"] if air.cell.ofdm else []),
     ]
     subprocess.run([str(word) for word in command], check=True, stderr=subprocess.DEVNULL)
     return slots, list(read_reports(reports))
@@ -123,8 +150,13 @@ def received_by_program(air, work):
 def received_by_library(air, slots):
     """The reports of the same frames, without a program."""
     max_offset = (air.max_offset or 0.0) / air.cell.symbol_rate
-    delayed = Delayed(air.book, Asynchrony(air.max_delay, max_offset, cyclic=True))
-    estimator = make_estimator("unrolled", delayed.book)
+    roll_off = air.waveform.roll_off
+    delayed = Delayed(air.book, Asynchrony(air.max_delay, max_offset, cyclic=True, roll_off=roll_off))
+    return solved(air, slots, make_estimator("unrolled", delayed.book), delayed)
+
+
+def solved(air, slots, estimator, delayed=None):
+    """The reports of a receiver, of devices in step unless it has a `delayed`."""
     receiver = FrameReceiver(air.book, estimator, "unrolled", false_alarm=FALSE_ALARM, delayed=delayed)
     reports, error = receiver.solve(
         np.array([slot.frame for slot in slots]), [(number, (0, 0.0)) for number in range(len(slots))]
@@ -148,7 +180,7 @@ def receiver_figures(air, slots, reports):
         error[number] = parts_error(slot, found, reported_parts(air, by_slot[number]))
         power[number] = metrics.energy(slot.parts)
     active = sum(len(slot.device) for slot in slots)
-    inactive = N_DEVICES * len(slots) - active
+    inactive = air.cell.n_devices * len(slots) - active
     seconds = sum(report.solve_time for report in reports)
     return {
         "miss": misses / active,
@@ -172,7 +204,9 @@ def parts_error(slot, device, parts):
 
 def reported_parts(air, report):
     """What each device adds to the frame (D, L, M), by a report."""
-    paths = zip(report.device.tolist(), report.delay[:, None], report.carrier_offset, strict=True)
+    nothing = np.zeros(len(report.device))
+    delays, offsets = (nothing if told is None else told for told in (report.delay, report.carrier_offset))
+    paths = zip(report.device.tolist(), delays[:, None], offsets, strict=True)
     pilots = [air.delivered(device, delay.astype(float), float(offset)) for device, delay, offset in paths]
     return np.array([pilot * channel for pilot, channel in zip(pilots, report.channel, strict=True)])
 
@@ -184,9 +218,9 @@ def genie_figures(air, slots):
 
 
 def bound_figures(air, slots):
-    score, activity = np.zeros((len(slots), N_DEVICES)), np.zeros((len(slots), N_DEVICES), bool)
+    score, activity = np.zeros((2, len(slots), air.cell.n_devices))
     for number, slot in enumerate(slots):
-        activity[number, slot.device] = True
+        activity[number, slot.device] = 1
         score[number] = evidence(all_columns(air, slots, number), slot.frame, air.noise_var)
     return {"bound_miss": metrics.miss_at_false_alarm(score, activity, FALSE_ALARM)}
 
@@ -198,7 +232,7 @@ def line(entry):
     )
 
 
-HEADS = ("channels", "prefix", "miss", "bound", "false alarms, 1e-3", "NMSE dB", "genie", "frames/s")
+HEADS = ("channels", "prefix", "miss", "bound", "false alarms, 1e-3", "NMSE dB", "genie", "frames/s", "flat")
 
 
 def table_row(entry):
@@ -213,6 +247,7 @@ def table_row(entry):
         f"{entry['nmse_db']:.1f}",
         f"{entry['genie_nmse_db']:.1f}" if "genie_nmse_db" in entry else "–",
         f"{entry['frames_a_second']:.0f}",
+        f"{entry['flat_miss']:.3f}, {entry['flat_nmse_db']:.1f} dB",
     ]
 
 
@@ -243,6 +278,7 @@ def parse():
     add("--rates", nargs="*", type=float, default=[], metavar="R", help="more symbol rates of the files, 1/s")
     add("--slots", type=int, default=60, help="slots of each cell (default %(default)s)")
     add("--snr-db", type=float, default=SNR_DB, help="SNR with power control, dB (default %(default)s)")
+    add("--ofdm", action="store_true", help="every cell again by OFDM of the same bandwidth and prefix")
     add("--cells", default="", metavar="REGEX", help="only cells whose names match")
     add("--library", action="store_true", help="receive by library calls, not by the program")
     add("--no-bound", action="store_true", help="neither genie nor bound: quicker")

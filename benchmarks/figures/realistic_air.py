@@ -9,11 +9,12 @@ import numpy as np
 
 from gr_jadce import make_pilots
 from gr_jadce.recordings.writer import RecordingWriter
+from gr_jadce.slots.ofdm import ofdm_book
 from gr_jadce.uplink.bursts import matched_filter
 from gr_jadce.uplink.fading import complex_normal
-from gr_jadce.waveform import Waveform
+from gr_jadce.waveform import Ofdm, Waveform
 
-N_DEVICES, PILOT_LENGTH, N_ANTENNAS = 200, 64, 4
+PILOT_LENGTH, N_ANTENNAS = 64, 4
 SNR_DB = 18.0  # with power control: energy of a device's pilot over the noise of a symbol
 POWER_CONTROL_ERROR_DB = 3.0
 TRANSMIT_DBM, NOISE_DBM_HZ, NOISE_FIGURE_DB = 14.0, -174.0, 5.0  # without power control
@@ -40,6 +41,9 @@ class Cell:
     symbol_rate: float = 1e6
     n_slots: int = 60
     snr_db: float = SNR_DB
+    n_devices: int = 200
+    ofdm: bool = False
+    power_error_db: float = POWER_CONTROL_ERROR_DB
     seed: int = 1
 
 
@@ -73,8 +77,9 @@ class Air:
 
     def __init__(self, cell):
         self.cell = cell
-        self.book = make_pilots("gaussian", N_DEVICES, PILOT_LENGTH, seed=1)
-        self.waveform = Waveform(4, 0.25, cyclic_prefix=self.max_delay)
+        self.sent = make_pilots("gaussian", cell.n_devices, PILOT_LENGTH, seed=1)
+        self.waveform = (Ofdm if cell.ofdm else Waveform)(4, cyclic_prefix=self.max_delay)
+        self.book = ofdm_book(self.sent) if cell.ofdm else self.sent  # as it is received
         w = self.waveform
         self.slot_period = w.offset + (PILOT_LENGTH + self.max_delay + w.span) * w.samples_per_symbol
 
@@ -104,7 +109,7 @@ class Air:
         if self.cell.controlled:
             rng = self._rng(slot, 1)
             power = np.mean(np.sum(np.abs(gain) ** 2, axis=2), axis=1)
-            error_db = POWER_CONTROL_ERROR_DB * rng.standard_normal(len(gain))
+            error_db = self.cell.power_error_db * rng.standard_normal(len(gain))
             gain *= np.sqrt(10 ** (error_db / 10) / np.maximum(power, 1e-300))[:, None, None]
         return paths.device, gain, paths.delay * rate, paths.doppler / rate
 
@@ -126,6 +131,9 @@ class Air:
 
     def delivered(self, device, delay, offset):
         """A device's pilot (L, P) as paths deliver it: late by delays (P,), symbols, and off its carrier."""
+        if self.cell.ofdm:
+            offsets = np.full((1, len(delay)), offset)
+            return self._symbols(self._bursts(np.array([device]), delay[None], offsets))[:, 0]
         pilot, prefix = (
             self.book.columns(np.array([device]))[:, 0].astype(complex),
             self.waveform.cyclic_prefix,
@@ -155,10 +163,9 @@ class Air:
         """The burst of each path (T, K, P), cut at the end of the slot."""
         w, (count, n_paths) = self.waveform, delay.shape
         last = self.slot_period / w.samples_per_symbol
-        pilots = np.repeat(self.book.columns(device).astype(complex), n_paths, axis=1)
+        pilots = np.repeat(self.sent.columns(device).astype(complex), n_paths, axis=1)
         bursts = w.bursts(pilots, np.minimum(delay, last).ravel())[: self.slot_period]
-        time = np.arange(len(bursts)) / w.samples_per_symbol - w.span - w.cyclic_prefix
-        bursts = bursts * np.exp(2j * np.pi * np.outer(time, offset.ravel()))
+        bursts = bursts * np.exp(2j * np.pi * np.outer(w.times(len(bursts)), offset.ravel()))
         padded = np.zeros((self.slot_period, count * n_paths), complex)
         padded[: len(bursts)] = bursts
         return padded.reshape(self.slot_period, count, n_paths)
@@ -166,6 +173,9 @@ class Air:
     def _symbols(self, bursts):
         """What is at the pilot's symbols behind the matched filter (L, …)."""
         w = self.waveform
+        if self.cell.ofdm:
+            flat = bursts[w.offset :][: PILOT_LENGTH * w.samples_per_symbol].reshape(-1, bursts[0].size)
+            return w.symbols(flat).reshape(PILOT_LENGTH, *bursts.shape[1:])
         first = w.offset - len(w.taps) + 1 + w.samples_per_symbol * np.arange(PILOT_LENGTH)
         flat = bursts.reshape(len(bursts), -1)
         windows = [w.taps[::-1] @ flat[at : at + len(w.taps)] for at in first]
@@ -173,6 +183,8 @@ class Air:
 
     def _frame(self, samples):
         w = self.waveform
+        if self.cell.ofdm:
+            return self._symbols(samples).astype(np.complex64)
         return matched_filter(samples, w)[w.offset :: w.samples_per_symbol][:PILOT_LENGTH]
 
     def _latest(self, gain, delay):

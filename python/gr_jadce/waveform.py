@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The waveform of a pilot on the air: a cyclic prefix, root-raised-cosine pulses, samples."""
+"""The waveform of a pilot on the air: shaped pulses, or the subcarriers of OFDM, with a cyclic prefix."""
 
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -68,6 +70,10 @@ class Waveform:
         """Samples of a burst."""
         return (self.cyclic_prefix + pilot_length - 1 + 2 * self.span) * self.samples_per_symbol + 1
 
+    def times(self, n_samples: int) -> NDArray:
+        """Of the first samples of a burst: symbols after the pilot's first symbol."""
+        return np.arange(n_samples) / self.samples_per_symbol - self.span - self.cyclic_prefix
+
     def bursts(self, pilots: NDArray, delay: ArrayLike = 0.0) -> NDArray:
         """Bursts of pilots (L, K), each late by its delay (K,) in symbols: (n_samples + late, K).
 
@@ -103,6 +109,101 @@ class Waveform:
         return np.where(near, root_raised_cosine(time, self.roll_off), 0) / scale
 
 
+@dataclass(frozen=True)
+class Ofdm:
+    """How pilots are sent on the subcarriers of one OFDM symbol, and what is received of them.
+
+    Symbol l of a pilot is sent on subcarrier l − ⌊L/2⌋ from the carrier; the FFT is so many times as long as
+    the pilot as there are samples a symbol. A burst starts with its slot, and with the cyclic prefix. What is
+    received is given back as symbols in time, by an inverse DFT over the L subcarriers: there a delay of d
+    symbols (d·samples_per_symbol samples) is a cyclic shift of `sequences` by d, and the echoes of a
+    channel stand side by side.
+
+    Parameters
+    ----------
+    samples_per_symbol : int
+        At least 2.
+    cyclic_prefix : int
+        Symbols.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    """
+
+    samples_per_symbol: int = 4
+    _: KW_ONLY
+    cyclic_prefix: int = 0
+
+    roll_off: ClassVar[float] = 0.0  # its subcarriers have no excess bandwidth
+    span: ClassVar[int] = 0  # there is no matched filter
+    taps: ClassVar[NDArray] = np.ones(1)
+
+    def __post_init__(self) -> None:
+        for name, value in (
+            ("samples_per_symbol", check_integer("samples_per_symbol", self.samples_per_symbol, 2, 2**10)),
+            ("cyclic_prefix", check_integer("cyclic_prefix", self.cyclic_prefix, 0, 2**20)),
+        ):
+            object.__setattr__(self, name, value)
+
+    @property
+    def offset(self) -> int:
+        """Samples from the start of a slot to the end of the prefix."""
+        return self.cyclic_prefix * self.samples_per_symbol
+
+    def n_samples(self, pilot_length: int) -> int:
+        """Samples of a burst."""
+        return (self.cyclic_prefix + pilot_length) * self.samples_per_symbol
+
+    def times(self, n_samples: int) -> NDArray:
+        """Of the first samples of a burst: symbols after the end of the prefix."""
+        return np.arange(n_samples) / self.samples_per_symbol - self.cyclic_prefix
+
+    def bursts(self, pilots: NDArray, delay: ArrayLike = 0.0) -> NDArray:
+        """Bursts of pilots (L, K), each late by its delay (K,) in symbols, as `Waveform.bursts`."""
+        length, step = len(pilots), self.samples_per_symbol
+        late = np.broadcast_to(delay, pilots.shape[1]) * step
+        size = length * step
+        ramp = np.exp(-2j * np.pi * np.outer(subcarriers(length), late) / size)
+        spectrum = np.zeros((size, pilots.shape[1]), complex)
+        spectrum[subcarriers(length)] = pilots * ramp
+        symbol = np.fft.ifft(spectrum, axis=0, norm="ortho")
+        n_samples = self.n_samples(length) + int(np.ceil(max(late.max(initial=0), 0)))
+        time = np.arange(n_samples)[:, None]
+        sent = (time >= late) & (time < late + self.n_samples(length))
+        return np.where(sent, symbol[(np.arange(n_samples) - self.offset) % size], 0)
+
+    def symbols(self, samples: NDArray) -> NDArray:
+        """What was received (…, L, M) in the samples (…, L·samples_per_symbol, M) behind the prefix."""
+        size = samples.shape[-2]
+        on = np.fft.fft(samples, axis=-2, norm="ortho")[..., subcarriers(size // self.samples_per_symbol), :]
+        return in_time(on)
+
+    def sequences(self, pilots: NDArray) -> NDArray:
+        """What pilots (L, N) are in `symbols`."""
+        return in_time(pilots)
+
+
+def as_waveform(waveform: "Waveform | Ofdm | Mapping[str, Any] | None") -> "Waveform | Ofdm":
+    """A waveform as it is, or of its arguments in a dictionary: an `Ofdm` if its `ofdm` is true."""
+    if isinstance(waveform, Waveform | Ofdm):
+        return waveform
+    arguments = dict(waveform or {})
+    return (Ofdm if arguments.pop("ofdm", False) else Waveform)(**arguments)
+
+
+def subcarriers(length: int) -> NDArray:
+    """Places (L,) of a pilot's symbols, from the carrier on."""
+    return np.arange(length) - length // 2
+
+
+def in_time(on_subcarriers: NDArray) -> NDArray:
+    """Symbols in time (…, L, M) of values on subcarriers (…, L, M); energy stays."""
+    placed = np.fft.ifftshift(on_subcarriers, axes=-2)
+    return np.fft.ifft(placed, axis=-2, norm="ortho")
+
+
 def root_raised_cosine(time: ArrayLike, roll_off: float) -> NDArray:
     """The root-raised-cosine pulse of unit energy at times in symbols."""
     time = np.asarray(time, float)
@@ -130,14 +231,24 @@ def raised_cosine(time: ArrayLike, roll_off: float) -> NDArray:
 def late(delay: ArrayLike, length: int, roll_off: float, *, cyclic: bool = False) -> NDArray:
     """Operators (K, L, L) that delay a pilot by (K,) symbols, behind the matched filter.
 
-    `cyclic`: the pilot has a cyclic prefix at least as long as the delay.
+    `cyclic`: the pilot has a cyclic prefix at least as long as the delay. With a `roll_off` of 0 it is
+    `Ofdm.sequences` that is delayed, cyclically in any case; the operators are complex then.
     """
     delay = np.asarray(delay, float)
+    if not roll_off:
+        return _late_subcarriers(delay, length)
     lag = np.arange(length)[:, None] - np.arange(length) - delay[:, None, None]
     if not cyclic:
         return raised_cosine(lag, roll_off)
     wraps = -(-int(_REACH + np.abs(delay).max(initial=0)) // length)
     return np.sum([raised_cosine(lag + w * length, roll_off) for w in range(-wraps, wraps + 1)], axis=0)
+
+
+def _late_subcarriers(delay, length):
+    """Phase ramps over the subcarriers, seen in time (K, L, L)."""
+    wave = in_time(np.eye(length))  # (time, subcarrier)
+    ramp = np.exp(-2j * np.pi * delay[:, None] * subcarriers(length) / length)
+    return (wave * ramp[:, None, :]) @ wave.conj().T
 
 
 def turn(offset: ArrayLike, length: int) -> NDArray:

@@ -175,7 +175,10 @@ def test_tapped_delay_lines(simulate, book, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--channels", "street.npz"), "--channels, --max-delay, --max-offset and --cyclic-prefix need"),
+        (
+            ("--channels", "street.npz"),
+            "--channels, --max-delay, --max-offset, --cyclic-prefix and --ofdm need",
+        ),
         (("--as-they-are",), "--as-they-are and --angular-spread go with --channels"),
         ((*SHAPED, "--channels", "TDL-D:30"), "profile: expected one of"),
         (

@@ -4,6 +4,7 @@
 from .activity_monitor import activity_monitor
 from .beacon_receiver import beacon_receiver
 from .json_sink import json_sink
+from .ofdm_demodulator import ofdm_demodulator
 from .pilot_framer import pilot_framer
 from .receiver import receiver
 from .recording_sink import recording_sink
@@ -19,6 +20,7 @@ __all__ = [
     "activity_monitor",
     "beacon_receiver",
     "json_sink",
+    "ofdm_demodulator",
     "pilot_framer",
     "receiver",
     "recording_sink",

@@ -22,7 +22,7 @@ from ..reports.truth import truth_report
 from ..slots.clock import check_device_time
 from ..uplink.bursts import burst_length, checked_converter, digitise, simulate_bursts
 from ..uplink.simulation import MAX_SEED, Scenario, simulate_slots
-from ..waveform import Waveform
+from ..waveform import Ofdm, Waveform, as_waveform
 from .support.lifetime import keep_alive
 from .support.limited_log import refuse_change
 from .support.tags import make_time
@@ -76,10 +76,11 @@ class uplink_source(gr.sync_block):
     send_eof : bool
         End the message ports with pmt.PMT_EOF, for sinks that are given truth alone.
     propagation : dict, optional
-        More arguments of `uplink.Scenario`: rician_k_db, antenna_correlation, max_delay,
-        max_offset, phase_noise. The last three need a waveform.
-    waveform : Waveform or dict, optional
-        Pulse shape, samples a symbol and cyclic prefix (`waveform.Waveform`, or its arguments).
+        More arguments of `uplink.Scenario`: rician_k_db, antenna_correlation, max_delay, max_offset,
+        phase_noise, and channels, power_control, symbol_rate. All but the first two need a waveform.
+    waveform : Waveform, Ofdm or dict, optional
+        Pulse shape, samples a symbol and cyclic prefix (`waveform.Waveform`, or its arguments; with
+        ``ofdm=True`` those of `waveform.Ofdm`).
     full_scale : float
         Clip real and imaginary parts of the samples to ± this magnitude; 0 for not.
     n_bits : int
@@ -116,12 +117,13 @@ class uplink_source(gr.sync_block):
         seed: int = 0,
         send_eof: bool = False,
         propagation: dict[str, Any] | None = None,
-        waveform: Waveform | dict[str, Any] | None = None,
+        waveform: Waveform | Ofdm | dict[str, Any] | None = None,
         full_scale: float = 0.0,
         n_bits: int = 0,
     ) -> None:
         book = load_pilots(pilots) if isinstance(pilots, (str, os.PathLike)) else as_pilot_book(pilots)
-        self._waveform = waveform = Waveform(**waveform) if isinstance(waveform, dict) else waveform
+        waveform = None if waveform is None else as_waveform(waveform)
+        self._waveform = waveform
         for key in propagation or ():
             check_choice("propagation", key, sorted(self.propagation_keys))
         self._scenario = Scenario(

@@ -20,7 +20,7 @@ from ..reports.report import Report
 from ..slots.clock import LONGEST_SLOT, SampleClock, check_device_time
 from ..uplink.activity import PeriodicActivity, RandomActivity, ScriptedActivity
 from ..uplink.bursts import Bursts
-from ..waveform import Waveform
+from ..waveform import Ofdm, Waveform, as_waveform
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog, refuse_change
 from .support.tags import make_time
@@ -55,8 +55,8 @@ class uplink_transmitter(gr.sync_block):
         The first slot sent, and how many; 0 is endless, or up to the last slot of a script.
     rate : float
         Samples per second.
-    waveform : Waveform or dict
-        `waveform.Waveform`, or its arguments.
+    waveform : Waveform, Ofdm or dict
+        `waveform.Waveform`, or its arguments; with ``ofdm=True`` those of `waveform.Ofdm`.
     activity : float, int or str
         A probability; or a whole number above 1: once in so many slots; or the path of a script,
         lines of JSON with frame_id and device.
@@ -94,7 +94,7 @@ class uplink_transmitter(gr.sync_block):
         first_slot: int = 0,
         n_slots: int = 0,
         rate: float = 1e6,
-        waveform: Waveform | dict[str, Any] | None = None,
+        waveform: Waveform | Ofdm | dict[str, Any] | None = None,
         activity: float | str | os.PathLike[str] = 0.1,
         backoff_db: float = 12.0,
         continuous: bool = False,
@@ -103,7 +103,7 @@ class uplink_transmitter(gr.sync_block):
         slots_per_beacon: int = 0,
     ) -> None:
         self._book = load_pilots(pilots) if isinstance(pilots, (str, os.PathLike)) else as_pilot_book(pilots)
-        waveform = Waveform(**(waveform or {})) if not isinstance(waveform, Waveform) else waveform
+        waveform = as_waveform(waveform)
         self._bursts = Bursts(self._book, waveform, devices, backoff_db)
         self._period = check_integer("slot_period", slot_period, len(self._bursts), LONGEST_SLOT)
         self._clock = SampleClock(rate)

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..checks import check_integer, check_number, check_positive
+from ..checks import check_integer, check_number
 from ..estimate import Estimate, check_received, per_frame
 from ..numeric import sum_squares, vertex_offset
 from ..pilots.book import PilotBook, as_pilot_book
@@ -52,7 +52,7 @@ class Asynchrony:
     cyclic : bool
         The pilot has a cyclic prefix of at least `max_delay` symbols.
     roll_off : float
-        Of the pulse.
+        Of the pulse; 0 for `waveform.Ofdm`.
 
     Raises
     ------
@@ -69,7 +69,7 @@ class Asynchrony:
         values = {
             "max_delay": check_integer("max_delay", self.max_delay, 0, 2**16),
             "max_offset": check_number("max_offset", self.max_offset, 0, 0.5),
-            "roll_off": check_positive("roll_off", self.roll_off, 1),
+            "roll_off": check_number("roll_off", self.roll_off, 0, 1),
         }
         for name, value in values.items():  # the plain Python value of a NumPy scalar
             object.__setattr__(self, name, value)

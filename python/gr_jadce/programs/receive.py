@@ -18,7 +18,15 @@ from ..radio.source import Source
 from ..radio.usrp import START_DELAY_S
 from .command_line import Progress, score_lines
 from .process import StopSignals, is_pipe, say
-from .receiver_chain import filters_of, framer_of, heads_of, idle_of, limit_of, receiver_of
+from .receiver_chain import (
+    demodulator_of,
+    filters_of,
+    framer_of,
+    heads_of,
+    idle_of,
+    limit_of,
+    receiver_of,
+)
 from .settings import ReceptionSettings
 from .sources import SimulationInput, open_source, relayed_source
 from .status_line import StatusLine
@@ -164,6 +172,7 @@ class Reception:
         settings, book = self._settings, self._book
         self._source = source
         self._framer = None if source.gives_frames else framer_of(settings, book, source)
+        self._demodulator = demodulator_of(settings, book, source)
         self._receiver = receiver_of(settings, book, source)
         self._receiver.hold_while(self._is_behind)
         self._heads = heads_of(book, source, 0 if source.relay else self._limit)
@@ -196,7 +205,8 @@ class Reception:
             if self._recording:
                 flowgraph.connect(head, (self._recording, stream))
         if self._framer:
-            flowgraph.connect(self._framer, self._receiver)
+            between = [self._demodulator] if self._demodulator else []
+            flowgraph.connect(self._framer, *between, self._receiver)
         for sink in self._sinks:
             for port in _PORTS:
                 flowgraph.msg_connect((self._receiver, port), (sink, "in"))
@@ -206,7 +216,8 @@ class Reception:
         return flowgraph
 
     def _blocks(self) -> list[Any]:
-        chain = [self._source.block, *self._heads, self._framer, self._recording, self._receiver]
+        ends = [self._framer, self._demodulator, self._recording, self._receiver]
+        chain = [self._source.block, *self._heads, *ends]
         return [block for block in chain if block] + self._sinks
 
     def _wait_for_antennas(self, is_stopped: Callable[[], bool], progress: Progress, began: float) -> None:

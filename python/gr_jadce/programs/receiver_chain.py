@@ -5,11 +5,14 @@ from typing import Any
 
 from gnuradio import blocks, filter, gr
 
+from ..blocks.ofdm_demodulator import ofdm_demodulator
 from ..blocks.pilot_framer import pilot_framer
 from ..blocks.receiver import receiver
 from ..detection.asynchrony import Asynchrony
 from ..pilots.book import PilotBook
 from ..radio.source import ENDLESS, Source
+from ..slots.ofdm import ofdm_book
+from ..waveform import Ofdm
 from .settings import ReceptionSettings
 
 _SILENCE_S = 5.0  # without a sample, after which a radio is taken to have ended
@@ -20,26 +23,35 @@ def framer_of(settings: ReceptionSettings, book: PilotBook, source: Source) -> p
     grid, waveform = settings.grid, settings.waveform
     if grid is None:
         raise ValueError("grid: expected a SlotGrid, got none")
-    delay = waveform.offset if waveform else 0
+    delay, step = (waveform.offset, waveform.samples_per_symbol) if waveform else (0, 1)
+    length, step = (book.pilot_length * step, 1) if isinstance(waveform, Ofdm) else (book.pilot_length, step)
     return pilot_framer(
-        book.pilot_length,
+        length,
         source.n_antennas,
         grid.slot_period,
         slot_origin=grid.slot_origin,
         offset=grid.offset + delay,
         rate=source.rate,
         hold_rate=grid.hold_rate,
-        samples_per_symbol=waveform.samples_per_symbol if waveform else 1,
+        samples_per_symbol=step,
         guard_start=grid.guard_start,
         guard_length=grid.guard_length,
         delay=delay + min(grid.offset, 0),
     )
 
 
+def demodulator_of(settings: ReceptionSettings, book: PilotBook, source: Source) -> ofdm_demodulator | None:
+    """The block between framer and receiver, of OFDM."""
+    waveform = settings.waveform
+    if not isinstance(waveform, Ofdm):
+        return None
+    return ofdm_demodulator(book.pilot_length, source.n_antennas, waveform.samples_per_symbol)
+
+
 def receiver_of(settings: ReceptionSettings, book: PilotBook, source: Source) -> receiver:
     """The receiver; behind a live source it drops what it cannot keep up with."""
     return receiver(
-        book,
+        ofdm_book(book) if isinstance(settings.waveform, Ofdm) else book,
         source.n_antennas,
         estimator=settings.estimator,
         estimator_options=dict(settings.estimator_options),
@@ -61,9 +73,9 @@ def heads_of(book: PilotBook, source: Source, limit: int) -> list[Any]:
 
 
 def filters_of(settings: ReceptionSettings, count: int) -> list[Any]:
-    """Matched filters of as many streams; none where there is one sample a symbol."""
-    taps = settings.waveform.taps.tolist() if settings.waveform else None
-    return [filter.fir_filter_ccf(1, taps) for _ in range(count) if taps]
+    """Matched filters of as many streams; none where there is one sample a symbol, or OFDM."""
+    taps = settings.waveform.taps.tolist() if settings.waveform else []
+    return [filter.fir_filter_ccf(1, taps) for _ in range(count) if len(taps) > 1]
 
 
 def limit_of(settings: ReceptionSettings, source: Source) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ..detection.noise.rounds import Noise
 from ..radio.usrp import UsrpSettings
-from ..waveform import Waveform
+from ..waveform import Ofdm, Waveform
 from .sources import FramesInput, RecordingInput, SimulationInput
 
 Path = str | os.PathLike[str]
@@ -49,8 +49,8 @@ class ReceptionSettings:
         What is taken for the noise of the antennas.
     noise_memory : int
         Slots whose median noise variance is told to the estimator; 0 for none.
-    waveform : Waveform, optional
-        Shaped pulses; None where the input has one sample a symbol.
+    waveform : Waveform or Ofdm, optional
+        Shaped pulses, or OFDM; None where the input has one sample a symbol.
     max_delay : int, optional
         Symbols by which devices may be late; None if all are in step.
     max_offset : float, optional
@@ -81,7 +81,7 @@ class ReceptionSettings:
     noise_var: float = 0.0
     noise: Noise = "auto"
     noise_memory: int = 0
-    waveform: Waveform | None = None
+    waveform: Waveform | Ofdm | None = None
     max_delay: int | None = None
     max_offset: float | None = None
     n_slots: int | None = None
@@ -122,7 +122,7 @@ class TransmissionSettings:
         Probability that a device is active in a slot; or each once in so many slots; or a script.
     backoff_db : float
         Mean power of a burst below full scale.
-    waveform : Waveform
+    waveform : Waveform or Ofdm
         The pulses.
     rate, frequency : float
         Of a recording.
@@ -140,7 +140,7 @@ class TransmissionSettings:
     n_slots: int | None = None
     activity: float | Path = 0.1
     backoff_db: float = 12.0
-    waveform: Waveform = field(default_factory=Waveform)
+    waveform: Waveform | Ofdm = field(default_factory=Waveform)
     rate: float = 1e6
     frequency: float = 0.0
     seed: int = 0

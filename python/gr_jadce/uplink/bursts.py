@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..checks import check_integer, check_number
 from ..pilots.book import PilotBook, as_pilot_book
-from ..waveform import Waveform
+from ..waveform import Ofdm, Waveform
 from .arrivals import Arrivals, arrivals_of
 from .fading import complex_normal
 from .simulation import ROLL_OFF, Scenario, draw_steps, simulate
@@ -33,7 +33,7 @@ class Truth(NamedTuple):
 
 def simulate_bursts(
     scenario: Scenario,
-    waveform: Waveform,
+    waveform: Waveform | Ofdm,
     slot_period: int,
     n_slots: int,
     *,
@@ -49,7 +49,7 @@ def simulate_bursts(
     ----------
     scenario : Scenario
         Its cyclic prefix is the waveform's.
-    waveform : Waveform
+    waveform : Waveform or Ofdm
     slot_period : int
         T samples from slot to slot, enough for the latest burst; echoes are cut off at the end of a slot.
 
@@ -57,7 +57,8 @@ def simulate_bursts(
     -------
     samples : (n_slots * T, M) complex64
         Slot k occupies rows kT to (k+1)T - 1. Behind the matched filter ``waveform.taps``, the
-        pilot's first symbol is ``waveform.offset`` samples after the start of its slot.
+        pilot's first symbol is ``waveform.offset`` samples after the start of its slot; of OFDM, the
+        samples for ``waveform.symbols`` begin there.
     truth : Truth
 
     Raises
@@ -76,7 +77,7 @@ def simulate_bursts(
         active = np.flatnonzero(uplink.activity[i])
         steps = draw_steps(rng, scenario, len(active), -(-slot_period // waveform.samples_per_symbol))
         arrivals = _arrivals(scenario, seed, first_slot + i, uplink.channel[i, active], active, *steps[:2])
-        _, delay[i, active], offset[i, active] = arrivals.strongest(ROLL_OFF)
+        _, delay[i, active], offset[i, active] = arrivals.strongest(waveform.roll_off)
         slots[i] = noise * np.float32(np.sqrt(uplink.noise_var))
         _add_bursts(slots[i], scenario, waveform, arrivals, steps[2])
         paths.append(arrivals)
@@ -84,7 +85,7 @@ def simulate_bursts(
     return slots.reshape(-1, scenario.n_antennas), truth
 
 
-def burst_length(scenario: Scenario, waveform: Waveform) -> int:
+def burst_length(scenario: Scenario, waveform: Waveform | Ofdm) -> int:
     """Samples from the start of a slot to the end of the latest burst in it."""
     late = int(np.ceil(scenario.max_delay * waveform.samples_per_symbol))
     return waveform.n_samples(scenario.pilots.pilot_length) + late
@@ -125,7 +126,7 @@ def _check(scenario, waveform, slot_period):
             f"cyclic_prefix: expected the waveform's, {waveform.cyclic_prefix} symbols, "
             f"got {scenario.cyclic_prefix}"
         )
-    if waveform.roll_off != ROLL_OFF:
+    if waveform.roll_off not in (ROLL_OFF, Ofdm.roll_off):
         raise ValueError(f"roll_off: expected {ROLL_OFF}, that of the scenario, got {waveform.roll_off!r}")
     needed = burst_length(scenario, waveform)
     if slot_period < needed:
@@ -157,7 +158,7 @@ def _sent(scenario, waveform, device, delay, offset, phase, n_samples):
     """The bursts (T, K) of devices, off their carriers; the phase is that at the pilot's start."""
     bursts = waveform.bursts(scenario.pilots.columns(device), delay)[:n_samples]
     step, start = waveform.samples_per_symbol, waveform.span + waveform.cyclic_prefix
-    symbols = np.arange(len(bursts)) / step - start
+    symbols = waveform.times(len(bursts))
     walk = np.repeat(phase, step, axis=1)[:, : len(bursts)]
     walk = walk - walk[:, start * step][:, None]
     turned = np.exp(1j * (2 * np.pi * np.outer(symbols, offset) + walk.T))
@@ -183,7 +184,11 @@ class Bursts:
     """
 
     def __init__(
-        self, pilots: PilotBook | ArrayLike, waveform: Waveform, devices: Sequence[int], backoff_db: float
+        self,
+        pilots: PilotBook | ArrayLike,
+        waveform: Waveform | Ofdm,
+        devices: Sequence[int],
+        backoff_db: float,
     ) -> None:
         book = as_pilot_book(pilots)
         self.devices = np.unique([check_integer("devices", n, 0, book.n_devices - 1) for n in devices])

@@ -10,7 +10,7 @@ from typing import Any
 from ...pilots.book import PilotBook
 from ...radio.usrp import UsrpSettings
 from ...uplink.simulation import Scenario
-from ...waveform import Waveform
+from ...waveform import Ofdm, Waveform
 from .types import count, numbers, positive, whole
 
 _Options = ArgumentParser | _ArgumentGroup
@@ -79,12 +79,19 @@ def add_waveform_options(group: _Options, samples_per_symbol: int) -> None:
         "--cyclic-prefix", type=whole, default=0, metavar="P",
         help="last symbols of the pilot that are sent before it (default %(default)s)",
     )  # fmt: skip
+    add(
+        "--ofdm", action="store_true",
+        help="in place of shaped pulses: pilots are on the L subcarriers about the carrier of one OFDM "
+        "symbol of L·S samples, behind a prefix of P·S",
+    )  # fmt: skip
 
 
-def waveform(args: Namespace) -> Waveform | None:
+def waveform(args: Namespace) -> Waveform | Ofdm | None:
     """That which the options of `add_waveform_options` describe; None if pilots come as symbols."""
     if args.samples_per_symbol == 1:
         return None
+    if args.ofdm:
+        return Ofdm(args.samples_per_symbol, cyclic_prefix=args.cyclic_prefix)
     return Waveform(args.samples_per_symbol, args.roll_off, cyclic_prefix=args.cyclic_prefix)
 
 
