@@ -143,7 +143,7 @@ def test_in_step_and_on_the_carrier_the_columns_are_the_pilots():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("max_delay", -1), ("max_delay", 1), ("max_offset", 0.6), ("max_offset", -1), ("roll_off", 0)],
+    [("max_delay", -1), ("max_delay", 1), ("max_offset", 0.6), ("max_offset", -1), ("roll_off", -0.1)],
 )
 def test_wrong_arguments_are_named(name, value):
     with pytest.raises(ValueError, match=f"^{name}: expected"):
