@@ -33,6 +33,7 @@ from realistic_bound import all_columns, evidence, genie_parts
 
 from gr_jadce import __version__, make_estimator, metrics
 from gr_jadce.detection.asynchrony import Asynchrony, Delayed
+from gr_jadce.pilots import PILOT_KINDS
 from gr_jadce.receiving.frame_receiver import FrameReceiver
 from gr_jadce.reports.json_lines import read_reports
 from gr_jadce.uplink.impulse_responses import load_impulse_responses
@@ -50,7 +51,7 @@ PATH_LOSS = 1e-3  # power below which channels have one
 
 def main():
     args = parse()
-    cells = [cell for cell in with_ofdm(all_cells(args), args) if re.search(args.cells, cell.name)]
+    cells = [cell for cell in variants(all_cells(args), args) if re.search(args.cells, cell.name)]
     rows = []
     for cell in cells:
         entry = measure(cell, args)
@@ -61,9 +62,11 @@ def main():
     program.save(args.output / "realistic", {"origin": origin, "cells": rows}, page(origin, rows))
 
 
-def with_ofdm(cells, args):
-    """The cells, and each again by OFDM if that is asked for."""
+def variants(cells, args):
+    """The cells with the pilots asked for, and each again by OFDM if that is asked for."""
     for cell in cells:
+        if args.pilots != "gaussian":
+            cell = replace(cell, name=f"{cell.name}, {args.pilots}", pilots=args.pilots)
         yield cell
         if args.ofdm:
             yield replace(cell, name=f"{cell.name}, OFDM", ofdm=True)
@@ -278,6 +281,7 @@ def parse():
     add("--rates", nargs="*", type=float, default=[], metavar="R", help="more symbol rates of the files, 1/s")
     add("--slots", type=int, default=60, help="slots of each cell (default %(default)s)")
     add("--snr-db", type=float, default=SNR_DB, help="SNR with power control, dB (default %(default)s)")
+    add("--pilots", default="gaussian", choices=PILOT_KINDS, help="pilots (default %(default)s)")
     add("--ofdm", action="store_true", help="every cell again by OFDM of the same bandwidth and prefix")
     add("--cells", default="", metavar="REGEX", help="only cells whose names match")
     add("--library", action="store_true", help="receive by library calls, not by the program")

@@ -43,6 +43,7 @@ class Cell:
     snr_db: float = SNR_DB
     n_devices: int = 200
     ofdm: bool = False
+    pilots: str = "gaussian"
     power_error_db: float = POWER_CONTROL_ERROR_DB
     seed: int = 1
 
@@ -77,7 +78,7 @@ class Air:
 
     def __init__(self, cell):
         self.cell = cell
-        self.sent = make_pilots("gaussian", cell.n_devices, PILOT_LENGTH, seed=1)
+        self.sent = make_pilots(cell.pilots, cell.n_devices, PILOT_LENGTH, seed=1)
         self.waveform = (Ofdm if cell.ofdm else Waveform)(4, cyclic_prefix=self.max_delay)
         self.book = ofdm_book(self.sent) if cell.ofdm else self.sent  # as it is received
         w = self.waveform
