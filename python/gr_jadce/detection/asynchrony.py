@@ -26,6 +26,7 @@ from ..checks import check_integer, check_number
 from ..estimate import Estimate, check_received, per_frame
 from ..numeric import sum_squares, vertex_offset
 from ..pilots.book import PilotBook, as_pilot_book
+from ..pilots.delays import check_delays
 from ..waveform import late, turn
 from .decide import Decision, decide, decide_rows
 from .dense import ratio_db
@@ -102,6 +103,11 @@ class Delayed:
     pilots : PilotBook or (L, N) array
     asynchrony : Asynchrony
 
+    Raises
+    ------
+    ValueError
+        If a delay makes one pilot another's: such devices cannot be told apart.
+
     Attributes
     ----------
     book : PilotBook
@@ -112,6 +118,7 @@ class Delayed:
 
     def __init__(self, pilots: PilotBook | ArrayLike, asynchrony: Asynchrony) -> None:
         self.pilots, self.asynchrony = as_pilot_book(pilots), asynchrony
+        check_delays(self.pilots, asynchrony.max_delay)
         length, n_devices = self.pilots.pilot_length, self.pilots.n_devices
         operators = np.concatenate(
             [_operators(*cell, asynchrony, length) for cell in _cells(asynchrony, length)]
