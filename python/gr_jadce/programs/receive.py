@@ -16,17 +16,9 @@ from ..blocks.zmq_sink import zmq_sink
 from ..pilots.book import PilotBook
 from ..radio.source import Source
 from ..radio.usrp import START_DELAY_S
+from . import receiver_chain as parts
 from .command_line import Progress, score_lines
 from .process import StopSignals, is_pipe, say
-from .receiver_chain import (
-    demodulator_of,
-    filters_of,
-    framer_of,
-    heads_of,
-    idle_of,
-    limit_of,
-    receiver_of,
-)
 from .settings import ReceptionSettings
 from .sources import SimulationInput, open_source, relayed_source
 from .status_line import StatusLine
@@ -85,8 +77,8 @@ class Reception:
         self._book, self._settings = book, settings
         source = open_source(settings.input, book)
         self._relay = source.relay
-        self._limit = limit_of(settings, source)
-        self._idle = idle_of(settings, source, self._limit)
+        self._limit = parts.limit_of(settings, source)
+        self._idle = parts.idle_of(settings, source, self._limit)
         self._make_chain(source)
         self._make_sinks(settings)
         self._waits_for_readers = True
@@ -116,7 +108,6 @@ class Reception:
     def counts(self) -> dict[str, float]:
         """What became of all frames and samples so far."""
         solver, status = self._receiver, self._receiver.status_dict()
-        framer = self._framer
         counts = {
             "frames": self._frames(),
             "solved": solver.frames_solved(),
@@ -124,7 +115,7 @@ class Reception:
             "bad": solver.frames_bad(),
             "unread": self._frames() - solver.frames_in(),
             # Of frames from elsewhere, what their framer said last.
-            **{name: getattr(framer, name)() if framer else status[name] for name in _FRAMER_COUNTS},
+            **{n: getattr(self._framer, n)() if self._framer else status[n] for n in _FRAMER_COUNTS},
             "seconds": round(self._seconds, 3),
         }
         if self._json_sink:
@@ -171,12 +162,12 @@ class Reception:
     def _make_chain(self, source: Source) -> None:
         settings, book = self._settings, self._book
         self._source = source
-        self._framer = None if source.gives_frames else framer_of(settings, book, source)
-        self._demodulator = demodulator_of(settings, book, source)
-        self._receiver = receiver_of(settings, book, source)
+        self._framer = None if source.gives_frames else parts.framer_of(settings, book, source)
+        self._demodulators = parts.demodulators_of(settings, book, source)
+        self._receiver = parts.receiver_of(settings, book, source)
         self._receiver.hold_while(self._is_behind)
-        self._heads = heads_of(book, source, 0 if source.relay else self._limit)
-        self._filters = filters_of(settings, len(self._heads))
+        self._heads = parts.heads_of(book, source, 0 if source.relay else self._limit)
+        self._filters = parts.filters_of(settings, len(self._heads))
 
     def _make_sinks(self, settings: ReceptionSettings) -> None:
         self._json_sink = json_sink(settings.json) if settings.json is not None else None
@@ -205,8 +196,7 @@ class Reception:
             if self._recording:
                 flowgraph.connect(head, (self._recording, stream))
         if self._framer:
-            between = [self._demodulator] if self._demodulator else []
-            flowgraph.connect(self._framer, *between, self._receiver)
+            flowgraph.connect(self._framer, *self._demodulators, self._receiver)
         for sink in self._sinks:
             for port in _PORTS:
                 flowgraph.msg_connect((self._receiver, port), (sink, "in"))
@@ -216,7 +206,7 @@ class Reception:
         return flowgraph
 
     def _blocks(self) -> list[Any]:
-        ends = [self._framer, self._demodulator, self._recording, self._receiver]
+        ends = [self._framer, *self._demodulators, self._recording, self._receiver]
         chain = [self._source.block, *self._heads, *ends]
         return [block for block in chain if block] + self._sinks
 

@@ -40,12 +40,12 @@ def framer_of(settings: ReceptionSettings, book: PilotBook, source: Source) -> p
     )
 
 
-def demodulator_of(settings: ReceptionSettings, book: PilotBook, source: Source) -> ofdm_demodulator | None:
-    """The block between framer and receiver, of OFDM."""
+def demodulators_of(settings: ReceptionSettings, book: PilotBook, source: Source) -> list[ofdm_demodulator]:
+    """What is between framer and receiver: of OFDM a demodulator, else nothing."""
     waveform = settings.waveform
     if not isinstance(waveform, Ofdm):
-        return None
-    return ofdm_demodulator(book.pilot_length, source.n_antennas, waveform.samples_per_symbol)
+        return []
+    return [ofdm_demodulator(book.pilot_length, source.n_antennas, waveform.samples_per_symbol)]
 
 
 def receiver_of(settings: ReceptionSettings, book: PilotBook, source: Source) -> receiver:
