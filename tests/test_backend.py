@@ -50,3 +50,31 @@ def test_correctors_that_the_kernel_does_not_know():
     with pytest.raises(ValueError, match="C: expected"):
         pc_admm(PILOTS, backend="kernel", **options)
     assert pc_admm(PILOTS)._compiled is not None
+
+
+@pytest.mark.parametrize(("pybind11", "numpy"), [((2, 10), "1.24.2"), ((2, 12), "2.0.0"), ((3, 1), "2.4.6")])
+def test_a_kernel_that_makes_arrays_of_this_numpy_is_taken(pybind11, numpy):
+    backend._check_arrays(pybind11, numpy)
+
+
+@pytest.fixture
+def old_kernel(monkeypatch):
+    """A kernel as of Debian 12, and NumPy 2."""
+    monkeypatch.setattr(compiled_kernel(), "PYBIND11", (2, 10))
+    monkeypatch.setattr(np, "__version__", "2.3.5")
+    backend._load.cache_clear()
+    yield
+    backend._load.cache_clear()
+
+
+def test_a_kernel_that_makes_wrong_arrays_is_not_taken(old_kernel, caplog):
+    with caplog.at_level(logging.WARNING, logger="gr_jadce"):
+        assert backend.kernel_for("auto") is None
+    assert "pybind11 2.10, which makes wrong arrays with NumPy 2.3.5" in caplog.text
+    with pytest.raises(ValueError, match="backend: expected an installed kernel, got the one .* NumPy 1"):
+        backend.kernel_for("kernel")
+
+
+def test_a_kernel_tells_the_pybind11_that_it_was_built_with():
+    major, minor = compiled_kernel().PYBIND11
+    assert (2, 6) <= (major, minor)

@@ -6,7 +6,7 @@ from math import comb, log
 import numpy as np
 import pytest
 
-from gr_jadce.numeric import decibels, log_choices, sum_squares, vertex_offset
+from gr_jadce.numeric import decibels, log_choices, orthonormal_columns, sum_squares, vertex_offset
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.complex64, np.complex128])
@@ -35,3 +35,26 @@ def test_a_line_has_no_vertex():
 def test_a_choice_of_most_devices_costs_as_much_as_one_of_half_of_them(n_devices):
     expected = [log(comb(n_devices, min(count, n_devices // 2))) for count in range(n_devices + 1)]
     np.testing.assert_allclose(log_choices(n_devices, np.arange(n_devices + 1)), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("takes_batches", [True, False])
+@pytest.mark.parametrize("n_matrices", [0, 3])
+def test_orthonormal_columns(monkeypatch, n_matrices, takes_batches):
+    """Also with a NumPy (before 1.22) whose qr takes one matrix a time."""
+    rng = np.random.default_rng(1)
+    matrices = rng.standard_normal((n_matrices, 5, 3)) + 1j * rng.standard_normal((n_matrices, 5, 3))
+    qr = np.linalg.qr
+
+    def one(matrix):
+        if matrix.ndim > 2:
+            raise np.linalg.LinAlgError("3-dimensional array given. Array must be two-dimensional")
+        return qr(matrix)
+
+    if not takes_batches:
+        monkeypatch.setattr(np.linalg, "qr", one)
+    found = orthonormal_columns(matrices)
+    assert found.shape == matrices.shape
+    np.testing.assert_allclose(
+        found.conj().swapaxes(1, 2) @ found, np.tile(np.eye(3), (n_matrices, 1, 1)), atol=1e-12
+    )
+    np.testing.assert_allclose(found @ (found.conj().swapaxes(1, 2) @ matrices), matrices, atol=1e-12)

@@ -51,10 +51,10 @@ def test_old_python(system):
         id="echo 0",
         dpkg_query="exit 1",
         apt_get=system.mark_installation,
-        apt_cache='[ "$2" = gnuradio ] && echo "  Candidate: 3.10.1.1-2" || echo "  Candidate: 3.10.6-1"',
+        apt_cache='[ "$2" = gnuradio ] && echo "  Candidate: 3.10.1.1-2" || echo "  Candidate: 3.9.7-1"',
     )
-    assert "python3 of version 3.11 or later" in message
-    assert "found 3.10.6-1" in message
+    assert "python3 of version 3.10 or later" in message
+    assert "found 3.9.7-1" in message
 
 
 def test_neither_root_nor_sudo(system):

@@ -38,7 +38,7 @@ test_packages=(
 
 case "${1:-}" in
 run) packages=("${run_packages[@]}") groups=() ;;
-test) packages=("${run_packages[@]}" "${test_packages[@]}") groups=(test) ;;
+test) packages=("${run_packages[@]}" "${test_packages[@]}") groups=(test recipes) ;;
 docs) packages=("${run_packages[@]}" "${docs_packages[@]}") groups=() ;;
 bench | train) packages=("${run_packages[@]}" python3-venv) groups=() ;;
 *)
@@ -111,7 +111,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     say "apt-get update, to install ${missing[*]}"
     timed_download as_root apt-get -qq update
     check_candidate gnuradio 3.10 3.11~
-    check_candidate python3 3.11 4
+    check_candidate python3 3.10 4
     apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends -o DPkg::Lock::Timeout=300)
     say "downloading Debian packages"
     timed_download as_root "${apt[@]}" install --download-only "${missing[@]}" >build/apt.log
@@ -139,7 +139,11 @@ if [ ${#groups[@]} -gt 0 ] || [ "$1" = train ]; then
     lacking=$(.venv/bin/python - ${groups[@]+"${groups[@]}"} <<'PYTHON'
 import importlib.metadata
 import sys
-import tomllib
+
+try:
+    import tomllib
+except ImportError:  # Python 3.10
+    from pip._vendor import tomli as tomllib
 
 with open("pyproject.toml", "rb") as file:
     groups = tomllib.load(file)["dependency-groups"]
@@ -160,7 +164,7 @@ PYTHON
             --use-pep517 --no-build-isolation $lacking
     fi
     if [ -n "$torch_wheel" ]; then
-        pin=$(sed -n 's/^train = \["\(.*\)"\].*/\1/p' pyproject.toml)
+        pin=$(sed -n 's/^train = \["\(.*==.*\)"\].*/\1/p' pyproject.toml)
         say "installing $pin in .venv: a large download"
         timed_download .venv/bin/python -m pip --disable-pip-version-check install -q "$pin"
     fi

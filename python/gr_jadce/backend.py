@@ -53,7 +53,9 @@ def complex_frames(received: NDArray) -> NDArray:
 def _load(wanted):
     """The kernel of that level, or the best where it is empty, and None; or None and the reason."""
     try:
-        return import_module(f"{__package__}._kernel_{_choose_level(wanted, _levels_here())}"), None
+        kernel = import_module(f"{__package__}._kernel_{_choose_level(wanted, _levels_here())}")
+        _check_arrays(getattr(kernel, "PYBIND11", (0, 0)), np.__version__)
+        return kernel, None
     except ImportError as error:
         logging.getLogger("gr_jadce").warning("no compiled kernel, NumPy computes, slower: %s", error)
         return None, str(error)
@@ -72,6 +74,16 @@ def _choose_level(wanted, levels):
             f"got {wanted!r}"
         )
     return wanted
+
+
+def _check_arrays(pybind11, numpy):
+    """ImportError if a kernel built with that pybind11 cannot make arrays of that NumPy."""
+    if int(numpy.partition(".")[0]) >= 2 and pybind11 < (2, 12):
+        found = ".".join(map(str, pybind11)) if any(pybind11) else "of unknown version"
+        raise ImportError(
+            f"the one that is installed was built with pybind11 {found}, which makes wrong arrays with NumPy "
+            f"{numpy}; build it with pybind11 2.12 or later (as pip install does), or use NumPy 1"
+        )
 
 
 def _levels_here():

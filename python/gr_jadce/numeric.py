@@ -2,7 +2,13 @@
 """Formulas that several parts compute: energies, decibels, a peak between samples, numbers of supports."""
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
+
+_SCIPY_VERSION = tuple(map(int, scipy.__version__.split(".")[:2]))
+if _SCIPY_VERSION < (1, 9):  # later ones load their parts where they are first used
+    import scipy.fft
+    import scipy.special
 
 
 def sum_squares(array: NDArray, axis: int | tuple[int, ...] | None = -1) -> NDArray:
@@ -14,6 +20,16 @@ def decibels(ratio: ArrayLike) -> NDArray:
     """10 log10 of a ratio of powers; −inf where it is 0."""
     with np.errstate(divide="ignore"):
         return 10 * np.log10(ratio)
+
+
+def orthonormal_columns(matrices: NDArray) -> NDArray:
+    """Q (B, m, n) of the thin QR decompositions of matrices (B, m, n), m ≥ n."""
+    try:
+        return np.linalg.qr(matrices)[0]
+    except np.linalg.LinAlgError:  # NumPy before 1.22 takes one matrix a time
+        rows, columns = matrices.shape[1:]
+        found = [np.linalg.qr(matrix)[0] for matrix in matrices]
+        return np.array(found, matrices.dtype).reshape(-1, rows, columns)
 
 
 def vertex_offset(before: ArrayLike, top: ArrayLike, after: ArrayLike) -> NDArray:

@@ -11,7 +11,7 @@ from ..files import PathLike
 
 # The type of a real or imaginary part. ci16 is scaled by 2**15, as by other SigMF readers; UHD's own
 # conversion of such samples divides by 2**15 - 1.
-PART: dict[str, np.dtype[Any]] = {"cf32_le": np.dtype("<f4"), "ci16_le": np.dtype("<i2")}
+PART: dict[str, "np.dtype[Any]"] = {"cf32_le": np.dtype("<f4"), "ci16_le": np.dtype("<i2")}
 FULL_SCALE = 32768.0
 ARCHIVE_SUFFIX = ".sigmf"
 EXTENSION = {"name": "jadce", "version": "1.0.0", "optional": True}

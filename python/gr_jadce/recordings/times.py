@@ -2,7 +2,7 @@
 """Device times as recordings hold them, and how exact they are."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from ..slots.clock import SampleClock
@@ -22,7 +22,7 @@ def time_after(rx_time: tuple[int, float], n_samples: int, sample_rate: float) -
 
 def to_datetime(seconds: int, fraction: float) -> str:
     """The text of a `core:datetime`, to the nanosecond."""
-    whole = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    whole = datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
     return f"{whole}.{min(round(fraction * 1e9), 999_999_999):09d}Z"
 
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..backend import complex_frames
 from ..checks import check_integer, check_positive
 from ..estimate import Estimate, check_received, noise_levels, per_frame
-from ..numeric import sum_squares
+from ..numeric import orthonormal_columns, sum_squares
 from ..pilots.book import PilotBook, as_pilot_book
 from .group_lasso import Matrix, Operator, apply, duality_gap, lam_max, row_norms
 from .unit_norms import UnitNorms
@@ -219,5 +219,5 @@ def _reduce_antennas(received: NDArray) -> tuple[NDArray, NDArray | None]:
     if received.shape[2] <= received.shape[1]:
         return received, None
     received = received.astype(np.complex128)
-    basis = np.linalg.qr(received.conj().swapaxes(1, 2))[0]
+    basis = orthonormal_columns(received.conj().swapaxes(1, 2))
     return received @ basis, basis.conj().swapaxes(1, 2)

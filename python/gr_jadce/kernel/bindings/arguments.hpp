@@ -13,12 +13,21 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <vector>
+
 namespace jadce {
 
 namespace py = pybind11;
 
 template <class T>
 using Contiguous = py::array_t<T, py::array::c_style | py::array::forcecast>;
+
+// An array (size,). From a bare count, pybind11 before 2.12 makes one of stride 0 under NumPy 2.
+template <class T>
+py::array_t<T> vector_of(py::ssize_t size)
+{
+    return py::array_t<T>(std::vector<py::ssize_t>{size});
+}
 
 inline void check(bool good, const char* what)
 {

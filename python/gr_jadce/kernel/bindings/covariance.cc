@@ -51,10 +51,10 @@ py::tuple descend(const PilotPlanes& pilots,
     check(!ramp.empty(), "ramp: expected a share for the first round");
     check(threads > 0, "threads: expected at least 1");
     const py::ssize_t B = received.shape(0), N = pilots.N, M = received.shape(2);
-    const std::vector<py::ssize_t> per_frame{B};
-    py::array_t<double> powers({B, N}), noise(per_frame), cost(per_frame);
+    py::array_t<double> powers({B, N});
+    auto noise = vector_of<double>(B), cost = vector_of<double>(B);
     py::array_t<Complex> channel({B, N, M});
-    py::array_t<std::int64_t> n_iter(per_frame), n_updates(per_frame);
+    auto n_iter = vector_of<std::int64_t>(B), n_updates = vector_of<std::int64_t>(B);
     std::fill(channel.mutable_data(), channel.mutable_data() + channel.size(), Complex());
     const DescentRule rule = {std::move(ramp), held, passes, max_iter, tol};
     const DescentFrames frames = {

@@ -63,16 +63,16 @@ void check_frames(const Book& book,
 // score.
 py::tuple joined(const std::vector<ActiveRows>& frames, py::ssize_t M)
 {
-    py::array_t<std::int64_t> start(py::ssize_t(frames.size()) + 1);
+    auto start = vector_of<std::int64_t>(py::ssize_t(frames.size()) + 1);
     std::int64_t* place = start.mutable_data();
     *place = 0;
     for (const ActiveRows& rows : frames) {
         place[1] = place[0] + std::int64_t(rows.device.size());
         ++place;
     }
-    py::array_t<std::uint32_t> device(*place);
+    auto device = vector_of<std::uint32_t>(*place);
     py::array_t<Complex> channel({py::ssize_t(*place), M});
-    py::array_t<double> score(*place);
+    auto score = vector_of<double>(*place);
     auto* devices = device.mutable_data();
     auto* channels = channel.mutable_data();
     auto* scores = score.mutable_data();
@@ -126,9 +126,10 @@ py::tuple decide(const Book& book,
     check(threads > 0, "threads: expected at least 1");
     const py::ssize_t B = received.shape(0), M = received.shape(2);
     const py::ssize_t N = py::ssize_t(book.gram.n_devices());
-    py::array_t<double> scores({with_scores ? B : 0, N}), noise({B}), snr_db({B}), dof({B}), uncertainty({B});
-    py::array_t<double> statistics({B, py::ssize_t(2)});
-    py::array_t<bool> agrees({B});
+    py::array_t<double> scores({with_scores ? B : 0, N}), statistics({B, py::ssize_t(2)});
+    auto noise = vector_of<double>(B), snr_db = vector_of<double>(B), dof = vector_of<double>(B),
+         uncertainty = vector_of<double>(B);
+    auto agrees = vector_of<bool>(B);
     py::array_t<Complex> noise_cov({B, M, M});
     std::vector<ActiveRows> rows(static_cast<std::size_t>(B));
     const DetectionFrames<Sample> frames = {received.data(),

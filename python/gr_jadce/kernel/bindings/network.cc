@@ -86,7 +86,7 @@ py::tuple run(const DenseNetwork& network,
     const int B = int(received.shape(0)), M = int(received.shape(2)), N = network.devices();
     py::array_t<std::complex<Sample>> channel({B, N, M});
     py::array_t<float> score({B, N});
-    py::array_t<std::int64_t> n_iter(B);
+    auto n_iter = vector_of<std::int64_t>(B);
     const NetworkFrames<Sample> frames = {received.data(), noise_var.data(), B, M};
     const NetworkEstimates<Sample> estimates = {
         channel.mutable_data(), score.mutable_data(), n_iter.mutable_data()};

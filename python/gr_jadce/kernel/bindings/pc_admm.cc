@@ -57,8 +57,8 @@ py::tuple solve(const Bound& solver,
     check(noise_var.ndim() == 1 && noise_var.shape(0) == B, "noise_var: expected one number for each frame");
     auto channel = zeros<std::complex<Sample>>({B, N, frames.M});
     auto score = zeros<double>({B, N});
-    py::array_t<double> gap(B);
-    py::array_t<std::int64_t> n_iter(B);
+    auto gap = vector_of<double>(B);
+    auto n_iter = vector_of<std::int64_t>(B);
     const PcAdmmEstimates<Sample> estimates = {
         channel.mutable_data(), score.mutable_data(), gap.mutable_data(), n_iter.mutable_data()};
     {
@@ -77,7 +77,7 @@ py::array_t<double> estimate_noise_var(const Bound& solver,
                                        int threads)
 {
     const PcAdmmFrames<Sample> frames = frames_from(solver, received, n_antennas, threads);
-    py::array_t<double> noise_var(frames.count);
+    auto noise_var = vector_of<double>(frames.count);
     double* out = noise_var.mutable_data();
     py::gil_scoped_release release;
     solver.estimate_noise_var(frames, threads, out);

@@ -4,13 +4,17 @@
 #include "bindings/parts.hpp"
 #include "reports/frames.hpp"
 
+#include <algorithm>
+
 namespace jadce {
 namespace {
 
 template <class T>
 py::array_t<T> array_of(const std::vector<T>& values)
 {
-    return py::array_t<T>(py::ssize_t(values.size()), values.data());
+    auto array = vector_of<T>(py::ssize_t(values.size()));
+    std::copy(values.begin(), values.end(), array.mutable_data());
+    return array;
 }
 
 py::tuple read_frames_of(const py::bytes& text, std::uint64_t schema)
