@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help setup torch demo live test bench sanitize soak figures calibration heavy impairments realistic delay-taps docs screenshots install uninstall lint clean
+.PHONY: help setup torch demo live test bench sanitize soak figures calibration heavy impairments realistic delay-taps docs screenshots install uninstall lint clean wheel wheel-check deb deb-check
 
 help:
 	@echo 'make setup      install what is missing, build, and stage the package in build/stage'
@@ -25,6 +25,10 @@ help:
 	@echo 'make install    install to /usr/local, for every user and GNU Radio Companion'
 	@echo 'make uninstall  remove what make install put there'
 	@echo 'make soak       a million frames of trouble, all accounted for (minutes)'
+	@echo 'make wheel      build a source distribution and a wheel, which needs no GNU Radio (build/dist)'
+	@echo 'make wheel-check  the same, and run the tests of the library in a new virtual environment (PYTHON=, PINS=)'
+	@echo 'make deb        build the Debian package of what is committed (build/deb)'
+	@echo 'make deb-check  as root: build, install, try and purge it on bare systems (SUITE=bookworm or trixie)'
 	@echo 'make lint       check style and types; make lint FIX=1 repairs what can be repaired'
 	@echo 'make clean      remove build/ and .venv'
 	@echo
@@ -93,6 +97,18 @@ install: setup
 
 uninstall:
 	$(SUDO) cmake -DBUILD_DIR=$(CURDIR)/build -P cmake/uninstall.cmake
+
+wheel:
+	@tools/wheel.sh $(PYTHON)
+
+wheel-check:
+	@tools/wheel_check.sh $(or $(PYTHON),/usr/bin/python3) $(PINS)
+
+deb:
+	@tools/deb.sh
+
+deb-check:
+	@tools/deb_check.sh $(or $(SUITE),$(error SUITE: expected bookworm or trixie))
 
 lint:
 	@tools/setup.sh test
