@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help setup torch demo live test bench sanitize soak figures calibration heavy impairments realistic delay-taps docs screenshots install uninstall lint clean wheel wheel-check deb deb-check
+.PHONY: help setup torch demo live test bench sanitize soak figures calibration heavy impairments realistic delay-taps docs screenshots install uninstall lint clean
 
 help:
 	@echo 'make setup      install what is missing, build, and stage the package in build/stage'
@@ -98,6 +98,7 @@ install: setup
 uninstall:
 	$(SUDO) cmake -DBUILD_DIR=$(CURDIR)/build -P cmake/uninstall.cmake
 
+.PHONY: wheel wheel-check deb deb-check
 wheel:
 	@tools/wheel.sh $(PYTHON)
 

@@ -41,9 +41,10 @@ def load(name):
 
 
 SHARED = "".join(path.read_text() for path in sorted(Path(command_line.__file__).parent.glob("*.py")))
+LEFT_OUT = {"--usrp", "--soapy", "--slots", "--capacity"}
 PROGRAMS = {name: load(name) for name in COMMANDS}
 OPTIONS = {
-    name: sorted(set(re.findall(r'"(--?[a-z][a-z-]*)"', source)) - {"--usrp", "--slots", "--capacity"})
+    name: sorted(set(re.findall(r'"(--?[a-z][a-z-]*)"', source)) - LEFT_OUT)
     for name, source in ((name, (APPS / name).read_text() + SHARED) for name in COMMANDS)
 }
 

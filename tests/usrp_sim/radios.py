@@ -158,7 +158,8 @@ def _remove(name):
 def _simulator(i, iq_file, options, log_file):
     """The process, which ends when its standard input closes: so it never outlives this one."""
     python = next(python for python in PYTHONS if not _lacking(python))
-    command = [python, HERE / "sim_usrp.py", iq_file, "--serial", f"JADCE{i:02d}", *options]
+    serial = f"FADCE{i:02d}"  # UHD compares serial numbers as hexadecimal
+    command = [python, HERE / "sim_usrp.py", iq_file, "--serial", serial, *options]
     with open(log_file, "wb") as log:
         process = subprocess.Popen(
             ["ip", "netns", "exec", _name(i), *command], stdin=subprocess.PIPE, stdout=log, stderr=log

@@ -70,16 +70,16 @@ def receive_recording(uplink, folder, recording=None):
     return read_reports(folder / "recording.jsonl")
 
 
-def receive_usrps(uplink, radios, folder, n_reports=N_SLOTS):
+def receive_usrps(uplink, radios, folder, n_reports=N_SLOTS, *, option="--usrp"):
     """The reports of jadce-receive about the slots that count, and the counts it prints."""
     printed = run_until(folder / "usrp.jsonl", n_reports, ROOT / "apps" / "jadce-receive",
-                        *usrp_arguments(uplink, radios, folder))  # fmt: skip
+                        *usrp_arguments(uplink, radios, folder, option))  # fmt: skip
     counts = {name: int(value) for name, value in re.findall(r"\b(\w+)=(\d+)\b", printed)}
     return dict(list(read_reports(folder / "usrp.jsonl").items())[:n_reports]), counts
 
 
-def usrp_arguments(uplink, radios, folder):
-    return ("--pilots", uplink.book, "--usrp", radios, "--subdev", "A:0", "--antennas", len(uplink.iq_files),
+def usrp_arguments(uplink, radios, folder, option="--usrp"):
+    return ("--pilots", uplink.book, option, radios, "--subdev", "A:0", "--antennas", len(uplink.iq_files),
             "--rate", RATE, "--freq", 2.45e9, "--gain", 30, "--time-source", "external",
             "--slot-period", SLOT_PERIOD, "--json", folder / "usrp.jsonl")  # fmt: skip
 

@@ -12,8 +12,9 @@ from ..checks import check_integer, check_positive
 from ..delivery.frame_relay import FrameRelay
 from ..delivery.publishing import full_address
 from ..pilots.book import PilotBook
+from ..radio.opening import open_receivers
 from ..radio.source import Source
-from ..radio.usrp import UsrpSettings, open_receivers
+from ..radio.usrp import UsrpSettings
 from ..uplink.simulation import Scenario
 
 _FRAMES_TIMEOUT_MS = 100  # between two looks at whether to stop

@@ -11,7 +11,8 @@ from ..blocks.json_sink import json_sink
 from ..blocks.recording_sink import recording_sink
 from ..blocks.uplink_transmitter import uplink_transmitter
 from ..pilots.book import PilotBook
-from ..radio.usrp import device_time, open_transmitter
+from ..radio.opening import open_transmitter
+from ..radio.source import Sink
 from ..slots.clock import SampleClock
 from .process import StopSignals, say
 from .radio_events import RadioEvents, TimeStamp
@@ -69,11 +70,11 @@ class Transmission:
     def __init__(self, book: PilotBook, settings: TransmissionSettings) -> None:
         self.is_stopped = False
         self._unsent = 0
-        self._usrp = open_transmitter(settings.usrp) if settings.usrp else None
-        self._rate = self._usrp.get_samp_rate() if self._usrp else settings.rate
+        self._radio = open_transmitter(settings.usrp) if settings.usrp else None
+        self._rate = self._radio.rate if self._radio else settings.rate
         self._clock = SampleClock(self._rate)
         self._n_slots, self._period = settings.n_slots, settings.slot_period
-        earliest = device_time(self._usrp) + _LEAD_S if self._usrp else 0.0
+        earliest = self._radio.now() + _LEAD_S if self._radio else 0.0
         origin, self._first = _grid(settings, self._clock, earliest)
         self._start = self._clock.position(*origin)
         self._transmitter = self._make_transmitter(book, settings, origin)
@@ -83,7 +84,8 @@ class Transmission:
         self._events: RadioEvents | None = None
         self._flowgraph = gr.top_block("jadce-transmit")
         self._connect(settings)
-        chain = [self._transmitter, self._usrp, self._events, self._time_stamp, self._recording, self._truth]
+        radio = self._radio.block if self._radio else None
+        chain = [self._transmitter, radio, self._events, self._time_stamp, self._recording, self._truth]
         self._supervisor = Supervisor(self._flowgraph, [block for block in chain if block])
 
     def run(self, is_stopped: Callable[[], bool] = lambda: False) -> dict[str, int]:
@@ -95,8 +97,8 @@ class Transmission:
         finally:
             self.is_stopped = is_stopped() or bool(self._supervisor.dead)
             self._supervisor.close()
-        if self._usrp and not self._supervisor.dead:
-            self._unsent = self._outlast_the_radio(is_stopped)
+        if self._radio and not self._supervisor.dead:
+            self._unsent = self._outlast(self._radio, is_stopped)
         return self.counts()
 
     def counts(self) -> dict[str, int]:
@@ -139,16 +141,16 @@ class Transmission:
             waveform=settings.waveform,
             activity=settings.activity,
             backoff_db=settings.backoff_db,
-            continuous=self._usrp is None,
+            continuous=self._radio is None or not self._radio.timed,
             seed=settings.seed,
             send_eof=True,
         )
 
     def _connect(self, settings: TransmissionSettings) -> None:
-        if self._usrp:
+        if self._radio:
             self._events = RadioEvents()
-            self._flowgraph.connect(self._transmitter, self._usrp)
-            self._flowgraph.msg_connect((self._usrp, "async_msgs"), (self._events, "in"))
+            self._flowgraph.connect(self._transmitter, self._radio.block)
+            self._flowgraph.msg_connect((self._radio.block, "async_msgs"), (self._events, "in"))
         elif settings.recording is not None:
             start = self._clock.time(self._start + self._first * self._period)
             self._time_stamp = TimeStamp(start, self._is_behind)
@@ -166,15 +168,15 @@ class Transmission:
             return False
         return self._truth.waiting() > MAX_MESSAGES_WAITING
 
-    def _outlast_the_radio(self, is_stopped: Callable[[], bool]) -> int:
+    def _outlast(self, radio: Sink, is_stopped: Callable[[], bool]) -> int:
         """Wait until the slots that the radio has are over; how many are not."""
         end = self._start + (self._first + self._transmitter.slots()) * self._period
         deadline = float("inf")
-        while device_time(self._usrp) < end / self._clock.rate + _TAIL_S and time.monotonic() < deadline:
+        while radio.now() < end / self._clock.rate + _TAIL_S and time.monotonic() < deadline:
             if is_stopped():
                 deadline = min(deadline, time.monotonic() + _DRAIN_TIMEOUT_S)
             time.sleep(POLL_INTERVAL_S)
-        left = end - device_time(self._usrp) * self._rate
+        left = end - radio.now() * self._rate
         return min(max(math.ceil(left / self._period), 0), self._transmitter.slots())
 
 

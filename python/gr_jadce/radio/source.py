@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A source of samples as the programs see it: a block, and what is known about it."""
+"""Sources and sinks of samples as the programs see them: a block, and what is known about it."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 ENDLESS = 2**62  # samples, or frames
@@ -15,4 +16,14 @@ class Source(NamedTuple):
     n_samples: int = ENDLESS
     live: bool = False
     gives_frames: bool = False
+    timed: bool = True  # a radio without a time: slots are counted by samples
     relay: Any = None  # a FrameRelay: M is not known before it has frames
+
+
+class Sink(NamedTuple):
+    """A block that transmits, its rate, the device time of now in seconds, and whether it keeps times."""
+
+    block: Any
+    rate: float
+    now: Callable[[], float]
+    timed: bool = True

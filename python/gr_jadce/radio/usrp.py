@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..checks import check_integer, check_positive
-from .source import Source
+from .source import Sink, Source
 
 START_DELAY_S = 1.0  # from the end of the set-up to a radio's first sample
 
 
 @dataclass(frozen=True)
 class UsrpSettings:
-    """What a USRP is set to.
+    """What a USRP is set to; `SoapySettings` are the same for any other radio.
 
     Parameters
     ----------
@@ -56,6 +56,11 @@ class UsrpSettings:
                 raise ValueError(f"{name}: expected {wanted}, got {len(getattr(self, name))}")
 
 
+@dataclass(frozen=True)
+class SoapySettings(UsrpSettings):
+    """What a radio of SoapySDR is set to: `address` is its device arguments, ``"driver=…"``."""
+
+
 def open_receivers(settings: UsrpSettings) -> Source:
     """The USRPs that receive; ValueError where they are not there."""
     with _named_errors(settings.address):
@@ -69,7 +74,7 @@ def open_receivers(settings: UsrpSettings) -> Source:
     return Source(usrp, settings.n_antennas, usrp.get_samp_rate(), live=True)
 
 
-def open_transmitter(settings: UsrpSettings) -> Any:
+def open_transmitter(settings: UsrpSettings) -> Sink:
     """The USRP that transmits; ValueError where it is not there."""
     with _named_errors(settings.address):
         from gnuradio import uhd
@@ -77,12 +82,7 @@ def open_transmitter(settings: UsrpSettings) -> Any:
         usrp = uhd.usrp_sink(settings.address, uhd.stream_args(cpu_format="fc32", channels=[0]), "")
         _set_up(usrp, settings, [0])
         _set_time(usrp, uhd.time_spec, settings.time_source)
-    return usrp
-
-
-def device_time(usrp: Any) -> float:
-    """Device time now, seconds."""
-    return usrp.get_time_now().get_real_secs()
+    return Sink(usrp, usrp.get_samp_rate(), lambda: usrp.get_time_now().get_real_secs())
 
 
 @contextmanager
@@ -101,8 +101,8 @@ def _set_up(usrp: Any, settings: UsrpSettings, channels: Sequence[int]) -> None:
     for channel in channels:
         if settings.antenna_port:
             usrp.set_antenna(settings.antenna_port, channel)
-        usrp.set_center_freq(_of_channel(settings.frequencies, channel), channel)
-        usrp.set_gain(_of_channel(settings.gains, channel), channel)
+        usrp.set_center_freq(of_channel(settings.frequencies, channel), channel)
+        usrp.set_gain(of_channel(settings.gains, channel), channel)
 
 
 def _set_up_board(usrp: Any, board: int, settings: UsrpSettings) -> None:
@@ -122,5 +122,6 @@ def _set_time(usrp: Any, time_spec: Callable, time_source: str | None) -> None:
         usrp.set_time_unknown_pps(time_spec(int(time.time()) + 2))
 
 
-def _of_channel(values: Sequence[float], channel: int) -> float:
+def of_channel(values: Sequence[float], channel: int) -> float:
+    """The value for a channel, of one for all or one for each."""
     return values[channel] if len(values) > 1 else values[0]

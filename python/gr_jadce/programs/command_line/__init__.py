@@ -2,13 +2,15 @@
 """What the command lines of the `jadce-…` programs have in common: parser, types, options, progress."""
 
 from .options import (
+    add_radio_addresses,
     add_uplink_options,
     add_usrp_options,
     add_waveform_options,
+    has_radio,
+    radio_settings,
     refuse_overwriting,
     slot_period,
     uplink_scenario,
-    usrp_settings,
     waveform,
 )
 from .parser import parser
@@ -17,20 +19,22 @@ from .types import count, named_estimator, numbers, positive, slot_origin, whole
 
 __all__ = [
     "Progress",
+    "add_radio_addresses",
     "add_uplink_options",
     "add_usrp_options",
     "add_waveform_options",
     "count",
+    "has_radio",
     "named_estimator",
     "numbers",
     "parser",
     "positive",
+    "radio_settings",
     "refuse_overwriting",
     "score_lines",
     "slot_origin",
     "slot_period",
     "uplink_scenario",
-    "usrp_settings",
     "waveform",
     "whole",
 ]

@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 from ...pilots.book import PilotBook
-from ...radio.usrp import UsrpSettings
+from ...radio.usrp import SoapySettings, UsrpSettings
 from ...uplink.simulation import Scenario
 from ...waveform import Ofdm, Waveform
 from .types import count, numbers, positive, whole
@@ -49,10 +49,28 @@ def add_usrp_options(group: _Options) -> None:
     )  # fmt: skip
 
 
-def usrp_settings(args: Namespace) -> UsrpSettings:
-    """What the options of `add_usrp_options`, ``--usrp`` and ``--antennas`` describe."""
-    return UsrpSettings(
-        args.usrp,
+def add_radio_addresses(group: Any) -> None:
+    """Add ``--usrp`` and ``--soapy`` to a group of which one option is given."""
+    group.add_argument(
+        "--usrp", metavar="ADDRESS", help='UHD device address, "addr=…" or "addr0=…,addr1=…"; "" finds one'
+    )
+    group.add_argument(
+        "--soapy",
+        metavar="ARGUMENTS",
+        help='device of SoapySDR, "driver=lime", "driver=plutosdr", "driver=hackrf", …',
+    )
+
+
+def has_radio(args: Namespace) -> bool:
+    """Whether one of the options of `add_radio_addresses` was given."""
+    return args.usrp is not None or args.soapy is not None
+
+
+def radio_settings(args: Namespace) -> UsrpSettings:
+    """What the options of `add_usrp_options`, `add_radio_addresses` and ``--antennas`` describe."""
+    kind, address = (UsrpSettings, args.usrp) if args.usrp is not None else (SoapySettings, args.soapy)
+    return kind(
+        address,
         args.rate,
         args.freq,
         args.gain,
