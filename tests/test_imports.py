@@ -69,8 +69,8 @@ MAY_IMPORT["programs"] = {
 }  # fmt: skip
 # Packages outside NumPy and the standard library → the parts, or single modules, that may import them.
 OUTSIDE = {
-    "PyQt5": {"blocks.support.activity_window"},
-    "pyqtgraph": {"blocks.support.activity_window"},
+    "PyQt5": {f"blocks.support.window.{name}" for name in ("activity_window", "colours", "plots")},
+    "pyqtgraph": {"blocks.support.window.colours", "blocks.support.window.plots"},
     "gnuradio": {"blocks", "programs", "radio"},
     "SoapySDR": {"radio"},
     "zmq": {"delivery.publishing", "delivery.frame_relay"},

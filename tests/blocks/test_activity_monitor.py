@@ -13,9 +13,10 @@ from gr_jadce.blocks import activity_monitor
 from gr_jadce.reports.pdus import status_to_pmt, to_pmts
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
-WIDGETS = pytest.importorskip("PyQt5.QtWidgets")
+GUI, WIDGETS = pytest.importorskip("PyQt5.QtGui"), pytest.importorskip("PyQt5.QtWidgets")
 pytest.importorskip("pyqtgraph")
-MISSED, FALSE_ALARM = 0xF0E442, 0xD55E00  # as drawn
+MISSED, FALSE_ALARM = 0xE6A100, 0xD55E00  # as drawn on a light desktop
+MISSED_IN_THE_DARK = 0xF0E442
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,16 @@ def shown(monitor, application):
     image = window.grab().toImage()
     window.hide()
     return window, image
+
+
+@pytest.fixture
+def dark(application):
+    """Make the desktop dark when called; it is light again at the end of the test."""
+    light, palette = application.palette(), GUI.QPalette()
+    palette.setColor(GUI.QPalette.Window, GUI.QColor("#23272e"))
+    palette.setColor(GUI.QPalette.WindowText, GUI.QColor("#e8edf3"))
+    yield lambda: application.setPalette(palette)
+    application.setPalette(light)
 
 
 def colours(image):
@@ -96,6 +107,71 @@ def test_the_window_shows_misses_and_figures(application):
     assert {MISSED, FALSE_ALARM} <= colours(image)
     texts = " ".join(label.text() for label in window.findChildren(WIDGETS.QLabel))
     assert "60 (20 %)" in texts  # missed
+
+
+def test_the_window_becomes_dark_with_the_desktop(application, dark):
+    monitor = activity_monitor(frames=50)
+    publish(frames(60), monitor)
+    _, light_image = shown(monitor, application)
+    dark()
+    _, image = shown(monitor, application)
+    assert MISSED in colours(light_image) and MISSED not in colours(image)
+    assert MISSED_IN_THE_DARK in colours(image)
+    corners = [
+        GUI.QColor(picture.pixel(3, picture.height() // 2)).lightness() for picture in (light_image, image)
+    ]
+    assert corners[0] > 200 and corners[1] < 60
+    assert GUI.QColor("#e8edf3").rgb() & 0xFFFFFF in colours(image)  # of letters and axes
+
+
+@pytest.mark.parametrize(("height", "hidden"), [(700, []), (250, ["_panel"]), (150, ["_panel", "_legend"])])
+def test_in_a_low_window_the_raster_stays(application, height, hidden):
+    monitor = activity_monitor(frames=50)
+    publish(frames(60), monitor)
+    window, _ = shown(monitor, application)
+    window.resize(800, height)
+    window.show()
+    window.draw()
+    application.processEvents()
+    assert [name for name in ("_panel", "_legend") if not getattr(window, name).isVisible()] == hidden
+    assert window._plots._view.height() >= 40
+    window.hide()
+
+
+def test_letters_grow_with_the_window(application):
+    monitor = activity_monitor(frames=50)
+    publish(frames(3), monitor)
+    window, _ = shown(monitor, application)
+    sizes = []
+    for size in ((800, 500), (1920, 1080), (3840, 2160)):
+        window.resize(*size)
+        window.show()
+        application.processEvents()
+        sizes.append([label.font().pixelSize() for label in window.findChildren(WIDGETS.QLabel)])
+    window.hide()
+    assert all(small < middle < large for small, middle, large in zip(*sizes, strict=True))
+    assert min(sizes[0]) >= 11
+
+
+@pytest.mark.parametrize("n_devices", [1, 1000])
+def test_devices_are_numbered_by_integers(application, n_devices):
+    monitor = activity_monitor(frames=50)
+    publish(to_pmts(make_report(n_devices=n_devices, n_active=1, device=[0])), monitor)
+    window, _ = shown(monitor, application)
+    axis = window._plots._plots[0].getAxis("left")
+    ticks = [tick for _, ticks in axis.tickValues(-0.5, n_devices - 0.5, 300) for tick in ticks]
+    assert ticks and all(tick == int(tick) for tick in ticks)
+
+
+def test_the_scale_of_gains_does_not_jump(application):
+    monitor = activity_monitor()
+    window = monitor.qwidget()
+    publish(frames(1), monitor)
+    figures, tops = monitor.figures(), []
+    for magnitude in (1.0, 0.9, 0.05, 0.3, 1.2, 0.02):
+        window._plots.show_channel((np.array([3]), np.full((1, 3), magnitude)), figures)
+        tops.append(window._plots._bar.levels()[1])
+    assert tops == [0, 0, 0, 0, 5, 5]
 
 
 def test_a_rare_miss_shows_among_many_devices(application):

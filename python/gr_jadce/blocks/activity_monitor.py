@@ -53,7 +53,7 @@ class activity_monitor(report_sink):
     def qwidget(self) -> Any:
         """The widget, made at the first call, in the thread of the `QApplication`, which must exist."""
         if self._window is None:
-            from .support.activity_window import ActivityWindow
+            from .support.window.activity_window import ActivityWindow
 
             self._window = ActivityWindow(
                 self._monitor, self.channel_gains, title=self._title, update_time=self._update_time
