@@ -20,7 +20,9 @@ PAGES = [path.stem for path in tracked("docs/*.md")]
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("docs")
     python = "/usr/bin/python3"
-    if subprocess.run([python, "-c", "import sphinx, myst_parser, furo"], capture_output=True).returncode:
+    if subprocess.run(
+        [python, "-c", "import sphinx, myst_parser, sphinx_copybutton, furo"], capture_output=True
+    ).returncode:
         pytest.skip("the guide needs what `tools/setup.sh docs` installs")
     run = subprocess.run(
         [python, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", ROOT / "docs", folder],

@@ -41,6 +41,7 @@ MAY_IMPORT = {
         "metrics",
         "reports",
         "recordings",
+        "waveform",
     },
     "estimators": {"checks", "numeric", "estimate", "pilots", "solvers", "unrolled.inference"},
     "receiving": {"checks", "numeric", "detection", "estimate", "pilots", "reports"},

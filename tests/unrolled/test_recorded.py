@@ -15,10 +15,13 @@ from training_app import PACKAGE_PATH, train
 torch = pytest.importorskip("torch", reason="training needs torch: make torch")
 
 from gr_jadce import make_pilots  # noqa: E402
+from gr_jadce.programs.settings import TransmissionSettings  # noqa: E402
+from gr_jadce.programs.transmit import Transmission  # noqa: E402
 from gr_jadce.solvers.group_lasso import apply  # noqa: E402
 from gr_jadce.unrolled import load_weights  # noqa: E402
 from gr_jadce.unrolled.recorded import Recorded  # noqa: E402
 from gr_jadce.unrolled.weight_files import DEFAULT_WEIGHTS  # noqa: E402
+from gr_jadce.waveform import Waveform  # noqa: E402
 
 SIMULATE = Path(__file__).resolve().parents[2] / "apps" / "jadce-simulate"
 
@@ -104,3 +107,20 @@ def test_a_recording_without_its_truth_is_refused(recording):
     process = train(recording, "--recording", "x.sigmf-meta", "-o", "own.npz")
     assert process.returncode == 2
     assert "--truth" in process.stderr
+
+
+def test_jadce_train_learns_from_ones_own_transmitter(tmp_path):
+    book = make_pilots("gaussian", 30, 15, 1)
+    book.save(tmp_path / "book.npz")
+    files = {"recording": tmp_path / "sent", "truth": tmp_path / "sent.jsonl"}
+    settings = TransmissionSettings(
+        range(30), 300, n_slots=40, backoff_db=20.0, waveform=Waveform(4), **files
+    )
+    Transmission(book, settings).run()
+    names = ["--pilots", "book.npz", "--recording", "sent.sigmf-meta", "--truth", "sent.jsonl"]
+    options = ["--from", "default", "--steps", 2, "--learning-rate", 1e-3, "--samples-per-symbol", 4]
+    process = train(tmp_path, *options, *names, "-o", "own.npz")
+    assert process.returncode == 0, process.stderr
+    own = load_weights(tmp_path / "own.npz")
+    assert own.meta["scenario"]["recorded_frames"] == 40
+    assert own.meta["provenance"]["from"]["file"] == "default.npz"

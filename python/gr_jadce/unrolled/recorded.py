@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Training on recorded frames whose truth is known."""
 
-from collections.abc import Iterable
 from os import PathLike
 from typing import TypeVar
 
@@ -10,12 +9,13 @@ import torch
 from numpy.typing import NDArray
 
 from ..pilots.book import PilotBook
-from ..recordings.reader import Recording, read_recording
+from ..recordings.reader import read_recording
 from ..reports.json_lines import read_reports
-from ..reports.report import Report
 from ..solvers.group_lasso import apply
 from ..solvers.unit_norms import UnitNorms
+from ..waveform import Waveform
 from .layers import Book, Frames, squares
+from .recorded_frames.matching import labelled_frames
 from .rotation import rotate
 from .training import SNR_BINS, Batch, Case, dense
 
@@ -30,11 +30,13 @@ class Recorded:
     ----------
     pilots : PilotBook
     recording : path
-        SigMF, see `recordings.reader`; one sample a symbol.
+        SigMF, see `recordings.reader`.
     truth : path
         JSON lines, see `reports.json_lines`: who was active in each frame, over which channels, and the noise
-        variance where it is known. Frames that were not recorded whole, or hold NaN or Inf, are left
-        out.
+        variance where it is known; or those of a transmitter, to which channels are fitted. Frames that
+        were not recorded whole, or hold NaN or Inf, are left out.
+    waveform : Waveform, optional
+        Shape of the pulses; None for one sample a symbol.
 
     Raises
     ------
@@ -42,11 +44,19 @@ class Recorded:
         If a file is malformed, the sizes differ, or fewer than 8 frames are left.
     """
 
-    def __init__(self, pilots: PilotBook, recording: str | PathLike, truth: str | PathLike) -> None:
+    def __init__(
+        self,
+        pilots: PilotBook,
+        recording: str | PathLike,
+        truth: str | PathLike,
+        waveform: Waveform | None = None,
+    ) -> None:
         self.pilots = dense(pilots)
-        received, channel, noise_var = _matched(pilots, read_recording(recording), read_reports(truth))
-        self.n_frames, self.n_antennas = len(received), received.shape[2]
-        self._set_frames(received, channel, noise_var)
+        frames = labelled_frames(
+            pilots, read_recording(recording), read_reports(truth), waveform, at_least=SNR_BINS
+        )
+        self.n_frames, self.n_antennas = len(frames.received), frames.received.shape[2]
+        self._set_frames(*frames)
 
     def _set_frames(self, received: NDArray, channel: NDArray, noise_var: NDArray) -> None:
         unit, known = UnitNorms.of(self.pilots), np.isfinite(noise_var)
@@ -82,28 +92,3 @@ class Recorded:
 
 def _tensors(part: _Part, device: str) -> _Part:
     return type(part)(*(torch.tensor(np.asarray(value), device=device) for value in part))
-
-
-def _matched(
-    pilots: PilotBook, recording: Recording, reports: Iterable[Report]
-) -> tuple[NDArray, NDArray, NDArray]:
-    """Received frames (B, L, M), channel (B, N, M) and noise variance (B,) of the frames recorded whole."""
-    size, M = (pilots.n_devices, recording.n_antennas), recording.n_antennas
-    received, channel, noise_var = [], [], []
-    for report in reports:
-        if (report.n_devices, report.n_antennas) != size:
-            found = f"{report.n_devices} and {report.n_antennas} in frame {report.frame_id}"
-            raise ValueError(f"truth: expected {size[0]} devices and {size[1]} antennas, got {found}")
-        place = recording.find(report.rx_time)
-        if place is None or place[0] + pilots.pilot_length > place[1].stop:
-            continue
-        samples = recording.read(place[0], place[0] + pilots.pilot_length)
-        if not np.isfinite(samples).all():
-            continue
-        received.append(samples)
-        channel.append(np.zeros((pilots.n_devices, M), np.complex64))
-        channel[-1][report.device] = report.channel
-        noise_var.append(report.noise_var if report.noise_var and report.noise_var > 0 else np.nan)
-    if len(received) < SNR_BINS or not np.any(channel):
-        raise ValueError(f"recording: expected at least {SNR_BINS} frames of the truth, got {len(received)}")
-    return np.stack(received), np.stack(channel), np.array(noise_var)
