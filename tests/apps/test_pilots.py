@@ -22,6 +22,19 @@ def test_make_saves_the_book_asked_for(app, tmp_path, kind):
     np.testing.assert_array_equal(made.matrix, make_pilots(kind, 20, 17, seed=3).matrix)
 
 
+def test_devices_are_named_by_the_lines_of_a_file(app, fails, tmp_path):
+    names = [f"meter {n} “ü”" for n in range(20)]
+    (tmp_path / "names.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
+    options = ("--devices", 20, "--length", 17, "--names", "names.txt", "-o", "b.npz")
+    process = app("jadce-pilots", "make", *options)
+    assert process.returncode == 0, process.stderr
+    assert load_pilots(tmp_path / "b.npz").device_id.tolist() == names
+    (tmp_path / "names.txt").write_text("one\n\nthree\n")
+    fails(app("jadce-pilots", "make", *options), "--names", "expected 20 lines", "got 3")
+    (tmp_path / "names.txt").write_bytes(b"\xff\n" * 20)
+    fails(app("jadce-pilots", "make", *options), "--names", "UTF-8")
+
+
 def test_show_tells_its_properties(app, book):
     text = app("jadce-pilots", "show", "book.npz").stdout
     numbers = dict(re.findall(r"^(coherence|PAPR|devices|pilot length)\D*([\d.]+)", text, re.MULTILINE))

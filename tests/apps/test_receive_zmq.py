@@ -77,3 +77,30 @@ def test_an_address_in_use_or_wrong_is_told_before_anything_runs(app, fails, boo
     fails(app("jadce-receive", *options, taken.address), taken.address, "in use")
     taken.close()
     fails(app("jadce-receive", *options, "here"), "address", "tcp://HOST:PORT", "'here'")
+
+
+def test_the_truth_of_a_simulation_comes_before_its_reports(start_app, book, address):
+    subscriber = Subscriber([address])
+    options = ("--simulate", "--slots", 10**7, "--zmq", address, "--zmq-truth")
+    process = start_app("jadce-receive", "--pilots", "book.npz", *options)
+    told, answered, give_up = set(), set(), time.monotonic() + LIMIT_S
+    while len(answered) < 20 and time.monotonic() < give_up:
+        for report in map(read_line, (line for _, line in subscriber.lines())):
+            if isinstance(report, dict):
+                continue
+            if report.estimator == "truth":
+                told.add(report.frame_id)
+            elif told and report.frame_id >= min(told):  # others came before the connection
+                answered.add(report.frame_id)
+                assert report.frame_id in told
+    process.terminate()
+    process.communicate()
+    subscriber.close()
+    assert len(answered) >= 20
+
+
+def test_only_a_simulation_knows_the_truth(app, fails, book):
+    options = ("--pilots", "book.npz", "--zmq-truth")
+    fails(app("jadce-receive", *options, "--simulate"), "--zmq-truth goes with --zmq", code=2)
+    recorded = ("--recording", "up", "--slot-period", 40, "--zmq", 5555)
+    fails(app("jadce-receive", *options, *recorded), "--zmq-truth goes with --zmq", code=2)

@@ -107,6 +107,22 @@ def test_a_growing_file_is_followed_and_one_begun_anew_too(monitor, tmp_path):
     assert (feed.bad_lines, feed.ended) == (0, True)
 
 
+def test_a_file_that_does_not_grow_is_no_failure_and_not_live(monitor, tmp_path, monkeypatch):
+    monkeypatch.setattr("gr_jadce.monitoring.feeds._SILENCE_LIMIT_S", 0.0)
+    path = tmp_path / "out.jsonl"
+    path.write_bytes(lines_of(0, 1))
+    with open(path, "rb") as file:
+        feed = FileFeed(monitor, file, follow=True)
+        feed.start()
+        wait_until(lambda: feed.state() == ("read to its end", False))
+        assert not feed.is_live
+        with open(path, "ab") as writer:
+            writer.write(lines_of(2))
+        wait_until(lambda: feed.is_live)
+        assert feed.state()[1]  # silence after that is one
+        feed.close()
+
+
 def test_a_named_pipe_ends_with_its_writer(monitor, tmp_path):
     path = tmp_path / "pipe"
     os.mkfifo(path)

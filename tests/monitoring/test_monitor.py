@@ -141,3 +141,32 @@ def test_another_number_of_devices_starts_anew():
 def test_a_raster_needs_two_slots():
     with pytest.raises(ValueError, match="n_frames"):
         Monitor(1)
+
+
+def test_counts_of_the_last_slots_follow_a_change():
+    monitor = Monitor(4)
+    for k in range(10):  # all are missed at first, then none
+        monitor.push(found(k, [3, 5], truth=True))
+        monitor.push(found(k, [3, 5] if k > 5 else [9]))
+    counts = monitor.counts()
+    assert (counts.missed, counts.false_alarms) == (12, 6)
+    assert (counts.recent.active, counts.recent.missed, counts.recent.false_alarms) == (8, 0, 0)
+    assert monitor.figures().n_active == 2
+
+
+def test_counting_begins_anew_after_a_reset():
+    monitor = monitored(found(1, [3], truth=True), found(1, [4]))
+    changes = monitor.changes()
+    monitor.reset()
+    assert monitor.changes() != changes
+    assert (monitor.counts().frames, monitor.counts().missed, monitor.counts().recent.missed) == (0, 0, 0)
+    monitor.push(found(2, [3], truth=True))
+    monitor.push(found(2, [4]))
+    assert (monitor.counts().frames, monitor.counts().missed, monitor.counts().recent.missed) == (1, 1, 1)
+
+
+def test_names_of_devices_are_remembered():
+    monitor = monitored(found(1, [3, 5], device_id=("three", "five")), found(2, [7], device_id=("seven",)))
+    assert monitor.names() == {3: "three", 5: "five", 7: "seven"}
+    monitor.push(found(3, [1], n_devices=50))
+    assert monitor.names() == {}  # of another book

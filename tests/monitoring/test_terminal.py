@@ -44,14 +44,14 @@ def test_it_fits_any_terminal(monitor, size, colour):
 def test_letters_show_what_became_of_each_device(monitor):
     lines = screen(monitor, "title", STATE, width=80, height=40, colour=False)
     rows = [line for line in lines if line.endswith((".", "o", "O", "F", "M"))]
-    newest = [line[-2:] for line in rows]  # the slots 1 and 2
-    assert len(newest) == 12
+    assert len(rows) == 24  # the height that is there
+    newest = [line[-2:] for line in rows[::2]]  # the slots 1 and 2
     assert (newest[0], newest[3], newest[11], newest[5]) == ("o.", "M.", "F.", ".o")
     assert newest[7] == ".."
 
 
 def test_colour_shows_two_devices_a_line(monitor):
-    lines = screen(monitor, "title", STATE, width=80, height=40)
+    lines = screen(monitor, "title", STATE, width=80, height=19)
     rows = [line for line in lines if "▀" in line]
     assert len(rows) == 6
     assert "38;5;234;48;5;227m▀" in rows[1]  # device 2 quiet, device 3 missed
@@ -96,3 +96,39 @@ def test_text_from_the_network_is_shown_as_printable_text(name):
         line.encode()
     assert len(summary(monitor, STATE)) < 1000
     assert len(name) > 80 or repr(name)[1:-1] in lines[0]
+
+
+@pytest.mark.parametrize("colour", [True, False])
+def test_a_few_devices_fill_the_height_and_are_labelled_once(monitor, colour):
+    lines = plain(screen(monitor, "title", STATE, width=80, height=50, colour=colour))
+    rows = [line for line in lines if line.endswith(("▀", ".", "o", "O", "F", "M"))]
+    assert len(rows) >= 30
+    labels = [line.split()[0] for line in rows if line[0] != " " or line.split()[0].isdigit()]
+    assert labels == sorted(set(labels), key=int) and labels[0] == "0"
+
+
+def test_the_raster_is_there_in_a_small_terminal(monitor):
+    for width, height, least in ((60, 18, 6), (40, 12, 2)):
+        lines = plain(screen(monitor, "title", STATE, width=width, height=height))
+        assert len(lines) <= height and max(map(len, lines)) <= width
+        assert sum("▀" in line for line in lines) >= least
+
+
+def test_devices_are_called_by_their_names():
+    monitor = Monitor(50)
+    names = ("meter\x1b", "a very long name of a meter")
+    monitor.push(make_report(n_devices=12, n_active=2, device=np.array([2, 7], np.uint32), device_id=names))
+    text = "\n".join(plain(screen(monitor, "title", STATE, width=80, height=40)))
+    assert "meter\\x1b ▀" in text and "a very long na ▀" in text and " 3 ▀" in text
+
+
+def test_a_finished_file_has_no_load():
+    monitor = Monitor(50)
+    for k in range(3):
+        monitor.push(make_report(frame_id=k, rx_time=(0, 1e-4 * k), solve_time=3.5e-3))
+    live, read = (
+        "\n".join(plain(screen(monitor, "title", STATE, width=80, height=30, is_live=is_live)))
+        for is_live in (True, False)
+    )
+    assert "Load 3,500 %" in live and "Load –" in read
+    assert "Load: –" in summary(monitor, STATE, is_live=False)

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A reception and a transmission run from Python, by settings alone."""
 
+import numpy as np
 import pytest
 
 from gr_jadce import Scenario, make_pilots
+from gr_jadce.delivery.publishing import Subscriber
 from gr_jadce.monitoring.prometheus import exposition
 from gr_jadce.programs.receive import Reception
 from gr_jadce.programs.settings import ReceptionSettings, SlotGrid, TransmissionSettings
 from gr_jadce.programs.sources import FramesInput, RecordingInput, SimulationInput
 from gr_jadce.programs.transmit import Transmission
 from gr_jadce.reports.json_lines import read_reports
+from gr_jadce.reports.status import read_line
 from gr_jadce.waveform import Waveform
 
 PERIOD, N_SLOTS = 300, 40
@@ -50,6 +53,25 @@ def test_what_is_transmitted_is_received(book, tmp_path):
     assert Reception(book, settings).run()["solved"] == N_SLOTS
 
 
+def test_a_transmission_publishes_who_is_active(book, tmp_path):
+    address = f"ipc://{tmp_path}/zmq"
+    settings = {"recording": tmp_path / "air", "backoff_db": 20.0, "zmq": address}
+    subscriber = Subscriber([address])
+    transmission = Transmission(book, TransmissionSettings(range(30), PERIOD, **settings))
+    lines = []
+
+    def has_heard():
+        lines.extend(line for _, line in subscriber.lines(0.01))
+        return len(lines) >= 5
+
+    counts = transmission.run(has_heard)
+    subscriber.close()
+    assert counts["published"] >= 5
+    reports = [read_line(line) for line in lines]
+    assert {report.estimator for report in reports} == {"truth"}
+    assert np.diff([report.frame_id for report in reports]).min() > 0
+
+
 def test_a_reception_ends_when_it_is_told_to(book, tmp_path):
     endless = SimulationInput(Scenario(book, 2, 0.1), PERIOD, 10**9)
     reception = Reception(book, ReceptionSettings(endless, SlotGrid(PERIOD), json=tmp_path / "out.jsonl"))
@@ -66,6 +88,8 @@ def test_settings_that_do_not_fit_are_refused(simulation):
         ReceptionSettings(FramesInput(5555), SlotGrid(PERIOD))
     with pytest.raises(ValueError, match="^waveform: expected"):
         ReceptionSettings(simulation, SlotGrid(PERIOD), max_delay=1)
+    with pytest.raises(ValueError, match="^zmq_truth: expected"):
+        ReceptionSettings(simulation, SlotGrid(PERIOD), zmq_truth=True)
     with pytest.raises(ValueError, match="^recording: expected"):
         TransmissionSettings([1], PERIOD)
     with pytest.raises(ValueError, match="^n_slots: expected"):

@@ -64,6 +64,14 @@ class activity_monitor(report_sink):
         """The counts so far, a `monitoring.figures.Counts`."""
         return self._monitor.counts()
 
+    def reset(self) -> None:
+        """Count from here on."""
+        self._monitor.reset()
+
+    def names(self) -> dict[int, str]:
+        """Names of the devices found so far, where the pilot book has some."""
+        return self._monitor.names()
+
     def figures(self) -> Figures | None:
         """The newest figures, a `monitoring.figures.Figures`; None before the first frame."""
         return self._monitor.figures()

@@ -41,7 +41,11 @@ class Feed:
         Whether there is nothing more to come.
     error : Exception or None
         What ended it, if it was no end.
+    is_live : bool
+        Whether lines come as they are made, so that silence and load mean something.
     """
+
+    is_live = True
 
     def __init__(self, monitor: Monitor, truth: Iterable[str] = ()) -> None:
         self.bad_lines, self.bad_truth_lines, self.ended = 0, 0, False
@@ -166,6 +170,15 @@ class FileFeed(Feed):
     def __init__(self, monitor: Monitor, file: BinaryIO, *, follow: bool, truth: Iterable[str] = ()) -> None:
         super().__init__(monitor, truth)
         self._file, self._follow = file, follow and file.seekable()
+        self.is_live = not file.seekable()  # a file is once it grows
+        self._is_read = False  # to what was its end
+
+    def state(self) -> tuple[str, bool]:
+        """How the file is; one that does not grow is no failure."""
+        text, bad = super().state()
+        if not self.ended and self._is_read and not self.is_live:
+            return "read to its end", False
+        return text, bad
 
     def _lines(self) -> Iterator[str | None]:
         line = b""
@@ -173,11 +186,13 @@ class FileFeed(Feed):
             part = self._file.readline()
             line += part
             if line.endswith(b"\n"):
+                self.is_live = self.is_live or self._is_read
                 yield line.decode(errors="replace")
                 line = b""
             elif not part:
                 if not self._follow:
                     return
+                self._is_read = True
                 if os.fstat(self._file.fileno()).st_size < self._file.tell():
                     self._file.seek(0)
                     line = b""

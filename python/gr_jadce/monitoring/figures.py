@@ -2,7 +2,7 @@
 """The figures that a monitor shows, as numbers and as texts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite, nan
 from typing import Any
 
@@ -16,13 +16,17 @@ _MAX_NAME = 80  # characters shown of a name
 
 @dataclass
 class Counts(DetectionCounts):
-    """Counts of all frames since the start; those of devices, of frames with truth."""
+    """Counts of all frames since the start, or a reset; those of devices, of frames with truth.
+
+    `recent` are those of the devices in the frames of the raster.
+    """
 
     frames: int = 0
     frames_bad: int = 0
     frames_clipped: int = 0
     frames_scored: int = 0
     detections: int = 0
+    recent: DetectionCounts = field(default_factory=DetectionCounts)
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Figures:
     frame_id: int
     n_devices: int
     n_antennas: int
+    n_active: int
     estimator: str
     threshold: float
     noise_var: float
@@ -50,6 +55,7 @@ class Figures:
             frame_id=newest.frame_id,
             n_devices=newest.n_devices,
             n_antennas=newest.n_antennas,
+            n_active=len(newest.device),
             estimator=newest.estimator,
             threshold=newest.threshold,
             noise_var=_median(reports, "noise_var"),
@@ -60,21 +66,18 @@ class Figures:
         )
 
 
-def figure_texts(figures: Figures, counts: Counts) -> dict[str, tuple[str, bool]]:
-    """The figures as {caption: (text, whether it is bad)}."""
-    load = figures.solve_time / figures.slot_period if figures.slot_period > 0 else nan
-    unscored = not counts.frames_scored
-    missed = _UNKNOWN if unscored else _share(counts.missed, counts.active)
-    false_alarms = _UNKNOWN if unscored else _share(counts.false_alarms, counts.inactive)
+def figure_texts(figures: Figures, counts: Counts, *, is_live: bool = True) -> dict[str, tuple[str, bool]]:
+    """The figures as {caption: (text, whether it is bad)}; no load unless frames come as they are sent."""
+    load = figures.solve_time / figures.slot_period if figures.slot_period > 0 and is_live else nan
     return {
+        "Active now": (f"{figures.n_active:,}", False),
         "Frames": (f"{counts.frames:,}", False),
         "Detections": (f"{counts.detections:,}", False),
-        "Missed": (missed, False),
-        "False alarms": (false_alarms, False),
+        **_scored_texts(counts),
         "SNR": (_number(figures.snr_db, "{:.1f} dB"), False),
         "Noise variance": (_number(figures.noise_var, "{:.3g}"), False),
         "Solving / slot": (f"{_time(figures.solve_time)} / {_time(figures.slot_period)}", load > 1),
-        "Load": (_number(100 * load, "{:.3g} %"), load > 1),
+        "Load": (_number(100 * load, "{:,.0f} %" if load > 10 else "{:.3g} %"), load > 1),
         "Dropped": (f"{figures.frames_dropped:,}", figures.frames_dropped > 0),
         "Slots lost": (f"{figures.slots_lost:,}", figures.slots_lost > 0),
         "Bad / clipped": (
@@ -83,6 +86,19 @@ def figure_texts(figures: Figures, counts: Counts) -> dict[str, tuple[str, bool]
         ),
         "Estimator": (printable(figures.estimator[:_MAX_NAME]), False),
     }
+
+
+def _scored_texts(counts: Counts) -> dict[str, tuple[str, bool]]:
+    """What was missed and falsely found: since the start, and lately; unknown without the truth."""
+    texts = {}
+    for when, these in (
+        (("Missed", "False alarms"), counts),
+        (("Missed lately", "False lately"), counts.recent),
+    ):
+        shares = (these.missed, these.active), (these.false_alarms, these.inactive)
+        for caption, (part, total) in zip(when, shares, strict=True):
+            texts[caption] = (_share(part, total) if counts.frames_scored else _UNKNOWN, False)
+    return texts
 
 
 def printable(text: str) -> str:

@@ -69,6 +69,8 @@ class Monitor:
         self._truth = TruthWindow()
         self._raster = Raster(n_frames, 1)
         self._recent: deque = deque(maxlen=n_frames)
+        self._scores: deque[DetectionCounts] = deque(maxlen=n_frames)  # of the same frames; of some none
+        self._names: dict[int, str] = {}
         self._counts = Counts()
         self._totals = dict.fromkeys(_TOTALS, 0)
         self._answers: dict[str, int] = {}
@@ -82,7 +84,19 @@ class Monitor:
     def counts(self) -> Counts:
         """The counts so far."""
         with self._lock:
-            return replace(self._counts)
+            return self._counted()
+
+    def names(self) -> dict[int, str]:
+        """Names of the devices found so far, where reports tell them."""
+        with self._lock:
+            return dict(self._names)
+
+    def reset(self) -> None:
+        """Count from here on."""
+        with self._lock:
+            self._counts = Counts()
+            self._scores.clear()
+            self._changes += 1
 
     def raster(self) -> tuple[NDArray, int]:
         """The cells of the last slots (see `Raster.cells`), and devices a cell."""
@@ -103,7 +117,7 @@ class Monitor:
                 cells=self._raster.cells(),
                 devices_per_cell=self._raster.devices_per_cell,
                 newest=self._raster.newest,
-                counts=replace(self._counts),
+                counts=self._counted(),
                 reports=list(self._recent),
                 totals=dict(self._totals),
                 answers=dict(self._answers),
@@ -150,10 +164,24 @@ class Monitor:
             )
         if report.n_devices != self._raster.n_devices:
             self._raster = Raster(self._recent.maxlen, report.n_devices)
+            self._names.clear()
         self._show(report, device, truth)
         self._count(report, device, truth)
         self._recent.append(report)
+        self._keep_names(report)
         self._totals["frames_dropped"] = report.frames_dropped
+
+    def _keep_names(self, report):
+        names = getattr(report, "device_id", None)
+        if names is not None and len(names) == len(report.device):
+            devices = report.device.tolist() if isinstance(report.device, np.ndarray) else report.device
+            self._names.update(zip(devices, names, strict=True))
+
+    def _counted(self):
+        recent = DetectionCounts()
+        for score in self._scores:
+            recent.merge(score)
+        return replace(self._counts, recent=recent)
 
     def _show(self, report, device, truth):
         bad = report.status == "bad_input"
@@ -164,7 +192,7 @@ class Monitor:
             self._raster.mark(list(device - truth.device), FALSE_ALARM)
 
     def _count(self, report, device, truth):
-        counts, bad = self._counts, report.status == "bad_input"
+        counts, bad, score = self._counts, report.status == "bad_input", DetectionCounts()
         counts.frames += 1
         counts.frames_bad += bad
         counts.frames_clipped += report.status == "clipped"
@@ -172,11 +200,11 @@ class Monitor:
         self._solve_times.add(report.solve_time)
         if truth is not None and not bad:
             counts.frames_scored += 1
-            counts.merge(
-                DetectionCounts.of_frame(
-                    report.n_devices, len(truth.device), len(device), len(device & truth.device)
-                )
+            score = DetectionCounts.of_frame(
+                report.n_devices, len(truth.device), len(device), len(device & truth.device)
             )
+            counts.merge(score)
+        self._scores.append(score)
 
 
 class _Truth(NamedTuple):

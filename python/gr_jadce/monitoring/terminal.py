@@ -37,12 +37,22 @@ _LEGEND = {
     "bad input": BAD_INPUT,
 }
 _LEGEND |= {"no answer": NO_ANSWER}
-_FIGURE_WIDTH = 31  # characters
+_FIGURE_WIDTH = 30  # characters
+_MAX_NAME_WIDTH = 14  # of a device
+_LINES_PER_LABEL = 4
+_NOTE = "; in the SNR missed devices count as noise"
 _BOLD, _DIM, _BAD, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[1;38;5;202m", "\x1b[0m"
 
 
 def screen(
-    monitor: Monitor, title: str, state: tuple[str, bool], *, width: int, height: int, colour: bool = True
+    monitor: Monitor,
+    title: str,
+    state: tuple[str, bool],
+    *,
+    width: int,
+    height: int,
+    colour: bool = True,
+    is_live: bool = True,
 ) -> list[str]:
     """The lines to show, `height` at most, each of `width` characters at most.
 
@@ -55,6 +65,8 @@ def screen(
     width, height : int
     colour : bool
         Half blocks in colour, two devices a character; else letters.
+    is_live : bool
+        Whether frames come as they are sent, so that there is a load.
     """
     text, bad = printable(state[0]), state[1]
     ink = _Ink(colour)
@@ -63,21 +75,23 @@ def screen(
     figures = monitor.figures()
     if figures is None:
         return [*lines, "waiting for the first report"[:width], _keys(ink, width)][:height]
-    lines += _figure_lines(figure_texts(figures, monitor.counts()), width, ink)
+    texts = figure_texts(figures, monitor.counts(), is_live=is_live)
+    lines += _figure_lines(texts, width, ink)[: max(height // 3, 1)]  # the raster needs the rest
     room = height - len(lines) - 3
     if room >= 2:
         cells, devices_per_cell = monitor.raster()
-        lines += ["", *_raster_lines(cells, devices_per_cell, figures.n_devices, width, room, ink)]
+        names = monitor.names() if devices_per_cell == 1 else {}
+        lines += ["", *_raster_lines(cells, devices_per_cell, names, width, room, ink)]
     return [*lines[: height - 1], _keys(ink, width)]
 
 
-def summary(monitor: Monitor, state: tuple[str, bool]) -> str:
+def summary(monitor: Monitor, state: tuple[str, bool], *, is_live: bool = True) -> str:
     """One line of text."""
     figures = monitor.figures()
     source = printable(state[0])
     if figures is None:
         return f"no report yet, {source}"
-    texts = figure_texts(figures, monitor.counts())
+    texts = figure_texts(figures, monitor.counts(), is_live=is_live)
     return "  ".join([f"{name}: {text}" for name, (text, _) in texts.items()] + [f"source: {source}"])
 
 
@@ -135,23 +149,31 @@ def _figure_lines(texts, width, ink):
     return ["".join(entries[k : k + columns]) for k in range(0, len(entries), columns)]
 
 
-def _raster_lines(cells, devices_per_cell, n_devices, width, height, ink):
+def _raster_lines(cells, devices_per_cell, names, width, height, ink):
     """The newest slots at the right, device 0 at the top, the labels at the left."""
-    margin = len(str(n_devices)) + 1
-    height = min(height - 1, ceil(cells.shape[1] / (1 + ink.colour)))
-    rows = height * (1 + ink.colour)
-    cells = cells[-max(width - margin, 1) :]
+    rows = (height - 1) * (1 + ink.colour)
     factor = ceil(cells.shape[1] / rows)
-    cells = pooled(cells, factor, 1)
-    draw = _half_blocks if ink.colour else _letters
-    lines = []
-    for number, text in enumerate(draw(cells)):
-        first = number * factor * devices_per_cell * (1 + ink.colour)
-        label = first if number % 4 == 0 else ""
+    labels = _labels(-(-cells.shape[1] // factor), factor * devices_per_cell, names if factor == 1 else {})
+    margin = max(map(len, labels)) + 1
+    cells = pooled(cells[-max(width - margin, 1) :], factor, 1)
+    stretch = max(rows // cells.shape[1], 1)  # a few devices fill the height, too
+    texts = (_half_blocks if ink.colour else _letters)(cells.repeat(stretch, axis=1))
+    lines, label_due = [], 0
+    for number, text in enumerate(texts):
+        row = ceil(number * (1 + ink.colour) / stretch)  # the first that may begin in this line
+        begins = row * stretch < (number + 1) * (1 + ink.colour) and row < len(labels)
+        label = labels[row] if begins and number >= label_due else ""
+        label_due = number + (1 if names else _LINES_PER_LABEL) if label else label_due
         lines.append(ink(_DIM, f"{label:>{margin - 1}} ") + text)
     each = factor * devices_per_cell
-    note = f"{each} devices a row; " if each > 1 else ""
-    return [*lines, " " * margin + ink(_DIM, f"{note}newest slot at the right"[: max(width - margin, 0)])]
+    note = (f"{each} devices a row; " if each > 1 else "") + "newest slot at the right" + _NOTE
+    return [*lines, " " * margin + ink(_DIM, note[: max(width - margin, 0)])]
+
+
+def _labels(n_rows, devices_per_row, names):
+    """What each row is called: its device's name, or the number of its first device."""
+    numbers = [row * devices_per_row for row in range(n_rows)]
+    return [printable(str(names.get(number, number))[:_MAX_NAME_WIDTH]) for number in numbers]
 
 
 def _half_blocks(cells):
@@ -184,7 +206,8 @@ def _codes():
 
 def _keys(ink, width):
     """The legend, as far as it fits, and the key that quits."""
-    text, length = "q quits"[:width], len("q quits")
+    keys = "q quits, r counts anew"
+    text, length = keys[:width], len(keys)
     for name, code in _LEGEND.items():
         length += len(name) + 4
         if length > width:

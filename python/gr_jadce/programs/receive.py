@@ -8,10 +8,8 @@ from typing import Any
 from gnuradio import gr
 
 from ..blocks.json_sink import json_sink
-from ..blocks.recording_sink import recording_sink
 from ..blocks.scorer import scorer
 from ..blocks.support.watchdog import dead_threads
-from ..blocks.web_sink import web_sink
 from ..blocks.zmq_sink import zmq_sink
 from ..pilots.book import PilotBook
 from ..radio.source import Source
@@ -29,7 +27,6 @@ _STATUS_INTERVAL_S = 1.0  # as that of a receiver
 _SETTLED_POLLS = 10  # at which nothing is left to answer before a silent source is stopped
 _THREADS = ("gr_jadce status", "gr_jadce backlog")  # of a receiver; the second if it drops
 _FRAMER_COUNTS = ("slots_lost", "gaps", "partial_frames", "samples")
-_PORTS = ("activity", "channel", "status")
 
 
 def receive(book: PilotBook, settings: ReceptionSettings) -> int:
@@ -174,35 +171,21 @@ class Reception:
         if self._json_sink and not self._source.live:  # nothing is lost by waiting for a slow reader
             self._json_sink.set_close_timeout(float("inf"))
         self._zmq_sink = zmq_sink(settings.zmq) if settings.zmq is not None else None
-        self._recording = None
-        if settings.record is not None:
-            self._recording = recording_sink(
-                settings.record, n_antennas=self._source.n_antennas, rate=self._source.rate
-            )
+        self._recording = parts.recording_of(settings, self._source)
         self._scorer = scorer() if isinstance(settings.input, SimulationInput) else None
-        self.metrics_sink = None
-        if settings.metrics is not None:
-            token = settings.metrics_token or ""
-            self.metrics_sink = web_sink(settings.metrics, token=token, page=False)
+        self.metrics_sink = parts.metrics_of(settings)
         sinks = (self._json_sink, self._zmq_sink, self._scorer, self.metrics_sink)
         self._sinks = [sink for sink in sinks if sink]
 
     def _connect(self) -> Any:
         flowgraph = gr.top_block("jadce-receive")
-        intake = self._framer or self._receiver
-        for stream, head in enumerate(self._heads):
-            chain = [head, *self._filters[stream : stream + 1]]
-            flowgraph.connect((self._source.block, stream), *chain, (intake, stream))
-            if self._recording:
-                flowgraph.connect(head, (self._recording, stream))
-        if self._framer:
-            flowgraph.connect(self._framer, *self._demodulators, self._receiver)
-        for sink in self._sinks:
-            for port in _PORTS:
-                flowgraph.msg_connect((self._receiver, port), (sink, "in"))
-        for sink in (self._scorer, self.metrics_sink if self._scorer else None):
-            for port in _PORTS[:2] if sink else ():
-                flowgraph.msg_connect((self._source.block, port), (sink, "in"))
+        front = [self._framer, *self._demodulators] if self._framer else []
+        path = [*front, self._receiver]
+        parts.connect_samples(flowgraph, self._source, self._heads, self._filters, path, self._recording)
+        parts.connect_reports(flowgraph, self._receiver, self._sinks)
+        if self._scorer:
+            told = [self._scorer, self.metrics_sink, self._zmq_sink if self._settings.zmq_truth else None]
+            parts.connect_reports(flowgraph, self._source.block, filter(None, told), parts.PORTS[:2])
         return flowgraph
 
     def _blocks(self) -> list[Any]:

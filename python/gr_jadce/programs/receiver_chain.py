@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The blocks of a reception, from the head of its source to the receiver, made from its settings."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gnuradio import blocks, filter, gr
@@ -8,6 +9,8 @@ from gnuradio import blocks, filter, gr
 from ..blocks.ofdm_demodulator import ofdm_demodulator
 from ..blocks.pilot_framer import pilot_framer
 from ..blocks.receiver import receiver
+from ..blocks.recording_sink import recording_sink
+from ..blocks.web_sink import web_sink
 from ..detection.asynchrony import Asynchrony
 from ..pilots.book import PilotBook
 from ..radio.source import ENDLESS, Source
@@ -15,6 +18,7 @@ from ..slots.ofdm import ofdm_book
 from ..waveform import Ofdm
 from .settings import ReceptionSettings
 
+PORTS = ("activity", "channel", "status")  # of a receiver; the first two of a truth
 _SILENCE_S = 5.0  # without a sample, after which a radio is taken to have ended
 
 
@@ -65,6 +69,20 @@ def receiver_of(settings: ReceptionSettings, book: PilotBook, source: Source) ->
     )
 
 
+def recording_of(settings: ReceptionSettings, source: Source) -> recording_sink | None:
+    """The block that records the samples of a source, if that is wanted."""
+    if settings.record is None:
+        return None
+    return recording_sink(settings.record, n_antennas=source.n_antennas, rate=source.rate)
+
+
+def metrics_of(settings: ReceptionSettings) -> web_sink | None:
+    """The block that serves numbers for Prometheus, if that is wanted."""
+    if settings.metrics is None:
+        return None
+    return web_sink(settings.metrics, token=settings.metrics_token or "", page=False)
+
+
 def heads_of(book: PilotBook, source: Source, limit: int) -> list[Any]:
     """Blocks that end live streams after what is wanted, and any stream when it is stopped."""
     n_streams = 1 if source.gives_frames else source.n_antennas
@@ -76,6 +94,30 @@ def filters_of(settings: ReceptionSettings, count: int) -> list[Any]:
     """Matched filters of as many streams; none where there is one sample a symbol, or OFDM."""
     taps = settings.waveform.taps.tolist() if settings.waveform else []
     return [filter.fir_filter_ccf(1, taps) for _ in range(count) if len(taps) > 1]
+
+
+def connect_samples(
+    flowgraph: Any,
+    source: Source,
+    heads: Sequence[Any],
+    filters: Sequence[Any],
+    path: Sequence[Any],
+    recording: Any,
+) -> None:
+    """Connect a source, through its heads and filters, to a path of blocks; its heads to a recording, too."""
+    for stream, head in enumerate(heads):
+        flowgraph.connect((source.block, stream), head, *filters[stream : stream + 1], (path[0], stream))
+        if recording:
+            flowgraph.connect(head, (recording, stream))
+    if len(path) > 1:
+        flowgraph.connect(*path)
+
+
+def connect_reports(flowgraph: Any, sender: Any, sinks: Iterable[Any], ports: Sequence[str] = PORTS) -> None:
+    """Connect the message ports of a block to each of the sinks."""
+    for sink in sinks:
+        for port in ports:
+            flowgraph.msg_connect((sender, port), (sink, "in"))
 
 
 def limit_of(settings: ReceptionSettings, source: Source) -> int:

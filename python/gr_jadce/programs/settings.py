@@ -67,6 +67,8 @@ class ReceptionSettings:
         SigMF recording of the samples.
     zmq : str or int, optional
         Address that reports and statuses are published at.
+    zmq_truth : bool
+        Publish the truth of a simulation there, too, before the reports of its frames.
     metrics : str, optional
         Port, or host and port, that numbers for Prometheus are served at.
     metrics_token : str, optional
@@ -90,6 +92,7 @@ class ReceptionSettings:
     json: Path | int | None = None
     record: Path | None = None
     zmq: str | int | None = None
+    zmq_truth: bool = False
     metrics: str | None = None
     metrics_token: str | None = None
 
@@ -98,6 +101,8 @@ class ReceptionSettings:
             raise ValueError("grid: expected with samples, and not with frames from elsewhere")
         if self.waveform is None and (self.max_delay, self.max_offset) != (None, None):
             raise ValueError("waveform: expected with max_delay and max_offset, got none")
+        if self.zmq_truth and (self.zmq is None or not isinstance(self.input, SimulationInput)):
+            raise ValueError("zmq_truth: expected with zmq and a simulation, which alone knows the truth")
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,8 @@ class TransmissionSettings:
         Of the random activity.
     truth : path, optional
         File of who was active in which slot, as JSON lines.
+    zmq : str or int, optional
+        Address that the same lines are published at.
     """
 
     devices: Sequence[int]
@@ -145,6 +152,7 @@ class TransmissionSettings:
     frequency: float = 0.0
     seed: int = 0
     truth: Path | None = None
+    zmq: str | int | None = None
 
     def __post_init__(self) -> None:
         if (self.usrp is None) == (self.recording is None):

@@ -10,6 +10,7 @@ from gnuradio import gr
 from ..blocks.json_sink import json_sink
 from ..blocks.recording_sink import recording_sink
 from ..blocks.uplink_transmitter import uplink_transmitter
+from ..blocks.zmq_sink import zmq_sink
 from ..pilots.book import PilotBook
 from ..radio.opening import open_transmitter
 from ..radio.source import Sink
@@ -79,13 +80,15 @@ class Transmission:
         self._start = self._clock.position(*origin)
         self._transmitter = self._make_transmitter(book, settings, origin)
         self._truth = json_sink(settings.truth) if settings.truth is not None else None
+        self._zmq_sink = zmq_sink(settings.zmq) if settings.zmq is not None else None
         self._recording: recording_sink | None = None
         self._time_stamp: TimeStamp | None = None
         self._events: RadioEvents | None = None
         self._flowgraph = gr.top_block("jadce-transmit")
         self._connect(settings)
         radio = self._radio.block if self._radio else None
-        chain = [self._transmitter, radio, self._events, self._time_stamp, self._recording, self._truth]
+        chain = [self._transmitter, radio, self._events, self._time_stamp, self._recording]
+        chain += [self._truth, self._zmq_sink]
         self._supervisor = Supervisor(self._flowgraph, [block for block in chain if block])
 
     def run(self, is_stopped: Callable[[], bool] = lambda: False) -> dict[str, int]:
@@ -110,6 +113,8 @@ class Transmission:
             counts |= {"recorded": self._recording.written(), "unrecorded": self._recording.dropped()}
         if self._truth:
             counts["lines"] = self._truth.written()
+        if self._zmq_sink:
+            counts |= {"published": self._zmq_sink.published(), "overflows": self._zmq_sink.overflows()}
         return counts
 
     def complaints(self) -> Iterator[str]:
@@ -158,9 +163,9 @@ class Transmission:
                 settings.recording, n_antennas=1, rate=self._rate, frequency=settings.frequency
             )
             self._flowgraph.connect(self._transmitter, self._time_stamp, self._recording)
-        if self._truth:
+        for sink in filter(None, (self._truth, self._zmq_sink)):
             for port in ("activity", "channel"):
-                self._flowgraph.msg_connect((self._transmitter, port), (self._truth, "in"))
+                self._flowgraph.msg_connect((self._transmitter, port), (sink, "in"))
 
     def _is_behind(self) -> bool:
         """Whether the truth is so far behind that the samples of a recording are to wait."""

@@ -51,6 +51,11 @@ def shown(page):
     return page.evaluate(TILES) | {name: [text, ""] for name, text in page.evaluate(LIST).items()}
 
 
+def bare(text):
+    """Text without parentheses: a tile shows their content below."""
+    return text.replace(" (", "").replace(")", "")
+
+
 def test_what_it_shows_is_what_was_reported(serve, look, monitor):
     page = look(serve(title="the roof"))
     push_slots(monitor, range(2**63, 2**63 + 150), n_devices=1000)
@@ -60,9 +65,9 @@ def test_what_it_shows_is_what_was_reported(serve, look, monitor):
     assert np.array_equal(page.evaluate(STORE), cells[::-1])
     page.wait(f"({LIST})['Slots lost'] === '12'")
     texts = figure_texts(monitor.figures(), monitor.counts())
-    figures = {name: "".join(parts).replace("−", "-") for name, parts in shown(page).items()}
+    figures = {name: bare("".join(parts).replace("−", "-")) for name, parts in shown(page).items()}
     for caption, (text, _) in texts.items():
-        assert figures[caption] == text.replace(" (", "").replace(")", ""), caption
+        assert figures[caption] == bare(text), caption
     assert page.evaluate("document.title") == "the roof · gr-jadce"
 
 
