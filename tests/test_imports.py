@@ -45,7 +45,7 @@ MAY_IMPORT = {
     },
     "estimators": {"checks", "numeric", "estimate", "pilots", "solvers", "unrolled.inference"},
     "receiving": {"checks", "numeric", "detection", "estimate", "pilots", "reports"},
-    "delivery": {"checks", "reports"},
+    "delivery": {"checks", "files", "reports"},
     "monitoring": {"checks", "numeric", "delivery", "metrics", "reports"},
     "evaluation": {
         "checks",
@@ -79,6 +79,7 @@ OUTSIDE = {
     "matplotlib": {"evaluation.plots"},
     "distributed": {"evaluation.workers"},
     "scipy": {
+        "delivery.tables",
         "numeric",
         "slots.beacon",
         "radio",

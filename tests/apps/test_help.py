@@ -34,7 +34,9 @@ def test_wrong_usage_is_one_line(app, name):
     assert process.stderr.startswith(f"{name}: error: ")
 
 
-@pytest.mark.parametrize("name", [*PROGRAMS, "jadce-monitor", "jadce-join", "jadce-check-radio"])
+@pytest.mark.parametrize(
+    "name", [*PROGRAMS, "jadce-monitor", "jadce-join", "jadce-check-radio", "jadce-export"]
+)
 def test_help_has_a_purpose_and_an_example(app, name):
     process = app(name, "--help")
     assert process.returncode == 0
@@ -57,6 +59,7 @@ def test_help_is_printed_where_letters_are_lacking(app, environment, name, encod
         ["jadce-pilots", "make"],
         ["jadce-pilots", "show"],
         ["jadce-monitor"],
+        ["jadce-export"],
         ["jadce-check-radio"],
         *([name] for name in PROGRAMS[1:]),
     ],

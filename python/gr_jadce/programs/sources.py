@@ -23,10 +23,15 @@ _FRAMES_QUEUE = 2  # messages of frames that wait here; more would be lost with 
 
 @dataclass(frozen=True)
 class RecordingInput:
-    """The samples of a SigMF recording; M as recorded, or checked if `n_antennas` is given."""
+    """The samples of a SigMF recording; M as recorded, or checked if `n_antennas` is given.
+
+    With `raw`, "cf32" or "ci16", those of a raw file of `n_antennas` (default 1) at `rate` samples a second.
+    """
 
     path: str | os.PathLike[str]
     n_antennas: int | None = None
+    raw: str = ""
+    rate: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ def open_source(input: Input, book: PilotBook) -> Source:
         If it is not there or not what was asked for; the message says which.
     """
     if isinstance(input, RecordingInput):
-        block = recording_source(input.path, input.n_antennas or 0)
+        block = recording_source(input.path, input.n_antennas or 0, raw=input.raw, rate=input.rate)
         return Source(block, block.n_antennas(), block.sample_rate(), block.n_samples())
     if isinstance(input, SimulationInput):
         return _simulation(input)
