@@ -50,6 +50,11 @@ if [ "$(id -u)" = 0 ]; then # network namespaces, and so the simulated USRPs, ne
     packages+=("${radio_packages[@]}") groups+=(radio)
 fi
 
+# Ubuntu 22.04 has GCC 11 by default; the kernel takes 12 (tools/stage.sh finds it).
+if [ "$(. /etc/os-release 2>/dev/null && echo "${ID:-}${VERSION_ID:-}" || true)" = ubuntu22.04 ]; then
+    packages+=(g++-12)
+fi
+
 say() { echo "setup: $*"; }
 fail() {
     echo "setup: $*" >&2

@@ -7,6 +7,10 @@ mkdir -p build
 exec 9>build/.stage.lock
 flock 9 # two makes at once take turns
 
+# Ubuntu 22.04's g++ is too old for the kernel, and its g++-12 is not.
+if [ -z "${CXX:-}" ] && [ "$(g++ -dumpversion 2>/dev/null | cut -d. -f1)" = 11 ] && command -v g++-12 >/dev/null; then
+    export CXX=g++-12
+fi
 [ -f build/Makefile ] || cmake -S . -B build -Wno-dev -DCMAKE_INSTALL_PREFIX=/usr/local >build/configure.log 2>&1 || {
     cat build/configure.log >&2
     exit 1

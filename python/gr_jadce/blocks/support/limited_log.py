@@ -4,6 +4,18 @@
 from time import monotonic
 from typing import Any
 
+from gnuradio import gr
+from gnuradio.gr.gateway import gateway_block
+
+
+def give_loggers(gateway: type = gr.block_gateway, block: type = gateway_block) -> None:
+    """Give blocks in Python the property `logger`, which GNU Radio gives them from 3.10.5 on."""
+    if not hasattr(gateway, "logger"):
+        block.logger = property(lambda self: gr.logger(self.symbol_name()))  # type: ignore[attr-defined]
+
+
+give_loggers()
+
 
 class LimitedLog:
     """Logs at most one warning per `interval` seconds and says how many it left out.
