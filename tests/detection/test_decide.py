@@ -5,6 +5,7 @@ from compiled import compiled_kernel
 from scipy import stats
 
 from gr_jadce import Estimate, Scenario, decide, make_estimator, make_pilots, metrics, pc_admm, simulate
+from gr_jadce.detection import support_fit
 from gr_jadce.detection.p_values import log10_p_known, log10_p_unknown
 
 BOOK = make_pilots("gaussian", 100, 40, seed=1)
@@ -239,3 +240,19 @@ def test_several_devices_that_look_like_another_are_told_from_it():
     decision = decide(make_estimator("unrolled", book)(uplink.received), uplink.received, book, 1e-4)
     assert metrics.false_alarm_probability(decision.activity, uplink.activity) < 3e-4
     assert metrics.miss_probability(decision.activity, uplink.activity) < 0.06
+
+
+def test_a_device_that_fails_as_soon_as_it_has_come_does_not_come_for_ever(monkeypatch):
+    scenario = Scenario(make_pilots("gaussian", 500, 50, seed=5), n_antennas=16, n_active=50, snr_db=30)
+    uplink, fits = simulate(scenario, 3, seed=5), []
+
+    def settle(*args, plain=support_fit.settle, **options):
+        fits.append(plain(*args, **options))
+        return fits[-1]
+
+    monkeypatch.setattr(support_fit, "settle", settle)
+    score = np.where(uplink.activity, 1.0, -1.0)
+    estimate = Estimate(uplink.channel, score, np.zeros(3, int), np.zeros(3))
+    decision = decide(estimate, uplink.received, scenario.pilots, backend="numpy", noise="white")
+    assert metrics.activity_error_rate(decision.activity, uplink.activity) < 0.004
+    assert len(fits) < 3 * 15  # of 60 rounds for each frame

@@ -154,30 +154,34 @@ def _propose(frame: FrameData, score: NDArray, count: int) -> NDArray:
 def _refine(test: _Test, fit: SupportFit) -> SupportFit:
     """Drop and add devices until the support is exactly the devices that pass the test given it.
 
-    All members that fail go at once; devices come one at a time, the best first.
+    All members that fail go at once; devices come one at a time, the best first. One that fails as soon as it
+    has come, and passes as soon as it has gone, does not come again.
     """
     frame, rule, fixed = test.frame, test.rule, bool(test.noise_var) or test.rest is not None
+    barred, newest = np.zeros(len(frame.gram), bool), np.empty(0, int)
     for round_ in range(rule.max_rounds):
         level = test.level_of(len(fit.members))
         fails = _member_scores(test, fit) < level
         if fails.any():
+            barred[np.intersect1d(newest, fit.members[fails])] = True
             fit = support_fit.without(frame, fit, fails)
         elif round_ + 1 == rule.max_rounds or len(fit.members) >= rule.n_members:
             break
         else:
-            best, score, power = _best_outside(test, fit)
+            best, score, power = _best_outside(test, fit, barred)
             if score < level:
                 break
+            newest = np.array([best])
             fit = support_fit.with_device(frame, fit, best, power)
         fit = support_fit.settle(frame, fit, fixed=fixed)
     return fit
 
 
-def _best_outside(test: _Test, fit: SupportFit) -> tuple[int, float, float]:
-    """The device outside the support with the best score, that score, and its likely power."""
+def _best_outside(test: _Test, fit: SupportFit, barred: NDArray) -> tuple[int, float, float]:
+    """The device outside the support, and not barred, with the best score; that score, its likely power."""
     statistic, share = support_fit.statistic(test.frame, fit)
     score = _all_scores(test, fit, statistic)
-    score[fit.members] = -np.inf
+    score[fit.members] = score[barred] = -np.inf
     best = int(score.argmax())
     n_antennas = fit.channel.shape[1]
     power = support_fit.likely_power(statistic[best] * share[best], share[best], fit.noise_var, n_antennas)

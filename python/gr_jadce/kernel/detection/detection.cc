@@ -17,10 +17,12 @@ namespace jadce {
 struct Detector::Work
 {
     Work(const Gram& gram, const Rule& rule)
-        : rule(rule), fit(gram, rule), look(rule.n_antennas), rest(gram.n_devices())
+        : rule(rule), fit(gram, rule), look(rule.n_antennas), barred(gram.n_devices()), rest(gram.n_devices())
     {
         order.reserve(gram.n_devices());
     }
+
+    static constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
 
     const Rule rule;
     SupportFit fit;
@@ -28,7 +30,8 @@ struct Detector::Work
     double noise_var = 0;                  // known, or measured once the sure devices are found
     enum { known, own, sure } scale = own; // where the noise that a device is tested against is from
     std::vector<std::size_t> order;
-    std::vector<char> fails;
+    std::vector<char> fails, barred; // members that fail; devices that do not come again
+    std::size_t newest = none;       // the last device that came
     std::vector<double> outside;
     std::vector<Rest> rest;
     double rest_dof_outside = 0;
@@ -69,10 +72,13 @@ struct Detector::Work
 
     double rows_left() const { return scale == own ? fit.rows() : 0; }
 
-    // Drop and add devices until the support is exactly the devices that pass the test given it.
+    // Drop and add devices until the support is exactly the devices that pass the test given it. One that
+    // fails as soon as it has come, and passes as soon as it has gone, does not come again.
     template <class Level>
     void refine(Level level)
     {
+        std::fill(barred.begin(), barred.end(), 0);
+        newest = none;
         for (int round = 0; round < rule.max_rounds; ++round) {
             const double least = level();
             if (!drop_failing(least)) {
@@ -92,6 +98,9 @@ struct Detector::Work
         for (std::size_t k = 0; k < fit.size(); ++k) {
             fails[k] = score(fit.members[k], fit.own_statistic(k), rows) < least;
             any = any || fails[k];
+            if (fails[k] && fit.members[k] == newest) {
+                barred[newest] = 1;
+            }
         }
         if (any) {
             fit.drop(fails);
@@ -117,6 +126,7 @@ struct Detector::Work
             return false;
         }
         fit.add(best, statistic[best]);
+        newest = best;
         return true;
     }
 
@@ -131,7 +141,7 @@ struct Detector::Work
     {
         std::array<Candidate, 2> best;
         for (std::size_t n = 0; n < statistic.size(); ++n) {
-            if (fit.is_member[n]) {
+            if (fit.is_member[n] || barred[n]) {
                 continue;
             }
             const bool group = scale == sure && rest[n].dof != rest_dof_outside;
