@@ -23,7 +23,7 @@ from program import row
 from gr_jadce import Scenario, __version__, decide, make_estimator, make_pilots, metrics, simulate
 
 SEED = 5
-FALSE_ALARM = 1e-3  # of decisions
+FALSE_ALARM, STRICT = 1e-3, 1e-4  # of decisions; a threshold chosen for F1 is nearer to the second
 ESTIMATORS = {"network": "unrolled", "covariance ML": "covariance_ml", "M-SBL": "m_sbl"}
 SLOW = {"covariance ML": 5, "M-SBL": 10}  # frames at most
 QPSK_SNRS = (12, 16, 20)
@@ -65,7 +65,10 @@ def level(told):
 
 
 def default(scenario, frames, told):
-    """The default network and its decisions: figures, and milliseconds a frame."""
+    """The default network and its decisions: figures, and milliseconds a frame.
+
+    F1 also at the stricter level, and of decisions that start from the true support: the rest is the level's.
+    """
     uplink, estimator = simulate(scenario, frames, SEED), make_estimator("unrolled", scenario.pilots)
     noise_var = uplink.noise_var if told else None
     estimator(uplink.received[:2], noise_var)  # what is computed once for a book
@@ -73,18 +76,29 @@ def default(scenario, frames, told):
     estimate = estimator(uplink.received, noise_var)
     decision = decide(estimate, uplink.received, scenario.pilots, FALSE_ALARM, noise_var)
     elapsed = time.perf_counter() - started
-    return decided(decision, uplink) | {"frames": frames, "ms_a_frame": 1e3 * elapsed / frames}
+    truth = estimate._replace(score=np.where(uplink.activity, 1.0, -1.0))
+    starts = {"f1": estimate, "f1_from_truth": truth}
+    f1 = {
+        f"{name}_{level:g}": f1_of(decide(start, uplink.received, scenario.pilots, level, noise_var), uplink)
+        for name, start in starts.items()
+        for level in (FALSE_ALARM, STRICT)
+    }
+    return decided(decision, uplink) | f1 | {"frames": frames, "ms_a_frame": 1e3 * elapsed / frames}
+
+
+def f1_of(decision, uplink):
+    hits = np.sum(decision.activity & uplink.activity)
+    return float(2 * hits / (decision.activity.sum() + uplink.activity.sum()))
 
 
 def decided(decision, uplink):
     """Figures of decisions; on the support: of active devices alone, a missed one's channel zero."""
-    active, hits = uplink.activity, np.sum(decision.activity & uplink.activity)
+    active = uplink.activity
     on_support = np.where(active[..., None], decision.channel, 0)
     return {
         "activity_error_rate": metrics.activity_error_rate(decision.activity, active),
         "miss_probability": metrics.miss_probability(decision.activity, active),
         "false_alarm_probability": metrics.false_alarm_probability(decision.activity, active),
-        "f1": float(2 * hits / (decision.activity.sum() + active.sum())),
         "nmse_db": metrics.nmse_db(decision.channel, uplink.channel),
         "support_nmse_db": metrics.nmse_db(on_support, uplink.channel),
     }
@@ -166,10 +180,25 @@ def page(origin, full, qpsk, fast, sampled):
         *table(("σ²", "frames", "activity error", "NMSE dB", "ms a frame"), map(full_row, full)),
         *section("N = 400, L = 30, K = 20, M = 4, QPSK pilots"),
         "NMSE on the true support: of the active devices, a missed one with a channel of zero. In brackets: "
-        "published.",
+        "published, F1 at a threshold that was chosen for it. Here the false-alarm probability sets the "
+        f"threshold: at {FALSE_ALARM:g} the 380 inactive devices alone cost about .01 of F1. In the last two "
+        "columns decisions start from the true support.",
         "",
         *table(
-            ("dB", "σ²", "frames", "NMSE dB on the support", "NMSE dB", "F1", "ms a frame"),
+            (
+                *(
+                    "dB",
+                    "σ²",
+                    "frames",
+                    "NMSE dB on the support",
+                    "NMSE dB",
+                    "false alarms",
+                    "misses",
+                    "ms a frame",
+                ),
+                *(f"F1 at {level:g}" for level in (FALSE_ALARM, STRICT)),
+                *(f"F1 at {level:g}, from the truth" for level in (FALSE_ALARM, STRICT)),
+            ),
             map(qpsk_row, qpsk),
         ),
         *section("Fast covariance detection: N = 1000, K = 100, L = 100, M = 15, σ² = 10^0.6 told"),
@@ -212,8 +241,11 @@ def qpsk_row(entry):
         entry["frames"],
         f"{entry['support_nmse_db']:.1f} ({nmse})",
         f"{entry['nmse_db']:.1f}",
-        f"{entry['f1']:.3f} ({f1:.3f})",
+        f"{entry['false_alarm_probability']:.4f}",
+        f"{entry['miss_probability']:.4f}",
         f"{entry['ms_a_frame']:.1f}",
+        *(f"{entry[f'f1_{level:g}']:.3f} ({f1:.3f})" for level in (FALSE_ALARM, STRICT)),
+        *(f"{entry[f'f1_from_truth_{level:g}']:.3f}" for level in (FALSE_ALARM, STRICT)),
     ]
 
 

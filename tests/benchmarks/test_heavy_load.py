@@ -29,7 +29,7 @@ def test_the_table_has_the_settings_and_what_was_published(tmp_path):
     result, text = json.loads((tmp_path / "heavy.json").read_text()), (tmp_path / "heavy.md").read_text()
     assert [entry["noise_var"] for entry in result["full_load"]] == ["told", "unknown"]
     assert [entry["snr_db"] for entry in result["qpsk"]] == 2 * [12, 16, 20]
-    assert result["qpsk"][2]["f1"] > 0.9 and result["full_load"][0]["nmse_db"] < -5
+    assert result["qpsk"][2]["f1_0.001"] > 0.9 and result["full_load"][0]["nmse_db"] < -5
     assert "(-16.3)" in text and "1,028" in text
     assert [entry["noise_var"] for entry in result["sampled"]] == ["told", "unknown"]
     assert "N/L = 8, K/L = 0.4, M = 4 | told" in text
