@@ -108,7 +108,8 @@ def test_each_more_device_that_explains_nothing_has_less_evidence():
     N, zeros = 12, np.zeros(13)
     power = np.tri(N + 1, N, -1)  # none, one, … all of them active, at equal cost
     fits = Powers(power, zeros + 1, np.zeros((N + 1, N, 2), complex), zeros, zeros, zeros)
-    assert np.all(np.diff(evidence(fits)) < 0)
+    gains = [np.diff(evidence(fits, known)) for known in (True, False)]
+    assert np.all(gains[0] < 0) and np.all(gains[1] < gains[0])
 
 
 def test_only_members_have_a_power():

@@ -24,6 +24,7 @@ from ..numeric import log_choices, sum_squares
 _MAX_ACTIVE = 4  # times L: the most devices visited in a round
 _MIN_STEP = 0.025  # times tol: a smaller step of a power is not made
 _MIN_SHARE_WITHOUT = 1e-12  # least 1 − γ s: what is left of s without the device's own part in Σ
+_NOISE_COST = 1.5  # of ln p(Y): what a device that explains nothing gains by an unknown σ², about
 _MIN_NOISE_FACTOR = 0.1  # of a round: the least by which σ² falls
 
 
@@ -120,10 +121,14 @@ def penalties(power: NDArray, n_antennas: int) -> NDArray:
     return np.log((N - active + 1) / (active + 1)) + _parameter_cost(n_antennas)
 
 
-def evidence(fit: Powers) -> NDArray:
-    """ln p(Y, who has a power) (B,), but for a constant: what the better of two fits has more of."""
+def evidence(fit: Powers, known: bool) -> NDArray:
+    """ln p(Y, who has a power) (B,), but for a constant: what the better of two fits has more of.
+
+    Where σ² is not known, it falls with each device that joins, which makes the frame likelier than it is.
+    """
     (_, N, M), active = fit.channel.shape, np.count_nonzero(fit.power, axis=1)
-    return -M * fit.cost - log_choices(N, active) - active * _parameter_cost(M)
+    cost = _parameter_cost(M) + (0.0 if known else _NOISE_COST)
+    return -M * fit.cost - log_choices(N, active) - active * cost
 
 
 def _parameter_cost(n_antennas: int) -> float:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The powers of the devices, and σ², that make frames most likely."""
 
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,16 +11,13 @@ from ..checks import check_integer, check_positive
 from ..estimate import check_received, per_frame
 from ..numeric import sum_squares
 from ..pilots.book import PilotBook
-from .power_descent import Powers, Rule, Start, descend, evidence
+from .exchanges import Exchanges, likely_exchanges
+from .power_descent import Powers, Rule, Start, descend
+from .power_search import Search
 from .unit_norms import UnitNorms
 
 _MIN_NOISE_SHARE = 1e-10  # of a frame's energy a sample: less leaves rank-one updates of Σ⁻¹ without digits
 _PLAIN = (0.0,)  # shares of the penalty, round by round
-_RAMP = (0.25, 0.25, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)  # first nearly all devices may join
-# Starts with σ² unknown: shares of the frame's energy as σ², and rounds that it is held for. From all of
-# it too few devices join at heavy load, from little of it too many do in noise alone.
-_NOISE_STARTS = ((1.0, 0), (0.1, 2))
-_KNOWN_RAMPS = (_RAMP, (0.0, 0.0, 0.0, *_RAMP))
 
 
 class PowerFit(NamedTuple):
@@ -38,9 +35,6 @@ class PowerFit(NamedTuple):
     channel: NDArray
     n_iter: NDArray
     n_updates: NDArray
-
-
-_Descent: TypeAlias = tuple[Start, tuple[float, ...], int | None]  # start, ramp, rounds that σ² is held
 
 
 class PowerModel:
@@ -104,17 +98,18 @@ class PowerModel:
             The devices that may have a power. Default: all.
         sparse : bool
             A device has a power only where that gains more of ln p(Y) than one more active device costs,
-            and of several descents that of the most evidence counts. Otherwise only the likelihood counts,
-            and many inactive devices have a small power.
+            and that of most evidence is searched for, by several descents and exchanges of devices. Otherwise
+            only the likelihood counts, and many inactive devices have a small power.
         """
         frames, scale = _normalised(check_received(received, len(self._matrix)))
         first = self._start(frames, noise_var, start, members, scale)
+        search = Search(self._descend, self._find_exchanges)
         if noise_var is None:
-            fit = self._best(frames, _noise_starts(first))
+            fit = search.run(frames, first, known=False)
             again = first._replace(power=fit.power, noise_var=fit.noise_var)
             fit = fit if sparse else _after(fit, self._descend(frames, again, _PLAIN, None))
         elif sparse:
-            fit = self._best(frames, [(first, ramp, None) for ramp in _KNOWN_RAMPS])
+            fit = search.run(frames, first, known=True)
         else:
             fit = self._descend(frames, first, _PLAIN, None)
         return self._restored(fit, scale)
@@ -139,25 +134,20 @@ class PowerModel:
         floor = np.where(frames.any(axis=(1, 2)), _MIN_NOISE_SHARE, 1.0)
         return Start(power, noise, allowed, floor)
 
-    def _best(self, frames: NDArray, starts: list[_Descent]) -> Powers:
-        """Of descents from several starts, frame by frame that of the most evidence."""
-        best = self._descend(frames, *starts[0])
-        for start in starts[1:]:
-            fit = self._descend(frames, *start)
-            better = evidence(fit) > evidence(best)
-            chosen = (
-                np.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
-                for new, old in zip(fit[:4], best[:4], strict=True)
-            )
-            best = _after(best, fit)._replace(**dict(zip(Powers._fields[:4], chosen, strict=True)))
-        return best
-
     def _descend(self, frames: NDArray, start: Start, ramp: tuple[float, ...], held: int | None) -> Powers:
         rule = Rule(ramp, held, 1 if any(ramp) else 2, self.tol, self.max_iter)
         if self._compiled is None:
             return descend(self._matrix, frames, start, rule)
         compiled_rule = rule._replace(held=-1 if held is None else held)
         return Powers(*self._compiled.descend(frames, *start, *compiled_rule, self._threads))
+
+    def _find_exchanges(
+        self, frames: NDArray, fit: Powers, allowed: NDArray, count: int, least: float
+    ) -> Exchanges:
+        state = frames, fit.power, fit.noise_var, allowed, count, least
+        if self._compiled is None:
+            return likely_exchanges(self._matrix, *state)
+        return Exchanges(*self._compiled.exchanges(*state, self._threads))
 
     def _restored(self, fit: Powers, scale: NDArray) -> PowerFit:
         """In the units of the frames and pilots as given."""
@@ -172,10 +162,6 @@ def _normalised(received: NDArray) -> tuple[NDArray, NDArray]:
     scale = np.sqrt(sum_squares(frames, axis=(1, 2)) / np.prod(frames.shape[1:]))
     scale = np.where(scale > 0, scale, 1.0)
     return frames / scale[:, None, None], scale
-
-
-def _noise_starts(first: Start) -> list[_Descent]:
-    return [(first._replace(noise_var=share * first.noise_var), _RAMP, held) for share, held in _NOISE_STARTS]
 
 
 def _after(earlier: Powers, fit: Powers) -> Powers:

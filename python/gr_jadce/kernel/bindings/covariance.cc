@@ -3,6 +3,7 @@
 #include "bindings/arguments.hpp"
 #include "bindings/parts.hpp"
 #include "covariance/descent.hpp"
+#include "covariance/exchanges.hpp"
 
 #include <memory>
 #include <vector>
@@ -72,6 +73,40 @@ py::tuple descend(const PilotPlanes& pilots,
     return py::make_tuple(powers, noise, channel, cost, n_iter, n_updates);
 }
 
+// → gain, leaves, enters, power (B, count) each.
+py::tuple exchanges(const PilotPlanes& pilots,
+                    const Contiguous<Complex>& received,
+                    const Contiguous<double>& power,
+                    const Contiguous<double>& noise_var,
+                    const Contiguous<bool>& allowed,
+                    int count,
+                    double least,
+                    int threads)
+{
+    check_frames(pilots, received, power, noise_var, allowed, noise_var);
+    check(count > 0, "count: expected at least 1");
+    check(threads > 0, "threads: expected at least 1");
+    const py::ssize_t B = received.shape(0);
+    const std::vector<py::ssize_t> shape{B, count};
+    py::array_t<double> gain(shape), best(shape);
+    py::array_t<std::int64_t> leaves(shape), enters(shape);
+    const ExchangeFrames frames = {received.data(),
+                                   power.data(),
+                                   noise_var.data(),
+                                   allowed.data(),
+                                   int(B),
+                                   int(received.shape(2)),
+                                   count,
+                                   least};
+    const ExchangeResults results = {
+        gain.mutable_data(), leaves.mutable_data(), enters.mutable_data(), best.mutable_data()};
+    {
+        py::gil_scoped_release release;
+        exchange_all(pilots, frames, threads, results);
+    }
+    return py::make_tuple(gain, leaves, enters, best);
+}
+
 } // namespace
 
 void bind_covariance(py::module_& module)
@@ -92,6 +127,15 @@ void bind_covariance(py::module_& module)
              "passes"_a,
              "tol"_a,
              "max_iter"_a,
+             "threads"_a)
+        .def("exchanges",
+             &exchanges,
+             "received"_a,
+             "power"_a,
+             "noise_var"_a,
+             "allowed"_a,
+             "count"_a,
+             "least"_a,
              "threads"_a);
 }
 
