@@ -176,7 +176,9 @@ def test_numpy_scalars_are_options_of_decisions():
     options = {"max_rounds": np.int64(20), "threads": np.int64(1)}
     decision = decide(estimate, received, BOOK, np.float32(0.01), np.float32(0.02), **options)
     assert decision.threshold == pytest.approx(2)
-    assert Asynchrony(np.int64(1), np.float32(0.25), True, np.float32(0.5)) == Asynchrony(1, 0.25, True, 0.5)
+    assert Asynchrony(np.int64(1), np.float32(0.25), np.int64(2), np.float32(0.5)) == Asynchrony(
+        1, 0.25, 2, 0.5
+    )
 
 
 @pytest.mark.parametrize("value", [True, "5", 2.5, None, np.bool_(True), np.float64("nan")])

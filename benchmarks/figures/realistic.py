@@ -153,9 +153,8 @@ def received_by_program(air, work):
 def received_by_library(air, slots):
     """The reports of the same frames, without a program."""
     max_offset = (air.max_offset or 0.0) / air.cell.symbol_rate
-    roll_off = air.waveform.roll_off
-    delayed = Delayed(air.book, Asynchrony(air.max_delay, max_offset, cyclic=True, roll_off=roll_off))
-    return solved(air, slots, make_estimator("unrolled", delayed.book), delayed)
+    delayed = Delayed(air.book, Asynchrony(air.max_delay, max_offset, air.max_delay, air.waveform.roll_off))
+    return solved(air, slots, make_estimator("unrolled", air.book), delayed)  # which such devices do without
 
 
 def solved(air, slots, estimator, delayed=None):

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .checks import check_integer, check_positive
 
-_REACH = 12  # symbols to where a raised cosine has died away
+_STEPS = np.arange(-8, 9) / 16  # symbols from a path, where a response may be strongest
 
 
 @dataclass(frozen=True)
@@ -228,29 +228,44 @@ def raised_cosine(time: ArrayLike, roll_off: float) -> NDArray:
     return np.sinc(time) * np.where(singular, np.pi / 4, bend)
 
 
-def late(delay: ArrayLike, length: int, roll_off: float, *, cyclic: bool = False) -> NDArray:
+def late(delay: ArrayLike, length: int, roll_off: float, *, prefix: int = 0) -> NDArray:
     """Operators (K, L, L) that delay a pilot by (K,) symbols, behind the matched filter.
 
-    `cyclic`: the pilot has a cyclic prefix at least as long as the delay. With a `roll_off` of 0 it is
-    `Ofdm.sequences` that is delayed, cyclically in any case; the operators are complex then.
+    `prefix`: symbols of the pilot's cyclic prefix, which come before it. Nothing comes after it.
+    With a `roll_off` of 0 it is `Ofdm.sequences` that is delayed, cyclically in any case; the operators are
+    complex then.
     """
-    delay = np.asarray(delay, float)
+    delay = np.asarray(delay, float).reshape(-1, 1, 1)
     if not roll_off:
         return _late_subcarriers(delay, length)
-    lag = np.arange(length)[:, None] - np.arange(length) - delay[:, None, None]
-    if not cyclic:
-        return raised_cosine(lag, roll_off)
-    wraps = -(-int(_REACH + np.abs(delay).max(initial=0)) // length)
-    return np.sum([raised_cosine(lag + w * length, roll_off) for w in range(-wraps, wraps + 1)], axis=0)
+    prefix = min(prefix, length)
+    pulses = raised_cosine(np.arange(length)[:, None] - np.arange(-prefix, length) - delay, roll_off)
+    operators = pulses[:, :, prefix:].copy()
+    operators[:, :, length - prefix :] += pulses[:, :, :prefix]
+    return operators
 
 
 def _late_subcarriers(delay, length):
     """Phase ramps over the subcarriers, seen in time (K, L, L)."""
     wave = in_time(np.eye(length))  # (time, subcarrier)
-    ramp = np.exp(-2j * np.pi * delay[:, None] * subcarriers(length) / length)
-    return (wave * ramp[:, None, :]) @ wave.conj().T
+    ramp = np.exp(-2j * np.pi * delay * subcarriers(length) / length)  # (K, 1, L)
+    return (wave * ramp) @ wave.conj().T
 
 
 def turn(offset: ArrayLike, length: int) -> NDArray:
     """The carrier e^{2πiνl} (…, L) of offsets ν in cycles a symbol, 1 at the first symbol."""
     return np.exp(2j * np.pi * np.asarray(offset)[..., None] * np.arange(length))
+
+
+def strongest_response(gain: NDArray, delay: NDArray, roll_off: float) -> tuple[NDArray, float]:
+    """Value (M,) and place of the largest response of paths of gains (M, P) at delays (P,).
+
+    That is the response as the pulse behind the matched filter shows it: paths much closer than a
+    symbol are one, as for a receiver. A single path is itself.
+    """
+    if len(delay) == 1:
+        return gain[:, 0], float(delay[0])
+    place = np.unique(np.concatenate([delay, *(delay + step for step in _STEPS)]))
+    response = raised_cosine(place[:, None] - delay, roll_off) @ gain.T  # (places, M)
+    best = np.sum(np.abs(response) ** 2, axis=1).argmax()
+    return response[best], float(place[best])

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a receiver's reports and its estimator are told."""
 
-import sys
 from functools import partial
 
 import numpy as np
@@ -12,7 +11,7 @@ from gnuradio import gr
 from receivers import BOOK, LENGTH, received, run, tag
 
 from gr_jadce.blocks import receiver
-from gr_jadce.detection.decide import decide as decide_in_step
+from gr_jadce.detection.asynchrony import Delayed
 from gr_jadce.estimators import make_estimator
 from gr_jadce.pilots import make_pilots
 from gr_jadce.uplink import Scenario, simulate
@@ -34,8 +33,9 @@ def test_devices_out_of_step_are_found_with_their_delays():
     assert report.device.tolist() == active.tolist()
     assert report.delay == pytest.approx(late, abs=0.05)
     assert report.carrier_offset == pytest.approx(0, abs=1e-3)
-    block.set_estimator("pc_admm")
-    assert block.status_dict()["estimator"] == "pc_admm"
+    assert report.estimator == "path_search"
+    block.set_estimator("pc_admm")  # which such devices do without
+    assert block.status_dict()["estimator"] == "path_search"
 
 
 def test_names_of_devices_are_told(tmp_path):
@@ -150,10 +150,11 @@ def test_options_may_be_numpy_scalars():
 def test_the_decisions_of_devices_out_of_step_have_the_threads(monkeypatch):
     threads = []
 
-    def decide(*arguments, **options):
+    def decide_rows(self, *arguments, **options):
         threads.append(options["threads"])
-        return decide_in_step(*arguments, **options)
+        return searched(self, *arguments, **options)
 
-    monkeypatch.setattr(sys.modules["gr_jadce.detection.asynchrony"], "decide", decide)
+    searched = Delayed.decide_rows
+    monkeypatch.setattr(Delayed, "decide_rows", decide_rows)
     run(receiver(BOOK, 1, "pc_admm", asynchrony={"max_delay": 0}, threads=3), received(5))
     assert set(threads) == {3}

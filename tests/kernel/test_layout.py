@@ -16,6 +16,7 @@ MAY_INCLUDE = {
     "pc_admm": {"arithmetic"},
     "network": {"arithmetic", "pilots"},
     "detection": {"arithmetic"},
+    "asynchrony": {"arithmetic", "detection"},
     "sampling": {"arithmetic"},
     "covariance": {"arithmetic"},
     "reports": set(),

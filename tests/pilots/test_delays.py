@@ -37,4 +37,4 @@ def test_shifts_further_apart_than_the_delays_will_do():
 
 def test_a_receiver_of_devices_out_of_step_refuses_them():
     with pytest.raises(ValueError, match="^pilots: expected none"):
-        Delayed(make_pilots("zadoff_chu", 100, 64, seed=1), Asynchrony(2, cyclic=True))
+        Delayed(make_pilots("zadoff_chu", 100, 64, seed=1), Asynchrony(2, prefix=2))

@@ -294,6 +294,6 @@ def test_noise_of_another_kind_goes_with_neither_a_variance_nor_devices_out_of_s
     with pytest.raises(ValueError, match="^noise: expected 'white' or 'auto' where noise_var is known"):
         solver(noise="spatial", noise_var=0.1)
     delayed = Delayed(BOOK, Asynchrony())
-    estimator = make_estimator("pc_admm", delayed.book)
+    estimator = make_estimator("pc_admm", BOOK)
     with pytest.raises(ValueError, match="^noise: expected 'white' or 'auto' for devices out of step"):
         FrameReceiver(BOOK, estimator, "pc_admm", delayed=delayed, noise="antennas")

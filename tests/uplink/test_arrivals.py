@@ -35,7 +35,7 @@ def expected(slot):
     total = np.zeros((32, 2), complex)
     for k, n in enumerate(DEVICE):
         for p in range(2):
-            column = late(DELAY[k, p : p + 1] * RATE, 32, 0.25, cyclic=True) @ BOOK.matrix[:, n]
+            column = late(DELAY[k, p : p + 1] * RATE, 32, 0.25, prefix=8) @ BOOK.matrix[:, n]
             total += np.outer(column[0] * turn(DOPPLER[k, p] / RATE, 32), (1 + slot) * GAIN[k, :, p])
     return total
 

@@ -80,8 +80,8 @@ class receiver(gr.sync_block):
         and solved all the same; 0 for no such level.
     asynchrony : Asynchrony or dict, optional
         How far devices may be out of step (`detection.asynchrony.Asynchrony`, or its arguments); the reports
-        then also tell their delays and carrier offsets. A callable estimator has to be one for the
-        book of `detection.asynchrony.Delayed`. Default: all devices in step.
+        then also tell their delays and carrier offsets. Such devices are found without the estimator.
+        Default: all devices in step.
     noise_memory : int
         Where `noise_var` is unknown, give the estimator the median noise variance of so many frames
         (or of a framer's guards, if it measures them); it then does not estimate its own from every
@@ -126,8 +126,7 @@ class receiver(gr.sync_block):
         self._levels = LevelTracker(self._noise_memory or _STATUS_MEMORY)
         asynchrony = Asynchrony(**asynchrony) if isinstance(asynchrony, dict) else asynchrony
         delayed = None if asynchrony is None else Delayed(book, asynchrony)
-        larger_book = delayed.book if delayed else book
-        name, solve = set_up_estimator(estimator, larger_book, estimator_options, self._threads)
+        name, solve = set_up_estimator(estimator, book, estimator_options, self._threads)
         self._receiver = FrameReceiver(
             book, solve, name, false_alarm=false_alarm, noise_var=noise_var, noise=noise,
             clip_level=clip_level, delayed=delayed, threads=self._threads,
@@ -159,7 +158,7 @@ class receiver(gr.sync_block):
 
     def set_estimator(self, name: str | Callable, options: dict[str, Any] | None = None) -> None:
         """Set up another estimator, in the calling thread, for all frames from the next batch on."""
-        name, estimator = set_up_estimator(name, self._receiver.book, options, self._threads)
+        name, estimator = set_up_estimator(name, self._receiver.pilots, options, self._threads)
         self._change(name=name, estimator=estimator)
 
     def hold_while(self, condition: Callable[[], bool]) -> None:

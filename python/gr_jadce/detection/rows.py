@@ -28,6 +28,8 @@ class Rows(NamedTuple):
         out of step.
     noise_kind : (B,) str, "white", "antennas" or "spatial": what it was taken for. None: white in all frames.
     delay, carrier_offset : (ΣK,) float of devices out of step, symbols and cycles a symbol, or None.
+    tap_start, tap_delay, tap_gain : (ΣK + 1,) int, (ΣT,) float and (ΣT, M) complex, paths of devices out of
+        step: those of row k are tap_start[k] to tap_start[k + 1] − 1. Or None.
     """
 
     start: NDArray
@@ -44,6 +46,9 @@ class Rows(NamedTuple):
     noise_kind: NDArray | None = None
     delay: NDArray | None = None
     carrier_offset: NDArray | None = None
+    tap_start: NDArray | None = None
+    tap_delay: NDArray | None = None
+    tap_gain: NDArray | None = None
 
     @property
     def frame(self) -> NDArray:

@@ -22,6 +22,8 @@ from ..pilots.book import PilotBook
 from ..reports.report import Report
 from .antennas import alike, coloured_noise, spread
 
+_PATH_SEARCH = "path_search"  # what finds devices out of step, for the reports
+
 Stamp = tuple[int, tuple[int, float]]  # frame_id and rx_time of a frame
 
 
@@ -52,7 +54,7 @@ class FrameReceiver:
         A frame with a real or imaginary part of at least this magnitude is reported "clipped";
         0 for no such level.
     delayed : Delayed, optional
-        For devices out of step; `estimator` is then one for its larger book.
+        For devices out of step, which it finds itself: there, `estimator` is not used.
     threads : int
         Threads over the frames of a batch, of the decisions.
 
@@ -81,14 +83,11 @@ class FrameReceiver:
             threads=check_integer("threads", self.threads, 1),
         )
         check_noise(self.noise, is_known=self.noise_var > 0)
+        if self.delayed is not None:
+            self.__dict__.update(name=_PATH_SEARCH)
         if self.delayed is not None and self.noise not in ("auto", "white"):
             raise ValueError(f"noise: expected 'white' or 'auto' for devices out of step, got {self.noise!r}")
-        check_book(self.estimator, self.book)
-
-    @property
-    def book(self) -> PilotBook:
-        """The pilot book that `estimator` is for."""
-        return self.pilots if self.delayed is None else self.delayed.book
+        check_book(self.estimator, self.pilots)
 
     def solve(
         self,
@@ -168,13 +167,12 @@ class FrameReceiver:
     ) -> list[Report]:
         began = perf_counter()
         samples = frames if antennas is None else np.ascontiguousarray(frames[:, :, antennas])
-        estimate = self._estimate(samples, noise_var_hint)
-        rows = self._decide(estimate, samples)
+        rows, iterations = self._decide(samples, noise_var_hint)
         if not (np.isfinite(rows.channel).all() and rows.channel.shape[1] == samples.shape[2]):
             raise ValueError(
                 f"estimator {self.name!r}: expected finite channels of {samples.shape[2]} antennas"
             )
-        n_iter = np.broadcast_to(estimate.n_iter, len(frames)).tolist()
+        n_iter = np.broadcast_to(iterations, len(frames)).tolist()
         solve_time = (perf_counter() - began) / len(frames)
         more = {} if antennas is None else {"antennas_dead": np.flatnonzero(~antennas).astype(np.uint32)}
         noise_fields = coloured_noise(rows, antennas)
@@ -193,16 +191,18 @@ class FrameReceiver:
     def _takes_noise_var(self) -> bool:
         return takes_noise_var(self.estimator)
 
-    def _decide(self, estimate: Estimate, samples: NDArray) -> Rows:
+    def _decide(self, samples: NDArray, noise_var_hint: float) -> tuple[Rows, NDArray]:
+        """The rows of active devices, and the iterations that the estimator took of each frame."""
         noise_var = self.noise_var or None
         if self.delayed is not None:
-            return self.delayed.decide_rows(
-                estimate, samples, self.false_alarm, noise_var, threads=self.threads
-            )
-        return decide_rows(
+            rows = self.delayed.decide_rows(samples, self.false_alarm, noise_var, threads=self.threads)
+            return rows, np.zeros((), int)
+        estimate = self._estimate(samples, noise_var_hint)
+        rows = decide_rows(
             estimate, samples, self.pilots, self.false_alarm, noise_var, noise=self.noise,
             estimator=partial(self._estimate, noise_var_hint=0.0), threads=self.threads,
         )  # fmt: skip
+        return rows, estimate.n_iter
 
     def _fields(self, rows: Rows) -> Iterator[dict[str, Any]]:
         """The fields of each frame's report that were decided."""

@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..pilots.book import PilotBook
-from ..waveform import late, raised_cosine, turn
+from ..waveform import late, strongest_response, turn
 from .impulse_responses import SlotPaths
 
 _POWER_STREAM = (0, 0, 0, 3)  # of a slot's random numbers
-_STEPS = np.arange(-8, 9) / 16  # symbols from a path, where a response may be strongest
 _TINY = np.finfo(np.float32).tiny
 
 
@@ -66,7 +65,7 @@ def arrivals_of(scenario: Any, seed: int, slot: int) -> Arrivals:
 
 
 def received(
-    pilots: PilotBook, arrivals: Arrivals, phase: NDArray, roll_off: float, *, cyclic: bool
+    pilots: PilotBook, arrivals: Arrivals, phase: NDArray, roll_off: float, *, prefix: int
 ) -> NDArray:
     """The sum of all paths (L, M) behind the matched filter; phase (K, L) of the carriers, radians."""
     length = pilots.pilot_length
@@ -74,22 +73,18 @@ def received(
     columns = pilots.columns(arrivals.device).T
     for pilot, gain, delay, offset, walk in zip(columns, *arrivals[1:], phase, strict=True):
         there = gain.any(axis=0)
-        delayed = late(delay[there], length, roll_off, cyclic=cyclic) @ pilot  # (P, L)
+        delayed = late(delay[there], length, roll_off, prefix=prefix) @ pilot  # (P, L)
         turned = delayed * turn(offset[there], length) * np.exp(1j * walk)
         total += turned.T @ gain[:, there].T
     return total
 
 
 def _peak(gain: NDArray, delay: NDArray, roll_off: float) -> tuple[NDArray, float]:
-    """Value (M,) and place of the largest response of paths (M, P)."""
+    """Value (M,) and place of the largest response of paths (M, P), some of which may not be there."""
     there = gain.any(axis=0)
     if not there.any():
         return gain[:, 0], float(delay[0])
-    gain, delay = gain[:, there], delay[there]
-    place = np.unique(np.concatenate([delay, *(delay + step for step in _STEPS)]))
-    response = raised_cosine(place[:, None] - delay, roll_off) @ gain.T  # (places, M)
-    best = np.sum(np.abs(response) ** 2, axis=1).argmax()
-    return response[best], float(place[best])
+    return strongest_response(gain[:, there], delay[there], roll_off)
 
 
 def _check(paths: SlotPaths, scenario: Any) -> None:

@@ -223,8 +223,8 @@ def _receive_paths(rng: Generator, scenario: Scenario, arrivals: Arrivals) -> ND
     """Pilots and noise of a frame (L, M) over channels of several paths."""
     noise = _noise(rng, scenario)
     delay, offset, phase = draw_steps(rng, scenario, len(arrivals.device), len(noise))
-    paths, cyclic = arrivals.later(delay, offset), bool(scenario.cyclic_prefix)
-    return received(scenario.pilots, paths, phase, ROLL_OFF, cyclic=cyclic) + noise
+    paths = arrivals.later(delay, offset)
+    return received(scenario.pilots, paths, phase, ROLL_OFF, prefix=scenario.cyclic_prefix) + noise
 
 
 def _noise(rng, scenario):
@@ -252,7 +252,7 @@ def draw_steps(
 def _out_of_step(scenario, active, delay, offset, phase):
     """The pilots (L, K) of active devices as they arrive."""
     pilots = scenario.pilots.columns(active)
-    operators = late(delay, len(pilots), ROLL_OFF, cyclic=bool(scenario.cyclic_prefix))
+    operators = late(delay, len(pilots), ROLL_OFF, prefix=scenario.cyclic_prefix)
     delayed = np.einsum("klj,jk->lk", operators, pilots)
     return (delayed * (turn(offset, len(pilots)) * np.exp(1j * phase)).T).astype(np.complex64)
 

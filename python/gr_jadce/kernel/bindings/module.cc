@@ -12,5 +12,6 @@ PYBIND11_MODULE(JADCE_MODULE, module)
     jadce::bind_detection(module);
     jadce::bind_sampling(module);
     jadce::bind_covariance(module);
+    jadce::bind_asynchrony(module);
     jadce::bind_reports(module);
 }

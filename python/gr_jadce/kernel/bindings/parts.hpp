@@ -6,6 +6,7 @@
 
 namespace jadce {
 
+void bind_asynchrony(pybind11::module_& module);
 void bind_covariance(pybind11::module_& module);
 void bind_detection(pybind11::module_& module);
 void bind_network(pybind11::module_& module);

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Decisions about devices out of step: which are active, at what delay and offset, over which paths.
+
+The frame is searched for devices one after another (`search`), the covariance of those found fitted by
+likelihood (`cluster_fit`); no estimate is needed. At the end each device has to pass a test: its
+statistic t at its strongest pilot, the device taken out of Σ, against the distribution of the maximum of
+t over all delays and offsets that are searched (`maximum`).
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...backend import complex_frames, kernel_for
+from ...checks import check_integer, check_probability
+from ...estimate import check_received, per_frame
+from ...numeric import decibels, sum_squares
+from ...pilots.book import PilotBook, as_pilot_book
+from ...pilots.delays import check_delays
+from ...waveform import strongest_response
+from ..rows import Rows
+from .asynchrony import Asynchrony
+from .pilot_table import MARGIN, STEPS, STRIDE, PilotTable
+from .rule import Rule
+from .search import Search
+
+
+class AsynchronousDecision(NamedTuple):
+    """As `detection.Decision`, and for active devices the delay and carrier offset.
+
+    activity : (B, N) bool. channel : (B, N, M) complex, where the response of all paths is strongest.
+    score : (B, N) float, −log10 of the p-value of active devices, 0 of others. threshold : float.
+    noise_var : (B,) float, what the active devices leave over, at least the σ² given. snr_db : (B,) float.
+    delay : (B, N) float, symbols, of that response; offset : (B, N) float, cycles a symbol; 0 where inactive.
+    """
+
+    activity: NDArray
+    channel: NDArray
+    score: NDArray
+    threshold: float
+    noise_var: NDArray
+    snr_db: NDArray
+    delay: NDArray
+    offset: NDArray
+
+
+class _Found(NamedTuple):
+    """What is found in a batch: of each frame, of each device (row), of each path (tap) of a row."""
+
+    start: NDArray  # (B + 1,) of rows
+    noise_var: NDArray  # (B,)
+    signal: NDArray  # (B,) energy explained
+    device: NDArray  # (ΣK,)
+    score: NDArray
+    offset: NDArray
+    tap_start: NDArray  # (ΣK + 1,)
+    tap_delay: NDArray  # (ΣT,)
+    tap_gain: NDArray  # (ΣT, M)
+
+    def at_powers(self, power: NDArray) -> "_Found":
+        """The same of frames that had a mean energy of a sample (B,) in place of 1."""
+        taps = np.diff(self.tap_start[self.start])
+        gain = self.tap_gain * np.repeat(np.sqrt(power), taps)[:, None]
+        return self._replace(noise_var=self.noise_var * power, signal=self.signal * power, tap_gain=gain)
+
+
+class Delayed:
+    """A pilot book whose devices are out of step.
+
+    Parameters
+    ----------
+    pilots : PilotBook or (L, N) array
+    asynchrony : Asynchrony
+    backend : {"auto", "numpy", "kernel"}
+        The compiled search is many times faster than the plain one.
+
+    Raises
+    ------
+    ValueError
+        If a delay makes one pilot another's: such devices cannot be told apart.
+
+    Attributes
+    ----------
+    table : PilotTable
+        The pilots at all delays.
+    """
+
+    def __init__(
+        self, pilots: PilotBook | ArrayLike, asynchrony: Asynchrony, *, backend: str = "auto"
+    ) -> None:
+        self.pilots, self.asynchrony = as_pilot_book(pilots), asynchrony
+        check_delays(self.pilots, asynchrony.max_delay)
+        self.table = PilotTable(self.pilots, asynchrony)
+        kernel, table = kernel_for(backend), self.table
+        self._kernel: Any = kernel and kernel.PathSearch(
+            table.table, table.first, STEPS, MARGIN, STRIDE, table.offsets.tolist()
+        )
+
+    def decide(
+        self,
+        received: ArrayLike,
+        false_alarm: float = 1e-3,
+        noise_var: ArrayLike | None = None,
+        *,
+        threads: int = 1,
+    ) -> AsynchronousDecision:
+        """Find the active devices of frames, their delays, offsets and channels.
+
+        Parameters
+        ----------
+        received : (B, L, M) array
+        false_alarm : float
+            Wanted false-alarm probability of a device over the whole range of delays and offsets.
+        noise_var : float or (B,) array, optional
+            σ², if it is known; what an approximate model leaves of strong devices counts as noise on top.
+        threads : int
+            Threads over the frames.
+
+        Raises
+        ------
+        ValueError
+            If an argument has the wrong shape or is out of range.
+        """
+        rows = self.decide_rows(received, false_alarm, noise_var, threads=threads)
+        shape = len(rows.noise_var), self.pilots.n_devices
+        activity, (score, delay, offset) = np.zeros(shape, bool), np.zeros((3, *shape))
+        channel = np.zeros((*shape, rows.channel.shape[1]), rows.channel.dtype)
+        place = rows.frame, rows.device
+        activity[place], channel[place], score[place] = True, rows.channel, rows.score
+        delay[place], offset[place] = rows.delay, rows.carrier_offset
+        return AsynchronousDecision(
+            activity, channel, score, rows.threshold, rows.noise_var, rows.snr_db, delay, offset
+        )
+
+    def decide_rows(
+        self,
+        received: ArrayLike,
+        false_alarm: float = 1e-3,
+        noise_var: ArrayLike | None = None,
+        *,
+        threads: int = 1,
+    ) -> Rows:
+        """What `decide` gives, of the active devices alone, and their paths."""
+        received = check_received(received, self.pilots.pilot_length)
+        false_alarm = check_probability("false_alarm", false_alarm)
+        rule = Rule.of(self.table, false_alarm, received.shape[2])
+        levels = (
+            np.zeros(len(received)) if noise_var is None else per_frame("noise_var", noise_var, len(received))
+        )
+        search = self._searched if self._kernel is None else self._searched_compiled
+        power = np.mean(sum_squares(received.astype(complex)), axis=1) / received.shape[2]
+        power = np.where(power > 0, power, 1.0)
+        frames = received / np.sqrt(power)[:, None, None].astype(received.real.dtype)
+        found = search(frames, rule, levels / power, check_integer("threads", threads, 1))
+        found = found.at_powers(power)
+        found = found._replace(noise_var=np.maximum(found.noise_var, levels))  # but for rounding it is
+        return self._rows(found, received, rule)
+
+    def _searched_compiled(self, received: NDArray, rule: Rule, levels: NDArray, threads: int) -> _Found:
+        asynchrony = rule.asynchrony
+        return _Found(
+            *self._kernel.search(
+                complex_frames(received),
+                levels,
+                threshold=-np.log10(rule.false_alarm),
+                device_limit=rule.device_limit,
+                path_limit=rule.path_limit,
+                extent=rule.extent,
+                bounds=asynchrony.bounds,
+                max_offset=asynchrony.max_offset,
+                max_paths=asynchrony.max_paths,
+                threads=threads,
+            )
+        )
+
+    def _searched(self, received: NDArray, rule: Rule, levels: NDArray, threads: int) -> _Found:
+        searches = []
+        for frame, level in zip(received.astype(np.complex128), levels, strict=True):
+            search = Search(self.table, rule, frame, level or None)
+            search.run()
+            searches.append(search)
+        return _gathered(searches, received.shape[2])
+
+    def _rows(self, found: _Found, received: NDArray, rule: Rule) -> Rows:
+        channel = np.empty((len(found.device), received.shape[2]), np.result_type(received, np.complex64))
+        delay = np.empty(len(found.device))
+        for i, (first, last) in enumerate(zip(found.tap_start[:-1], found.tap_start[1:], strict=True)):
+            channel[i], delay[i] = strongest_response(
+                found.tap_gain[first:last].T, found.tap_delay[first:last], self.asynchrony.roll_off
+            )
+        size = received.shape[1] * received.shape[2]
+        snr_db = decibels(found.signal / np.maximum(found.noise_var * size, np.finfo(float).tiny))
+        return Rows(
+            found.start, found.device.astype(np.uint32), channel, found.score, -np.log10(rule.false_alarm),
+            found.noise_var, snr_db, delay=delay, carrier_offset=found.offset,
+            tap_start=found.tap_start, tap_delay=found.tap_delay, tap_gain=found.tap_gain,
+        )  # fmt: skip
+
+
+def _gathered(searches: list[Search], n_antennas: int) -> _Found:
+    """What plain searches found."""
+    start, tap_start, noise_var, signal = [0], [0], [], []
+    device, score, offset, tap_delay = [], [], [], []
+    tap_gain = [np.empty((0, n_antennas))]
+    for search in searches:
+        fit = search.fit
+        for n, numbers in search.own().items():
+            clusters = [fit.clusters[i] for i in numbers]
+            device.append(n)
+            score.append(search.scores[n])
+            offset.append(clusters[0].offset)
+            for i, cluster in zip(numbers, clusters, strict=True):
+                tap_delay += cluster.delays.tolist()
+                tap_gain.append(fit.gains(i))
+            tap_start.append(len(tap_delay))
+        start.append(len(device))
+        noise_var.append(fit.noise_var)
+        signal.append(float(sum_squares(fit.frame - fit.noise_var * fit.filtered, axis=None)))
+    return _Found(
+        start=np.array(start),
+        noise_var=np.array(noise_var),
+        signal=np.array(signal),
+        device=np.array(device, int),
+        score=np.array(score, float),
+        offset=np.array(offset, float),
+        tap_start=np.array(tap_start),
+        tap_delay=np.array(tap_delay, float),
+        tap_gain=np.concatenate(tap_gain),
+    )

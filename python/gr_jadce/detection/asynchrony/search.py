@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The search for devices out of step: one after another, in what those found before leave.
+
+With Σ of the clusters found so far, a pilot a at some delay and offset is looked for by
+
+    t = ‖aᴴΣ⁻¹Y‖² / aᴴΣ⁻¹a ~ Gamma(M, 1)   where no device is.
+
+In every round the strongest devices are added, or more paths of those that are there, or the
+weaker devices; then all clusters move to where they make the frame likelier, σ² is measured on
+what they leave, and devices that fail the test drop out. σ² begins as the mean energy of a sample,
+so that at first only what stands out of everything else is found.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...numeric import sum_squares
+from ..p_values import TINY
+from .cluster_fit import Cluster, ClusterFit, Explained, Trial
+from .maximum import log10_p_known_anywhere, log10_p_unknown_anywhere
+from .pilot_table import PilotTable
+from .rule import Rule
+
+_ROUNDS = 60
+_STRONG = 3.0  # times the limit: devices that are added before any more paths
+_NEAR, _WEAK = 0.8, 0.75  # times the limit: that are tried, that drop out before the end
+_DEVICES_AT_ONCE, _PATHS_AT_ONCE = 4, 2  # added in a round
+_DEVICE_SHARE, _PATH_SHARE = 0.5, 0.5  # of the strongest: added together with it
+_TRIED_SHARE = 0.3  # of the strongest match of a device: delays whose t is computed
+_LOOKED_AT = 16  # devices of a round for which aᴴΣ⁻¹a is computed, and not taken for a mean pilot's
+_LOOKED_AT_SHARE = 0.4  # of the limit, by a mean pilot's
+_SETTLING = 2  # times that clusters move and σ² is measured in a round
+_LEAST_DOF_SHARE = 0.1  # of all samples, on which σ² is measured
+_LEAST_NOISE_VAR = 1e-12  # of a frame of energy 1 a sample: rounding is more
+_DELAY_STEP, _DELAY_REACH = 0.05, 0.2  # symbols
+_OFFSET_STEP, _OFFSET_REACH = 0.02, 0.1  # cycles a pilot
+_OFFSET_BEYOND = 1.1  # of the range, for offsets at its edge
+_MOST_SPREAD = 1.5  # symbols
+_SURE_FALSE_COUNT = 0.02  # devices of a frame expected to be false among the sure ones
+
+
+class Search:
+    """The search in one frame (L, M); `noise_var` None if it is unknown."""
+
+    def __init__(self, table: PilotTable, rule: Rule, frame: NDArray, noise_var: float | None) -> None:
+        self.table, self.rule, self.told = table, rule, noise_var or 0.0
+        self.n_antennas = frame.shape[1]
+        self.dof = float(frame.size)
+        energy = float(sum_squares(frame, axis=None)) / frame.size
+        self.fit = ClusterFit(table, frame, max(energy, self.told, _LEAST_NOISE_VAR))
+        self.dropped = np.zeros(table.n_devices, int)
+        self.scores: dict[int, float] = {}
+
+    def run(self) -> None:
+        """Find all devices."""
+        for _ in range(_ROUNDS):
+            if not self._add_anything():
+                break
+            self._settle(_SETTLING)
+            self._drop_weak()
+        self._settle(_SETTLING)
+        self._decide()
+
+    def _add_anything(self) -> bool:
+        reach, places = self._scan()
+        limit = self.rule.device_limit
+        return (
+            self._add_devices(reach, places, _STRONG * limit)
+            or (self.rule.asynchrony.max_paths != 1 and self._add_paths())
+            or self._add_devices(reach, places, _NEAR * limit)
+        )
+
+    def _scan(self) -> tuple[NDArray, NDArray]:
+        """t of the strongest pilot of every device (N,), aᴴΣ⁻¹a taken for a mean pilot's; (delay, offset)."""
+        mean = self.fit.noise_dof / self.fit.noise_var / self.table.length
+        pilots, offsets = self.table.searched, self.table.offsets
+        turned = np.exp(-2j * np.pi * np.outer(offsets, np.arange(self.table.length)))
+        match = [sum_squares(pilots.conj() @ (turn[:, None] * self.fit.filtered)) for turn in turned]
+        t = np.stack(match) / (mean * np.maximum(sum_squares(pilots), TINY))  # (F, N, G)
+        t = np.moveaxis(t, 1, 0).reshape(len(pilots), -1)
+        best = t.argmax(axis=1)
+        reach = np.take_along_axis(t, best[:, None], axis=1)[:, 0]
+        offset, delay = np.divmod(best, pilots.shape[1])
+        places = np.stack([self.table.delays[delay], offsets[offset]], axis=1)
+        reach[[cluster.device for cluster in self.fit.clusters]] = 0
+        reach[self.dropped > 1] = 0
+        return reach, places
+
+    def _match(self, cluster: Cluster) -> float:
+        """‖aᴴΣ⁻¹Y‖² of a path."""
+        pilot = self.table.at(cluster.device, np.array([cluster.delay]), cluster.offset)[:, 0]
+        return float(sum_squares(pilot.conj() @ self.fit.filtered, axis=None))
+
+    def _statistic(self, cluster: Cluster) -> float:
+        """t of a path."""
+        pilot = self.table.at(cluster.device, np.array([cluster.delay]), cluster.offset)[:, 0]
+        own = float(self.fit.energy(pilot[:, None], self.fit.all)[0, 0].real)
+        return float(self._match(cluster) / max(own, TINY))
+
+    def _add_devices(self, reach: NDArray, places: NDArray, limit: float) -> bool:
+        order = np.argsort(-reach, kind="stable")[:_LOOKED_AT]
+        order = order[reach[order] >= _LOOKED_AT_SHARE * limit]
+        paths = [Cluster(int(n), float(places[n, 0]), offset=float(places[n, 1])) for n in order]
+        return self._add(paths, limit, _DEVICE_SHARE, _DEVICES_AT_ONCE)
+
+    def _add_paths(self) -> bool:
+        paths = []
+        for device, numbers in self.own().items():
+            if len(numbers) < (self.rule.asynchrony.max_paths or 1):
+                offset = self.fit.clusters[numbers[0]].offset
+                paths.append(self._strongest(device, offset))
+        return self._add(paths, self.rule.path_limit, _PATH_SHARE, _PATHS_AT_ONCE)
+
+    def _strongest(self, device: int, offset: float) -> Cluster:
+        """A device's strongest path, of those that match well."""
+        tried = [Cluster(device, float(delay), offset=offset) for delay in self.table.delays]
+        match = np.array([self._match(path) for path in tried])
+        well = [path for path, own in zip(tried, match, strict=True) if own >= _TRIED_SHARE * match.max()]
+        return max(well, key=self._statistic)
+
+    def _add(self, paths: list[Cluster], limit: float, share: float, most: int) -> bool:
+        """The strongest of some paths, if they reach the limit and a share of the strongest."""
+        ranked = sorted(((self._statistic(path), path) for path in paths), key=lambda one: -one[0])
+        added = [path for t, path in ranked[:most] if t >= max(limit, share * ranked[0][0])]
+        self.fit.clusters += added
+        return bool(added)
+
+    def own(self) -> dict[int, list[int]]:
+        """The numbers of the clusters of each device."""
+        numbers: dict[int, list[int]] = {}
+        for i, cluster in enumerate(self.fit.clusters):
+            numbers.setdefault(cluster.device, []).append(i)
+        return dict(sorted(numbers.items()))
+
+    def _settle(self, times: int) -> None:
+        for _ in range(times):
+            self._refine()
+            self.fit.invert()
+            for _ in range(2):
+                self._measure_noise()
+                self.fit.invert()
+        self.fit.clusters = [cluster for cluster in self.fit.clusters if cluster.power > 0]
+
+    def _measure_noise(self) -> None:
+        """σ² on what the clusters leave; each of their real parameters takes half a degree of freedom."""
+        dof = self.n_antennas * self.fit.noise_dof - self._parameters(self.fit.clusters) / 2
+        self.dof = max(dof, _LEAST_DOF_SHARE * self.fit.frame.size)
+        self.fit.noise_var = max(self.fit.rest / self.dof, self.told, _LEAST_NOISE_VAR)
+
+    def _parameters(self, clusters: list[Cluster]) -> int:
+        """Real numbers by which clusters were fitted, but for their gains."""
+        turns = self.rule.asynchrony.max_offset > 0
+        return sum(1 + (not cluster.is_path) + turns for cluster in clusters)
+
+    def _refine(self) -> None:
+        """Move every cluster, one after another."""
+        for i, before in enumerate(self.fit.clusters):
+            others = self.fit.without([i])
+            best = self.fit.look(before, others)
+            best = self._moved(best, others, "delay", _DELAY_STEP, _DELAY_REACH, self.rule.asynchrony.bounds)
+            if self._turns(i):
+                best = self._turned(best, others)
+            if self.rule.asynchrony.max_paths != 1:
+                best = self._widened(best, others)
+            self.fit.clusters[i] = best.cluster
+            self._turn_all(best.cluster)
+
+    def _turns(self, i: int) -> bool:
+        """Whether the offset of a device is that of this cluster: its first."""
+        device = self.fit.clusters[i].device
+        first = all(cluster.device != device for cluster in self.fit.clusters[:i])
+        return first and self.rule.asynchrony.max_offset > 0
+
+    def _turned(self, best: Trial, others: Explained) -> Trial:
+        edge = _OFFSET_BEYOND * self.rule.asynchrony.max_offset
+        length = self.table.length
+        return self._moved(
+            best, others, "offset", _OFFSET_STEP / length, _OFFSET_REACH / length, (-edge, edge)
+        )
+
+    def _turn_all(self, turned: Cluster) -> None:
+        """All clusters of a device have one offset."""
+        self.fit.clusters = [
+            cluster.but(offset=turned.offset) if cluster.device == turned.device else cluster
+            for cluster in self.fit.clusters
+        ]
+
+    def _moved(
+        self,
+        best: Trial,
+        others: Explained,
+        name: str,
+        step: float,
+        reach: float,
+        bounds: tuple[float, float],
+    ) -> Trial:
+        """To the vertex of the parabola through the gains at three places, if it gains."""
+        place = getattr(best.cluster, name)
+        before, after = (
+            self.fit.look(best.cluster.but(**{name: place + side}), others).gain for side in (-step, step)
+        )
+        bend = before - 2 * best.gain + after
+        by = reach if after > before else -reach
+        if bend < 0:
+            by = float(np.clip(0.5 * (before - after) / bend * step, -reach, reach))
+        moved = best.cluster.but(**{name: float(np.clip(place + by, *bounds))})
+        return self._better(best, moved, others)
+
+    def _widened(self, best: Trial, others: Explained) -> Trial:
+        spread = best.cluster.spread
+        for tried in (0.05, 0.2) if best.cluster.is_path else (0.0, spread / 1.5, spread * 1.3):
+            best = self._better(best, best.cluster.but(spread=min(tried, _MOST_SPREAD)), others)
+        return best
+
+    def _better(self, best: Trial, other: Cluster, others: Explained) -> Trial:
+        """The other, if it gains."""
+        trial = self.fit.look(other, others)
+        return trial if trial.gain > best.gain else best
+
+    def _statistic_without(self, numbers: list[int]) -> float:
+        """t of a device at its strongest column, its clusters taken out of Σ."""
+        others = self.fit.without(numbers)
+        trials = [self.fit.look(self.fit.clusters[i], others) for i in numbers]
+        return max(
+            float(np.max(sum_squares(trial.match) / np.maximum(np.diagonal(trial.gram).real, TINY)))
+            for trial in trials
+        )
+
+    def _drop(self, device: int) -> None:
+        self.fit.clusters = [cluster for cluster in self.fit.clusters if cluster.device != device]
+        self.dropped[device] += 1
+
+    def _drop_weak(self) -> None:
+        weakest = _WEAK * self.rule.device_limit
+        weak = [
+            device for device, numbers in self.own().items() if self._statistic_without(numbers) < weakest
+        ]
+        for device in weak:
+            self._drop(device)
+        if weak:
+            self.fit.invert()
+
+    def _decide(self) -> None:
+        """Every device passes the test; the weakest of those that do not drops out first."""
+        threshold = -np.log10(self.rule.false_alarm)
+        while True:
+            self.scores = self._score_all()
+            weakest = min(self.scores, key=lambda device: self.scores[device], default=None)
+            if weakest is None or self.scores[weakest] >= threshold:
+                return
+            self._drop(weakest)
+            self.fit.invert()
+            self._settle(1)
+
+    def _score_all(self) -> dict[int, float]:
+        """−log10 of the p-value of every device that was found.
+
+        False devices take the largest peaks of the noise along. So devices that are not sure count as noise
+        for each other.
+        """
+        own = self.own()
+        t = {device: self._statistic_without(numbers) for device, numbers in own.items()}
+        scores = {device: self._score(t[device], 0.0, 0.0) for device in own}
+        sure = np.log10(self.table.n_devices / _SURE_FALSE_COUNT)
+        taken = {device: self._taken(numbers) for device, numbers in own.items() if scores[device] < sure}
+        energy, dof = sum(t[device] for device in taken), sum(taken.values())
+        for device in taken:
+            scores[device] = self._score(t[device], energy - t[device], dof - taken[device])
+        return scores
+
+    def _taken(self, numbers: list[int]) -> float:
+        """Degrees of freedom that a device takes of the noise."""
+        return self.n_antennas + self._parameters([self.fit.clusters[i] for i in numbers]) / 2
+
+    def _score(self, t: float, more_energy: float, more_dof: float) -> float:
+        """−log10 p of a statistic, with some more energy (over σ²) of some more noise."""
+        if self.fit.noise_var <= self.told:
+            return -float(log10_p_known_anywhere(t, self.n_antennas, self.rule.extent))
+        rest, dof = self.dof + more_energy, self.dof + more_dof
+        return -float(log10_p_unknown_anywhere(t, rest, self.n_antennas, dof, self.rule.extent))

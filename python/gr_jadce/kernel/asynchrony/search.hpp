@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Devices out of step, found one after another in what those before leave:
+// gr_jadce.detection.asynchrony.search.
+#pragma once
+
+#include "asynchrony/cluster_fit.hpp"
+#include "asynchrony/correlator.hpp"
+#include "asynchrony/search_rule.hpp"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+namespace jadce {
+
+class Search
+{
+public:
+    Search(const ArrivalTable& table, const SearchRule& rule, int M)
+        : table_(table), rule_(rule), M_(M), fit_(table, M), trial_(table.L), best_(table.L),
+          one_(table.L, 1), correlator_(table, M), dropped_(std::size_t(table.N))
+    {
+    }
+
+    const ClusterFit& fit() const { return fit_; }
+    double score(int device) const { return scores_.at(device); }
+
+    // `noise_var`: 0 if unknown. A frame has a mean energy of 1 a sample.
+    template <class Sample>
+    void run(const std::complex<Sample>* frame, double noise_var)
+    {
+        fit_.load(frame);
+        told_ = noise_var;
+        fit_.clusters.clear();
+        std::fill(dropped_.begin(), dropped_.end(), 0);
+        dof_ = double(table_.L) * M_;
+        fit_.noise_var = std::max({fit_.energy() / dof_, told_, least_noise_var});
+        fit_.invert();
+        for (int round = 0; round < n_rounds; ++round) {
+            if (!add_anything()) {
+                break;
+            }
+            settle(n_settled);
+            drop_weak();
+        }
+        settle(n_settled);
+        decide();
+    }
+
+private:
+    bool add_anything()
+    {
+        scan();
+        return add_devices(strong * rule_.limit) || (rule_.max_paths > 1 && add_paths()) ||
+               add_devices(near * rule_.limit);
+    }
+
+    // The strongest pilot of every device that is not there, and did not drop out twice.
+    void scan()
+    {
+        correlator_.scan(fit_.filtered(), fit_.trace() / table_.L, places_);
+        for (const Cluster& cluster : fit_.clusters) {
+            places_[std::size_t(cluster.device)].reach = 0;
+        }
+        for (int n = 0; n < table_.N; ++n) {
+            if (dropped_[std::size_t(n)] > 1) {
+                places_[std::size_t(n)].reach = 0;
+            }
+        }
+    }
+
+    void set_pilot(const Cluster& path)
+    {
+        one_.resize(1);
+        table_.arrive(path.device, path.delay, path.offset, 1, one_.column(0), one_.plane());
+    }
+
+    // t = ‖aᴴΣ⁻¹Y‖² / aᴴΣ⁻¹a
+    double statistic(const Cluster& path)
+    {
+        set_pilot(path);
+        const double own = fit_.energy(one_);
+        return inner(one_, fit_.filtered()).energy() / std::max(own, DBL_MIN);
+    }
+
+    bool add_devices(double limit)
+    {
+        const auto reach = [&](int n) { return places_[std::size_t(n)].reach; };
+        std::vector<int> order(std::size_t(std::min(n_looked_at, table_.N)));
+        std::vector<int> all(std::size_t(table_.N));
+        std::iota(all.begin(), all.end(), 0);
+        std::partial_sort_copy(all.begin(), all.end(), order.begin(), order.end(), [&](int a, int b) {
+            return reach(a) > reach(b) || (reach(a) == reach(b) && a < b);
+        });
+        std::vector<Candidate> candidates;
+        for (int n : order) {
+            if (reach(n) >= looked_at_share * limit) {
+                const Place& place = places_[std::size_t(n)];
+                candidates.push_back(candidate({n, place.delay, 0, place.offset, 0}));
+            }
+        }
+        return add(candidates, limit, device_share, n_added_devices);
+    }
+
+    // More paths of active devices.
+    bool add_paths()
+    {
+        std::vector<Candidate> candidates;
+        for (const auto& [device, numbers] : fit_.own()) {
+            if (int(numbers.size()) < rule_.max_paths) {
+                candidates.push_back(strongest(device, fit_.clusters[std::size_t(numbers[0])].offset));
+            }
+        }
+        return add(candidates, rule_.path_limit, path_share, n_added_paths);
+    }
+
+    struct Candidate
+    {
+        double statistic;
+        Cluster cluster;
+    };
+
+    Candidate candidate(const Cluster& path) { return {statistic(path), path}; }
+
+    // A device's strongest path, of those that match well.
+    Candidate strongest(int device, double offset)
+    {
+        std::vector<double> match(std::size_t(table_.n_searched()));
+        for (int g = 0; g < table_.n_searched(); ++g) {
+            set_pilot({device, table_.delay(g), 0, offset, 0});
+            match[std::size_t(g)] = inner(one_, fit_.filtered()).energy();
+        }
+        const double top = *std::max_element(match.begin(), match.end());
+        Candidate best{0, {}};
+        for (int g = 0; g < table_.n_searched(); ++g) {
+            if (match[std::size_t(g)] >= tried_share * top) {
+                const Candidate tried = candidate({device, table_.delay(g), 0, offset, 0});
+                best = tried.statistic > best.statistic ? tried : best;
+            }
+        }
+        return best;
+    }
+
+    // The strongest of some paths, if they reach the limit and a share of the strongest.
+    bool add(std::vector<Candidate>& candidates, double limit, double share, std::size_t most)
+    {
+        std::stable_sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+            return a.statistic > b.statistic;
+        });
+        std::size_t added = 0;
+        for (const Candidate& c : candidates) {
+            if (added == most || c.statistic < std::max(limit, share * candidates[0].statistic)) {
+                break;
+            }
+            fit_.clusters.push_back(c.cluster);
+            ++added;
+        }
+        return added > 0;
+    }
+
+    void settle(int times)
+    {
+        for (int i = 0; i < times; ++i) {
+            refine();
+            fit_.finish();
+            measure_noise();
+            fit_.invert();
+            measure_noise();
+            fit_.refresh();
+        }
+        auto& all = fit_.clusters;
+        const std::size_t before = all.size();
+        all.erase(std::remove_if(all.begin(), all.end(), [](const Cluster& c) { return c.power <= 0; }),
+                  all.end());
+        if (all.size() < before) {
+            fit_.invert();
+        }
+    }
+
+    void measure_noise()
+    {
+        std::vector<int> numbers(fit_.clusters.size());
+        std::iota(numbers.begin(), numbers.end(), 0);
+        const double all = double(table_.L) * M_;
+        dof_ = std::max(M_ * fit_.noise_var * fit_.trace() - parameters(numbers) / 2, least_dof_share * all);
+        fit_.noise_var = std::max({fit_.rest() / dof_, told_, least_noise_var});
+    }
+
+    // Real numbers by which clusters were fitted, but for their gains.
+    double parameters(const std::vector<int>& numbers) const
+    {
+        double count = 0;
+        for (int number : numbers) {
+            const bool is_path = fit_.clusters[std::size_t(number)].spread < least_spread;
+            count += 1 + !is_path + (rule_.max_offset > 0);
+        }
+        return count;
+    }
+
+    void refine()
+    {
+        for (std::size_t i = 0; i < fit_.clusters.size(); ++i) {
+            Cluster& cluster = fit_.clusters[i];
+            const double offset = cluster.offset;
+            fit_.remove(int(i));
+            take(cluster);
+            move(cluster, &Cluster::delay, delay_step, delay_reach, rule_.low, rule_.high);
+            const bool turns = rule_.max_offset > 0 && fit_.is_first(i);
+            if (turns) {
+                move(cluster,
+                     &Cluster::offset,
+                     offset_step / table_.L,
+                     offset_reach / table_.L,
+                     -offset_beyond * rule_.max_offset,
+                     offset_beyond * rule_.max_offset);
+            }
+            if (rule_.max_paths > 1) {
+                widen(cluster);
+            }
+            fit_.put(int(i), best_);
+            if (turns && offset != cluster.offset) {
+                turn_all(cluster.device, cluster.offset);
+            }
+        }
+    }
+
+    void turn_all(int device, double offset)
+    {
+        bool changed = false;
+        for (Cluster& c : fit_.clusters) {
+            if (c.device == device && c.offset != offset) {
+                c.offset = offset;
+                changed = true;
+            }
+        }
+        if (changed) {
+            fit_.invert();
+        }
+    }
+
+    void take(Cluster& cluster)
+    {
+        fit_.look(cluster, best_);
+        cluster.power = best_.power;
+    }
+
+    // To the vertex of the parabola through the gains at three places.
+    void move(Cluster& cluster, double Cluster::*value, double step, double reach, double low, double high)
+    {
+        double gain[2];
+        for (int side = 0; side < 2; ++side) {
+            Cluster other = cluster;
+            other.*value += side ? step : -step;
+            fit_.look(other, trial_);
+            gain[side] = trial_.gain;
+        }
+        const double bend = gain[0] - 2 * best_.gain + gain[1];
+        const double by = bend < 0 ? std::clamp(0.5 * (gain[0] - gain[1]) / bend * step, -reach, reach)
+                                   : (gain[1] > gain[0] ? reach : -reach);
+        Cluster moved = cluster;
+        moved.*value = std::clamp(cluster.*value + by, low, high);
+        prefer(cluster, moved);
+    }
+
+    void widen(Cluster& cluster)
+    {
+        const double s = cluster.spread;
+        const double tried[3] = {s < least_spread ? 0.05 : 0, s < least_spread ? 0.2 : s / 1.5, s * 1.3};
+        for (int i = 0; i < (s < least_spread ? 2 : 3); ++i) {
+            Cluster other = cluster;
+            other.spread = std::min(tried[i], most_spread);
+            prefer(cluster, other);
+        }
+    }
+
+    // The other, if it gains.
+    void prefer(Cluster& cluster, const Cluster& other)
+    {
+        fit_.look(other, trial_);
+        if (trial_.gain > best_.gain) {
+            cluster = other;
+            cluster.power = trial_.power;
+            std::swap(best_, trial_);
+        }
+    }
+
+    // The statistic of a device at its strongest column, its clusters taken out of Σ.
+    double statistic_without(const std::vector<int>& numbers)
+    {
+        SmallMatrix gram, match;
+        fit_.without(numbers, gram, match);
+        double strongest = 0;
+        for (int i = 0; i < gram.rows(); ++i) {
+            strongest = std::max(strongest, match.row_energy(i) / std::max(gram(i, i).real(), DBL_MIN));
+        }
+        return strongest;
+    }
+
+    void drop(int device)
+    {
+        auto& all = fit_.clusters;
+        all.erase(
+            std::remove_if(all.begin(), all.end(), [=](const Cluster& c) { return c.device == device; }),
+            all.end());
+        ++dropped_[std::size_t(device)];
+    }
+
+    void drop_weak()
+    {
+        std::vector<int> leaving;
+        for (const auto& [device, numbers] : fit_.own()) {
+            if (statistic_without(numbers) < weak * rule_.limit) {
+                leaving.push_back(device);
+            }
+        }
+        for (int device : leaving) {
+            drop(device);
+        }
+        if (!leaving.empty()) {
+            fit_.invert();
+        }
+    }
+
+    // Every device passes the test; the weakest of those that do not drops out first.
+    void decide()
+    {
+        for (;;) {
+            score_all();
+            int weakest = -1;
+            for (const auto& [device, score] : scores_) {
+                if (weakest < 0 || score < scores_[weakest]) {
+                    weakest = device;
+                }
+            }
+            if (weakest < 0 || scores_[weakest] >= rule_.threshold) {
+                return;
+            }
+            drop(weakest);
+            fit_.invert();
+            settle(1);
+        }
+    }
+
+    // False devices take the largest peaks of the noise along. So devices that are not sure count as noise
+    // for each other.
+    void score_all()
+    {
+        const auto all = fit_.own();
+        const double sure = std::log10(table_.N / sure_false_count);
+        std::map<int, double> statistics, taken;
+        double energy = 0, dof = 0;
+        scores_.clear();
+        for (const auto& [device, numbers] : all) {
+            const double t = statistics[device] = statistic_without(numbers);
+            scores_[device] = score(t, 0, 0);
+            if (scores_[device] < sure) {
+                dof += taken[device] = M_ + parameters(numbers) / 2;
+                energy += t;
+            }
+        }
+        for (const auto& [device, own_dof] : taken) {
+            const double t = statistics[device];
+            scores_[device] = score(t, energy - t, dof - own_dof);
+        }
+    }
+
+    // −log10 p of a statistic, with some more energy (over σ²) of some more noise.
+    double score(double t, double more_energy, double more_dof) const
+    {
+        return is_told() ? score_known_anywhere(t, M_, rule_.extent)
+                         : score_unknown_anywhere(t, dof_ + more_energy, M_, dof_ + more_dof, rule_.extent);
+    }
+
+    bool is_told() const { return told_ > 0 && fit_.noise_var <= told_; }
+
+    const ArrivalTable& table_;
+    const SearchRule rule_;
+    const int M_;
+    ClusterFit fit_;
+    Trial trial_, best_;
+    Columns one_;
+    Correlator correlator_;
+    std::vector<Place> places_;
+    std::vector<int> dropped_;
+    std::map<int, double> scores_;
+    double told_ = 0, dof_ = 0;
+};
+
+} // namespace jadce

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What a search looks for, and its constants: those of search.py, which says what they are.
+#pragma once
+
+#include "asynchrony/maximum.hpp"
+
+#include <cstddef>
+
+namespace jadce {
+
+struct SearchRule
+{
+    double threshold;  // −log10 of the wanted false-alarm probability
+    double limit;      // the energy over σ² that goes with it
+    double path_limit; // the same of one more path of an active device
+    Extent extent;     // the range that is searched, in widths of correlation
+    double low, high;  // bounds of the delays
+    double max_offset; // cycles a symbol
+    int max_paths;     // of a device
+};
+
+constexpr int n_rounds = 60, n_settled = 2, n_looked_at = 16;
+constexpr std::size_t n_added_devices = 4, n_added_paths = 2;
+constexpr double strong = 3, near = 0.8, weak = 0.75; // times the limit
+constexpr double looked_at_share = 0.4;               // of the limit
+constexpr double device_share = 0.5, path_share = 0.5, tried_share = 0.3;
+constexpr double least_noise_var = 1e-12, least_dof_share = 0.1, sure_false_count = 0.02;
+constexpr double delay_step = 0.05, delay_reach = 0.2;   // symbols
+constexpr double offset_step = 0.02, offset_reach = 0.1; // cycles a pilot
+constexpr double offset_beyond = 1.1, most_spread = 1.5;
+
+} // namespace jadce

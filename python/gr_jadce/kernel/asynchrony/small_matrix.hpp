@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Complex matrices of a few rows: those of a device's columns.
+#pragma once
+
+#include "arithmetic/complex.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cfloat>
+#include <cmath>
+#include <vector>
+
+namespace jadce {
+
+class SmallMatrix
+{
+public:
+    SmallMatrix() = default;
+    SmallMatrix(int rows, int columns) { resize(rows, columns); }
+    SmallMatrix(const SmallMatrix& other) { *this = other; }
+
+    SmallMatrix& operator=(const SmallMatrix& other)
+    {
+        shape(other.rows_, other.columns_);
+        std::copy_n(other.data(), other.size(), data());
+        return *this;
+    }
+
+    void resize(int rows, int columns)
+    {
+        shape(rows, columns);
+        std::fill_n(data(), size(), Complex());
+    }
+
+    int rows() const { return rows_; }
+    int columns() const { return columns_; }
+    Complex& operator()(int i, int j) { return data()[i * columns_ + j]; }
+    Complex operator()(int i, int j) const { return data()[i * columns_ + j]; }
+
+    double energy() const { return energy_of(data(), size()); }
+
+    double row_energy(int i) const { return energy_of(data() + i * columns_, std::size_t(columns_)); }
+
+    void subtract(const SmallMatrix& x)
+    {
+        for (std::size_t i = 0; i < size(); ++i) {
+            data()[i] -= x.data()[i];
+        }
+    }
+
+    void scale(double factor)
+    {
+        for (std::size_t i = 0; i < size(); ++i) {
+            data()[i] *= factor;
+        }
+    }
+
+    void negate() { scale(-1); }
+
+    // A positive definite matrix becomes its inverse; returns the logarithm of its determinant.
+    double invert()
+    {
+        double log_determinant = 0;
+        for (int k = 0; k < rows_; ++k) {
+            const double pivot = std::max((*this)(k, k).real(), DBL_MIN);
+            log_determinant += std::log(pivot);
+            (*this)(k, k) = 1;
+            for (int j = 0; j < columns_; ++j) {
+                (*this)(k, j) /= pivot;
+            }
+            for (int i = 0; i < rows_; ++i) {
+                eliminate(i, k);
+            }
+        }
+        return log_determinant;
+    }
+
+private:
+    void shape(int rows, int columns)
+    {
+        rows_ = rows;
+        columns_ = columns;
+        if (size() > few.size() && size() > many.size()) {
+            many.resize(size());
+        }
+    }
+
+    std::size_t size() const { return std::size_t(rows_) * std::size_t(columns_); }
+    Complex* data() { return size() > few.size() ? many.data() : few.data(); }
+    const Complex* data() const { return size() > few.size() ? many.data() : few.data(); }
+
+    void eliminate(int i, int k)
+    {
+        if (i == k) {
+            return;
+        }
+        const Complex factor = (*this)(i, k);
+        (*this)(i, k) = 0;
+        for (int j = 0; j < columns_; ++j) {
+            (*this)(i, j) -= times(factor, (*this)(k, j));
+        }
+    }
+
+    int rows_ = 0, columns_ = 0;
+    std::array<Complex, 64> few; // nearly all are so small that no memory has to be found for them
+    std::vector<Complex> many;
+};
+
+// x y
+inline SmallMatrix product(const SmallMatrix& x, const SmallMatrix& y)
+{
+    SmallMatrix result(x.rows(), y.columns());
+    for (int i = 0; i < x.rows(); ++i) {
+        for (int k = 0; k < x.columns(); ++k) {
+            for (int j = 0; j < y.columns(); ++j) {
+                result(i, j) += times(x(i, k), y(k, j));
+            }
+        }
+    }
+    return result;
+}
+
+// By Jacobi's rotations a Hermitian matrix becomes diagonal, and `along` (rows of which are turned alike) Uᴴ
+// along.
+inline void diagonalize(SmallMatrix& x, SmallMatrix& along)
+{
+    const int size = x.rows();
+    for (int sweep = 0; sweep < 8; ++sweep) {
+        double off = 0;
+        for (int p = 0; p < size; ++p) {
+            for (int q = p + 1; q < size; ++q) {
+                const double length = std::sqrt(energy_of(x(p, q)));
+                const double top = std::sqrt(std::abs(x(p, p).real() * x(q, q).real()));
+                if (length <= 1e-9 * top || length < DBL_MIN) {
+                    continue;
+                }
+                off = 1;
+                const double ratio = (x(q, q).real() - x(p, p).real()) / (2 * length);
+                const double t = (ratio < 0 ? -1 : 1) / (std::abs(ratio) + std::sqrt(1 + ratio * ratio));
+                const double c = 1 / std::sqrt(1 + t * t);
+                const Complex s = t * c / length * x(p, q); // with the phase of x_pq
+                const auto turn_rows = [&](SmallMatrix& y) {
+                    for (int j = 0; j < y.columns(); ++j) {
+                        const Complex a = y(p, j), b = y(q, j);
+                        y(p, j) = c * a - times(s, b);
+                        y(q, j) = times(std::conj(s), a) + c * b;
+                    }
+                };
+                turn_rows(x);
+                turn_rows(along);
+                for (int i = 0; i < size; ++i) {
+                    const Complex a = x(i, p), b = x(i, q);
+                    x(i, p) = c * a - times(std::conj(s), b);
+                    x(i, q) = times(s, a) + c * b;
+                }
+            }
+        }
+        if (off == 0) {
+            return;
+        }
+    }
+}
+
+} // namespace jadce
