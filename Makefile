@@ -21,7 +21,7 @@ help:
 	@echo 'make realistic  receive over channels of several paths, beside what is possible (CHANNELS="FILE.npz ...": of files)'
 	@echo 'make delay-taps  make the table of delay taps beside published results (minutes)'
 	@echo 'make heavy      make the table of heavy load beside published results (minutes)'
-	@echo 'make calibration  measure false alarms over five sets of cells (an hour or more on two idle cores)'
+	@echo 'make calibration  measure false alarms over six sets of cells (an hour or more on two idle cores)'
 	@echo 'make install    install to /usr/local, for every user and GNU Radio Companion'
 	@echo 'make uninstall  remove what make install put there'
 	@echo 'make soak       a million frames of trouble, all accounted for (minutes)'

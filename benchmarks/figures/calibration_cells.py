@@ -8,6 +8,7 @@ of its cells (`common`).
 from math import inf
 from typing import Any, NamedTuple
 
+from cell_counts import RANGES
 from noise_fields import KINDS
 
 from gr_jadce.pilots.kinds import PILOT_KINDS
@@ -54,6 +55,7 @@ DEFAULTS: dict[str, Any] = {
     "power_spread_db": 0,
     "noise_var": "unknown",
     "noise": None,
+    "range": None,
     "proposer": "network",
 }
 
@@ -159,6 +161,15 @@ PARTS = {
         "noise only one is made. 15 dB; the default network proposes.",
         events=200,
     ),
+    "out-of-step": Part(
+        "False-alarm calibration: devices out of step",
+        _products(range=tuple(filter(None, RANGES)), n_active=(0, 10, 20), noise_var=("unknown", "told")),
+        {"n_devices": 200, "pilot_length": 64, "pilots": "gaussian", "n_antennas": 4, "snr_db": 10},
+        ("0.01", "0.001"),
+        1e5,
+        "N = 200, L = 64, M = 4, Gaussian pilots, 10 dB. The receiver searches the whole range of delays and "
+        "carrier offsets; behind a cyclic prefix of 8 symbols also for more paths, of which there are none.",
+    ),
     "noise": Part(
         "False-alarm calibration: noise that is not white",
         _products(noise=tuple(KINDS), n_antennas=(2, 4, 8)),
@@ -182,6 +193,7 @@ QUICK = {
     "load": [cell for cell in _heavy_cells() if (cell["n_active"], cell["snr_db"]) == (12, 20)][:2],
     "few-samples": [cell for cell in _few_sample_cells() if cell["n_antennas"] == 4][6:8],
     "crowded": [cell for cell in _few_sample_cells() if _is_crowded(cell)][:1],
+    "out-of-step": _products(range=("±½ symbol",), n_active=(10,), noise_var=("unknown",)),
     "noise": _products(noise=("white", "one antenna +10 dB", "carrier +20 dB"), n_antennas=(4,)),
 }
 

@@ -16,6 +16,7 @@ HEADS = {
     "activity_rate": "activity",
     "power_spread_db": "± dB",
     "noise_var": "σ²",
+    "range": "delays, offsets",
 }
 
 

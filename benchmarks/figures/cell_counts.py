@@ -10,11 +10,18 @@ from false_alarms import count, told_counts
 from noise_fields import make_field
 
 from gr_jadce import Scenario, make_estimator, make_pilots, simulate
+from gr_jadce.detection.asynchrony import Asynchrony, Delayed
 from gr_jadce.detection.decide import decide_rows
 
 # Of PC-ADMM only the order of the scores matters here: decisions hardly differ from those after the
 # defaults (λ from an estimate of σ, gap 1e-4), which take several times longer.
 PROPOSERS = {"network": ("unrolled", {}), "pc_admm": ("pc_admm", {"lam_ratio": 0.1, "tol": 1e-2})}
+RANGES = {  # how far out of step devices are, as `Scenario` says it
+    None: {},
+    "±½ symbol": {"max_delay": 0.5},
+    "±½ symbol, ±0.002 cycles a symbol": {"max_delay": 0.5, "max_offset": 0.002},
+    "0 to 8 symbols": {"max_delay": 8, "cyclic_prefix": 8},
+}
 CHUNK = 40_000  # decisions, about
 
 
@@ -30,6 +37,10 @@ def count_chunk(settings, wanted, name, turn):
     if settings["noise"]:
         return _count_in_noise(settings, wanted, scenario, uplink, [crc32(name.encode()), turn])
     noise_var = uplink.noise_var if settings["noise_var"] == "told" else None
+    if settings["range"]:
+        search = delayed(scenario.pilots, settings["range"])
+        found = {text: search.decide_rows(uplink.received, float(text), noise_var) for text in wanted}
+        return {text: count(uplink, rows, uplink.noise_var) for text, rows in found.items()}
     estimate = proposer(scenario.pilots, settings["proposer"])(uplink.received, noise_var)
 
     def decided(probability):
@@ -66,7 +77,16 @@ def scenario_of(settings):
         n_active=settings["n_active"],
         snr_db=settings["snr_db"],
         power_spread_db=settings["power_spread_db"],
+        **RANGES[settings["range"]],
     )
+
+
+@cache
+def delayed(pilots, name):
+    """The search over a range of delays and offsets."""
+    scenario = RANGES[name]
+    prefix, max_offset = scenario.get("cyclic_prefix", 0), scenario.get("max_offset", 0.0)
+    return Delayed(pilots, Asynchrony(prefix, max_offset, prefix))
 
 
 @cache

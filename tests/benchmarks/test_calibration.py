@@ -13,7 +13,7 @@ import gr_jadce
 
 PARTS = [
     "calibration",
-    *(f"calibration-{part}" for part in ("load", "few-samples", "crowded", "noise")),
+    *(f"calibration-{part}" for part in ("load", "few-samples", "crowded", "out-of-step", "noise")),
 ]
 FIGURES = Path(__file__).resolve().parents[2] / "benchmarks" / "figures"
 sys.path.insert(0, str(FIGURES))
