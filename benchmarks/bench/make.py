@@ -19,6 +19,7 @@ import flowgraph  # noqa: E402
 import instruction_sets  # noqa: E402
 import memory  # noqa: E402
 import network  # noqa: E402
+import out_of_step  # noqa: E402
 import scaling  # noqa: E402
 import solver  # noqa: E402
 import warm  # noqa: E402
@@ -36,6 +37,7 @@ PARTS = {
     "memory": ("(vi) memory of the solving process", memory.run),
     "warm": ("(vii) iterations from the slot before", warm.run),
     "instruction_sets": ("(viii) kernels by instruction set, against this machine's", instruction_sets.run),
+    "out_of_step": ("(ix) devices out of step against the same in step", out_of_step.run),
 }
 
 

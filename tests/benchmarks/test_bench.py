@@ -51,6 +51,12 @@ def test_the_product_loop_is_measured_against_sgemm(tmp_path):
         assert results[name]["iterations"] <= results[name]["plain_iterations"] + 1
 
 
+def test_devices_out_of_step_are_measured_against_the_same_in_step(tmp_path):
+    results, _ = bench("out_of_step", tmp_path)
+    assert results["in step"]["ratio"] == 1
+    assert all(entry["ratio"] > 0 for name, entry in results.items() if name != "cell")
+
+
 def test_every_level_is_measured(tmp_path):
     results, _ = bench("instruction_sets", tmp_path)
     for times in results["workloads"].values():
