@@ -97,14 +97,14 @@ def measure(args):
                 page.wait("document.getElementById('source').textContent !== 'connecting'")
             sender.stdin.write("go\n")
             sender.stdin.flush()
-            share, times, drawings = measured(args, server, pages, other)
+            share, frames, times, drawings = measured(args, server, pages, other)
             sent = int(sender.stdout.readline())
             other.freeze(False)
             good = all([told(args, sent, place, page) for place, page in enumerate(pages, 1)])
             server.terminate()
             sender.stdin.write("end\n")
             sender.stdin.flush()
-    print(f"server: {share:.2f} of a core")
+    print(f"server: {share:.2f} of a core, for {frames:.0f} frames a second")
     for place, (intervals, rate) in enumerate(zip(times, drawings, strict=True), 1):
         median, high = np.percentile(intervals, [50, 95])
         rhythm = f"{median:.0f} ms from picture to picture, p95 {high:.0f} ms"
@@ -113,22 +113,27 @@ def measure(args):
 
 
 def measured(args, server, pages, other):
-    """The server's share of a core; the times and the drawings of the two pages that are not stopped."""
+    """The server's share of a core, and frames a second; the times and drawings of the pages not stopped."""
     time.sleep(SETTLE_S)
     for page in pages[:2]:
         page.call("Page.bringToFront")
         page.evaluate(MEASURE)
     other.freeze()
-    began, used = time.monotonic(), processor_time(server.pid)
+    began, used, frames = time.monotonic(), processor_time(server.pid), frames_shown(pages[0])
     drawings = [page.evaluate(DRAWINGS) for page in pages[:2]]
     time.sleep(args.seconds)
     took = time.monotonic() - began
     rates = [(page.evaluate(DRAWINGS) - before) / took for page, before in zip(pages, drawings, strict=False)]
     return (
         (processor_time(server.pid) - used) / took,
+        (frames_shown(pages[0]) - frames) / took,
         [page.evaluate("window.times") for page in pages[:2]],
         rates,
     )
+
+
+def frames_shown(page):
+    return int(page.evaluate(TILES).get("Frames", "0").replace(",", ""))
 
 
 def processor_time(pid):

@@ -115,6 +115,9 @@ def pages_of_live(pages, folder):
                 page = browser.open(url, **options)
                 page.wait(RASTER_IS_FULL)
                 time.sleep(1)  # for the figures
+                page.wait(
+                    "Number(document.querySelector('.tile b').textContent) > 6"
+                )  # active, to see something
                 (folder / f"{name}.png").write_bytes(page.screenshot())
                 page.close()
     finally:

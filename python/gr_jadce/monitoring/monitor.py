@@ -3,7 +3,8 @@
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
+from operator import attrgetter
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ _TOTALS = ("frames_dropped", "slots_lost", "gaps")  # of a receiver's status, th
 _ANSWERS = ("frames_in", "frames_solved", "frames_bad", "frames_dropped")  # of one, which reports tell too
 _SOLVE_TIME_EDGES_S = tuple(step * power for power in (1e-5, 1e-4, 1e-3, 1e-2, 1e-1) for step in (1, 2.5, 5))
 _MAX_TOTAL = 2**64 - 1
+_FIGURES_OF_A_SCORE = attrgetter(*(field.name for field in fields(DetectionCounts)))
 
 
 class Snapshot(NamedTuple):
@@ -178,10 +180,8 @@ class Monitor:
             self._names.update(zip(devices, names, strict=True))
 
     def _counted(self):
-        recent = DetectionCounts()
-        for score in self._scores:
-            recent.merge(score)
-        return replace(self._counts, recent=recent)
+        recent = [sum(column) for column in zip(*map(_FIGURES_OF_A_SCORE, self._scores), strict=True)]
+        return replace(self._counts, recent=DetectionCounts(*recent))
 
     def _show(self, report, device, truth):
         bad = report.status == "bad_input"

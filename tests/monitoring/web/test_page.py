@@ -162,6 +162,17 @@ def test_delays_and_offsets_show_where_they_are_reported(serve, look, monitor):
     assert not page.evaluate("document.getElementById('steps').hidden")
 
 
+def test_names_that_come_later_get_their_room(serve, look, monitor):
+    page = look(serve())
+    monitor.push(slot_report(1, [3], n_devices=20))
+    newest(page, 1)
+    left = f"{MODULE}.then(({{ raster }}) => raster.area.left)"
+    before = page.evaluate(left)
+    monitor.push(slot_report(2, [3], n_devices=20, device_id=("the pump behind the house",)))
+    newest(page, 2)
+    assert page.evaluate(left) > before + 50
+
+
 def test_one_may_look_at_a_device_by_name_and_at_all_again(serve, look, monitor):
     page = look(serve())
     for k in range(30):

@@ -135,6 +135,23 @@ def test_names_are_learned_once_and_told_to_those_who_come_later(monitor, update
     assert early.names == late.names == {"3": "pump", "5": "gate", "7": "<i>lamp</i>"}
 
 
+def test_names_of_another_book_take_the_place_of_the_old(monitor, updates):
+    monitor.push(slot_report(1, [3], device_id=("pump",)))
+    updates.advance()
+    monitor.push(slot_report(2, [5], device_id=("gate",), n_devices=20))
+    viewer = Viewer(updates)
+    advance(updates, viewer)
+    assert viewer.names == {"5": "gate"}
+
+
+def test_what_is_no_live_source_has_no_load(monitor):
+    updates = Updates(monitor, lambda: ("read to its end", False), is_live=lambda: False)
+    viewer = Viewer(updates)
+    push_slots(monitor, range(5))
+    advance(updates, viewer)
+    assert {caption: text for caption, text, _ in viewer.last["figures"]}["Load"] == "–"
+
+
 def test_names_of_reports_from_before_are_known(monitor):
     monitor.push(slot_report(1, [3], device_id=("pump",)))
     viewer = Viewer(Updates(monitor, lambda: ("receiving", False)))

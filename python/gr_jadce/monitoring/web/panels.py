@@ -15,12 +15,12 @@ _MAX_GAINS = 4096  # magnitudes of channels in one message; devices that are too
 _FRAMES_OF_LEVELS = 64  # of which levels are the mean
 
 
-def panels(snapshot: Snapshot) -> dict[str, Any]:
+def panels(snapshot: Snapshot, *, is_live: bool = True) -> dict[str, Any]:
     """Figures, levels of the antennas and the newest frame; nothing before the first frame."""
     figures = snapshot.figures()
     if figures is None:
         return {}
-    texts = figure_texts(figures, snapshot.counts)
+    texts = figure_texts(figures, snapshot.counts, is_live=is_live)
     newest = snapshot.reports[-1]
     return {
         "figures": [[caption, text, bad] for caption, (text, bad) in texts.items()],

@@ -31,6 +31,8 @@ class PageServer:
     monitor : monitoring.Monitor
     state : callable
         Gives a text on how the source is, and whether that is bad.
+    is_live : callable
+        Whether frames come as they are sent, so that the load means something.
     address : (str, int)
         Host and port to listen at; port 0 takes a free one.
     token : str, optional
@@ -59,6 +61,7 @@ class PageServer:
         monitor: Monitor,
         state: Callable[[], tuple[str, bool]],
         *,
+        is_live: Callable[[], bool] = lambda: True,
         address: tuple[str, int] = ("127.0.0.1", 0),
         token: str | None = None,
         title: str = "",
@@ -70,7 +73,7 @@ class PageServer:
         self.url = page_url(address[0], self.port, token)
         if not with_page:
             self.url = page_url(address[0], self.port) + "metrics"
-        self._broadcast = _Broadcast(Updates(monitor, state), title) if with_page else None
+        self._broadcast = _Broadcast(Updates(monitor, state, is_live=is_live), title) if with_page else None
         self._access, self._monitor = access, monitor
         self._ready, self._stop = threading.Event(), lambda: None
         self._thread = threading.Thread(target=self._run, name="gr_jadce page", daemon=True)

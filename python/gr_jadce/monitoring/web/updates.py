@@ -24,6 +24,8 @@ class Updates:
     monitor : monitoring.Monitor
     state : callable
         Gives a text on how the source is, and whether that is bad.
+    is_live : callable
+        Whether frames come as they are sent, so that the load means something.
 
     Attributes
     ----------
@@ -33,12 +35,18 @@ class Updates:
         Whether with it come figures, and all else that changes at a pace for readers.
     """
 
-    def __init__(self, monitor: Monitor, state: Callable[[], tuple[str, bool]]) -> None:
+    def __init__(
+        self,
+        monitor: Monitor,
+        state: Callable[[], tuple[str, bool]],
+        *,
+        is_live: Callable[[], bool] = lambda: True,
+    ) -> None:
         self.number = 0
-        self._monitor, self._state = monitor, state
+        self._monitor, self._state, self._is_live = monitor, state, is_live
         self._snapshot = monitor.snapshot()
         self._before = self._snapshot
-        self._names = _names_in(self._snapshot.reports)
+        self._names = monitor.names()
         self._new_names: dict[int, str] = {}
         self._panels: dict[str, Any] = {}
         self.has_panels = False
@@ -78,13 +86,16 @@ class Updates:
         return json.dumps(plain({"selected": device_panel(self._snapshot, device)}), allow_nan=False)
 
     def _panel_key(self):
-        return self._monitor.changes(), self._state()
+        return self._monitor.changes(), self._state(), self._is_live()
 
     def _make_panels(self):
         text, bad = self._state()
-        return plain({"source": [text, bad], **panels(self._snapshot)})
+        return plain({"source": [text, bad], **panels(self._snapshot, is_live=self._is_live())})
 
     def _learn_names(self):
+        if self._scrolled() is None:
+            self._names, self._new_names = self._monitor.names(), {}
+            return
         n_new = self._n_new()
         found = _names_in(self._snapshot.reports[-n_new:] if n_new else ())
         self._new_names = {n: name for n, name in found.items() if self._names.get(n) != name}

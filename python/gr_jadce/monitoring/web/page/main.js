@@ -35,7 +35,8 @@ function take(update) {
     return;
   }
   const isNew = store.apply(update);
-  if (isNew) raster.isBuilt = false;
+  const hasNames = Object.keys(update.names ?? {}).length > 0; // whose labels may need more room
+  if (isNew || hasNames) raster.isBuilt = false;
   else if (update.columns && raster.isBuilt) raster.markChanged(update.columns.age);
   if (update.slotPeriod !== undefined) raster.slotPeriod = update.slotPeriod > 0 ? update.slotPeriod : null;
   if (store.newest !== null) document.body.classList.remove("waiting");

@@ -24,6 +24,7 @@ export class Store {
 
   /** Take an update; whether it began anew. */
   apply(update) {
+    if (update.shape) this.names.clear(); // all there are come with it
     for (const [device, name] of Object.entries(update.names ?? {})) this.names.set(Number(device), name);
     if (update.shape) {
       const { frames, cells, devicesPerCell, devices } = update.shape;
