@@ -25,6 +25,7 @@ run_packages=(
 radio_packages=(
     iproute2 python3-gevent python3-msgpack python3-netaddr python3-pyudev python3-six
     python3-systemd python3-setuptools python3-wheel python3-venv
+    python3-soapysdr soapysdr-module-uhd # the same radios by jadce-receive --soapy
 )
 docs_packages=(python3-sphinx python3-myst-parser python3-sphinx-copybutton furo libjs-mathjax)
 test_packages=(

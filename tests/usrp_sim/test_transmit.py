@@ -36,9 +36,9 @@ def command(name, folder, *options):
     return [*program, "--slot-period", str(PERIOD), *map(str, (*SHAPE, *options))]
 
 
-def transmit(radio, folder, *options):
+def transmit(radio, folder, *options, by="--usrp"):
     return command(
-        "jadce-transmit", folder, "--usrp", radio, "--subdev", "A:0", "--rate", RATE, "--freq", 2.45e9,
+        "jadce-transmit", folder, by, radio, "--subdev", "A:0", "--rate", RATE, "--freq", 2.45e9,
         "--devices", "all", "--backoff-db", 20, "--truth", folder / "truth.jsonl", *options,
     )  # fmt: skip
 
@@ -69,8 +69,11 @@ def ticks(report):
     return report["rx_time"]["seconds"] * RATE + round(report["rx_time"]["fraction"] * RATE)
 
 
-def test_samples_and_times_are_those_asked_for(radio, tmp_path):
-    said = run(transmit(radio, tmp_path, "--slots", N_SLOTS, "--activity", 0.1))
+@pytest.mark.parametrize(("by", "driver"), [("--usrp", ""), ("--soapy", "driver=uhd,")])
+def test_samples_and_times_are_those_asked_for(radio, tmp_path, by, driver):
+    if driver:
+        pytest.importorskip("SoapySDR", reason="needs python3-soapysdr and soapysdr-module-uhd")
+    said = run(transmit(driver + radio, tmp_path, "--slots", N_SLOTS, "--activity", 0.1, by=by))
     assert f"slots={N_SLOTS} scaled=0 unsent=0 late=0 underflow=0 lost=0 lines={N_SLOTS}" in said
     truth = read_lines(tmp_path / "truth.jsonl")
     assert [report["frame_id"] for report in truth] == list(range(N_SLOTS))
