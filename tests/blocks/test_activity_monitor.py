@@ -227,3 +227,22 @@ def test_a_slow_window_is_drawn_less_often(application, monkeypatch):
         window._tick()
         assert len(drawn) == times
     window.hide()
+
+
+def test_devices_have_their_names_beside_the_raster(application):
+    monitor = activity_monitor()
+    names = tuple(f"meter {n}, with a long name\x1b" for n in range(5))
+    publish(to_pmts(make_report(device_id=names)), monitor)
+    window, _ = shown(monitor, application)
+    device, *_ = make_report().device.tolist()
+    axis = window._plots._plots[0].getAxis("left")
+    assert axis.tickStrings([float(device), device + 0.5], 1.0, 1.0)[0] == "meter 0, with "
+    assert monitor.names()[device] == names[0]
+
+
+def test_a_button_counts_anew(application):
+    monitor = activity_monitor()
+    publish(frames(3), monitor)
+    window, _ = shown(monitor, application)
+    window.findChild(WIDGETS.QPushButton).click()
+    assert (monitor.counts().frames, monitor.counts().missed, monitor.counts().recent.missed) == (0, 0, 0)

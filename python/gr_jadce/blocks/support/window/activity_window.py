@@ -59,6 +59,8 @@ class ActivityWindow(QtWidgets.QWidget):
         self._channel_gains = channel_gains
         self._drawn, self._drawn_at = None, 0.0
         self._panel, self._plots, self._legend = _FigurePanel(), Plots(), _Legend()
+        self._anew = QtWidgets.QPushButton("count anew")
+        self._anew.clicked.connect(lambda: self._monitor.reset())
         self._lay_out(title)
         timer = QtCore.QTimer(self)
         timer.timeout.connect(self._tick)
@@ -75,16 +77,19 @@ class ActivityWindow(QtWidgets.QWidget):
         for part in (self._panel, self._plots, self._legend):
             part.set_em(em)
         self._panel.setVisible(self.height() >= (_MIN_PLOTS_EM + _PANEL_EM) * em)
-        self._legend.setVisible(self.height() >= (_MIN_PLOTS_EM + _LEGEND_EM) * em)
+        for part in (self._legend, self._anew):
+            part.setVisible(self.height() >= (_MIN_PLOTS_EM + _LEGEND_EM) * em)
         super().resizeEvent(event)
 
     def draw(self) -> None:
         """Draw the figures, the raster and the channels that the monitor has now."""
         figures = self._monitor.figures()
         if figures is not None:
+            self._panel.show_figures(figure_texts(figures, self._monitor.counts()))
+            self.layout().activate()  # the plots are drawn to the pixels that the panel leaves them
+            self._plots.show_names(self._monitor.names())
             self._plots.show_raster(*self._monitor.raster(), figures)
             self._plots.show_channel(self._channel_gains(), figures)
-            self._panel.show_figures(figure_texts(figures, self._monitor.counts()))
 
     def _tick(self):
         changes, now = self._monitor.changes(), monotonic()
@@ -102,7 +107,10 @@ class ActivityWindow(QtWidgets.QWidget):
             layout.addWidget(QtWidgets.QLabel(f"<b>{escape(title)}</b>"), alignment=QtCore.Qt.AlignHCenter)
         layout.addWidget(self._panel)
         layout.addWidget(self._plots, stretch=1)
-        layout.addWidget(self._legend)
+        foot = QtWidgets.QHBoxLayout()
+        foot.addWidget(self._legend, stretch=1)
+        foot.addWidget(self._anew)
+        layout.addLayout(foot)
 
 
 class _FigurePanel(QtWidgets.QWidget):

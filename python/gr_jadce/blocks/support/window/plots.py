@@ -11,19 +11,36 @@ import PyQt5.QtGui as QtGui
 import pyqtgraph as pg
 from numpy.typing import NDArray
 
-from ....monitoring.figures import Figures
+from ....monitoring.figures import Figures, printable
 from ....monitoring.raster import pooled
 from ....numeric import decibels
 from .colours import Colours, is_change_of_colours
 
 ChannelGains = tuple[NDArray, NDArray]  # devices (K,), magnitudes (K, M)
 _RANGE_DB, _STEP_DB = 30.0, 5.0  # of the scale of gains
+_SURE_SHARE = 0.8  # of the pixels of a plot before it is painted
 _PEAKS = 100  # drawings whose highest gain the scale takes in: some ten seconds
+_MAX_NAME = 14  # characters of a device's name
 _CHANNEL_WIDTH_EM, _BAR_WIDTH_EM = 11.0, 3.6
 
 
-class WholeAxis(pg.AxisItem):
-    """An axis of numbered things: ticks at integers alone, also where few are shown."""
+class DeviceAxis(pg.AxisItem):
+    """An axis of devices: ticks at integers alone, also where few are shown, and names where there are some.
+
+    Attributes
+    ----------
+    names : dict
+        Names of devices, by index.
+    """
+
+    def __init__(self, orientation: str) -> None:
+        super().__init__(orientation)
+        self.names: dict[int, str] = {}
+
+    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
+        numbers = super().tickStrings(values, scale, spacing)
+        named = (self.names.get(round(value), text) for value, text in zip(values, numbers, strict=True))
+        return [printable(str(name)[:_MAX_NAME]) for name in named]
 
     def tickSpacing(self, least: float, most: float, size: float) -> list[tuple[float, float]]:
         return [(max(spacing, 1.0), 0) for spacing, _ in super().tickSpacing(least, most, size)]
@@ -41,7 +58,7 @@ class Plots(pg.GraphicsLayoutWidget):
     def __init__(self) -> None:
         super().__init__()
         self.painting_time = 0.0
-        self._plots = [self.addPlot(axisItems={"left": WholeAxis("left")}) for _ in range(2)]
+        self._plots = [self.addPlot(axisItems={"left": DeviceAxis("left")}) for _ in range(2)]
         self._images = [pg.ImageItem(axisOrder="col-major") for _ in range(2)]
         for plot, image in zip(self._plots, self._images, strict=True):
             plot.hideButtons()
@@ -89,6 +106,13 @@ class Plots(pg.GraphicsLayoutWidget):
         height = cells.shape[1] * rows * devices_per_cell
         _place(self._images[0], -len(cells) * frames * period, 0.0, height)
         self._devices_per_row = rows * devices_per_cell
+
+    def show_names(self, names: dict[int, str]) -> None:
+        """Call devices by their names, beside the raster."""
+        axis = self._plots[0].getAxis("left")
+        if names != axis.names:
+            axis.names, axis.picture = names, None
+            axis.update()
 
     def show_channel(self, gains: ChannelGains | None, figures: Figures) -> None:
         """Draw the gains of the newest frame, in the rows of the raster."""
@@ -154,7 +178,8 @@ def _font(em):
 
 
 def _a_pixel(cells, pixels):
-    return max(1, ceil(cells / max(pixels, 1)))
+    """Cells a pixel, for plots that may shrink a little before they are painted, as axes find their width."""
+    return max(1, ceil(cells / max(_SURE_SHARE * pixels, 1)))
 
 
 def _place(image, left, right, height):
