@@ -24,11 +24,13 @@ import program
 from calibration_cells import PARTS, quick
 from calibration_tables import summarise, table
 from cell_counts import chunk_frames, count_chunk, scenario_of
-from false_alarms import add, figures
+from false_alarms import add, figures, together
 
 import gr_jadce
 from gr_jadce import __version__
 from gr_jadce.programs import command_line
+
+MAX_POOLS = 12  # of one axis
 
 
 def main():
@@ -42,9 +44,9 @@ def main():
         counts = measure(part, args, args.work / f"{stem}.json")
         rows = [row_of(part, cell, counts[name_of(cell)]) for cell in part.cells]
         path = args.output / ("calibration" if name == "grid" else f"calibration-{name}")
-        summary = summarise(part, rows)
-        result = {"origin": origin, "summary": summary, "cells": rows}
-        program.save(path, result, table(part, origin, summary, rows))
+        summary, pooled = summarise(part, rows), pool(part, counts)
+        result = {"origin": origin, "summary": summary, "pooled": pooled, "cells": rows}
+        program.save(path, result, table(part, result))
         print(f"{path}.md: {len(rows)} cells")
 
 
@@ -60,6 +62,20 @@ def digest():
 def row_of(part, cell, counts):
     entries = {wanted: figures(counts, wanted) for wanted in part.wanted}
     return cell | {"frames": counts["turns"] * chunk_frames(part.settings(cell))} | entries
+
+
+def pool(part, counts):
+    """The cells with each value of what varies, taken together: rare events are enough of those."""
+    pooled = []
+    for key in part.cells[0]:
+        if key == "n_devices":  # goes with the pilots' length
+            continue
+        values = list(dict.fromkeys(cell[key] for cell in part.cells))
+        for value in values if 1 < len(values) <= MAX_POOLS else ():
+            total = together(counts[name_of(cell)] for cell in part.cells if cell[key] == value)
+            entries = {wanted: figures(total, wanted) for wanted in part.wanted}
+            pooled.append({key: value, "cells": total["turns"]} | entries)
+    return pooled
 
 
 def command(args):

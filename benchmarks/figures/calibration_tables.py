@@ -60,8 +60,9 @@ def _summary(factor, entries):
     }
 
 
-def table(part, origin, summary, rows):
+def table(part, result):
     """The whole page of a part."""
+    origin, summary, rows = result["origin"], result["summary"], result["cells"]
     heads = [HEADS.get(key, key) for key in part.cells[0]]
     heads += [f"ratio at {wanted_text(wanted)}" for wanted in part.wanted]
     heads += [f"miss at {wanted_text(wanted)}" for wanted in part.wanted]
@@ -83,6 +84,12 @@ def table(part, origin, summary, rows):
         row(heads),
         row(["---"] * len(heads)),
         *(line_of(part, cell) for cell in rows),
+        "",
+        "Cells together:",
+        "",
+        row(["", "cells", *(f"ratio at {wanted_text(wanted)}" for wanted in part.wanted)]),
+        row(["---"] * (2 + len(part.wanted))),
+        *(pooled_line(part, entry) for entry in result["pooled"]),
     ]
     return "\n".join(lines) + "\n"
 
@@ -115,6 +122,12 @@ def line_of(part, cell):
         + [decibels(shown["nmse_db"]), f"{shown['noise_var_error_db']:+.2f}"]
         + told
     )
+
+
+def pooled_line(part, entry):
+    key, value = next(iter(entry.items()))
+    ratios = [with_interval(entry[wanted], FACTORS[wanted]) for wanted in part.wanted]
+    return row([f"{HEADS.get(key, key)} = {value}", entry["cells"], *ratios])
 
 
 def with_interval(entry, factor):

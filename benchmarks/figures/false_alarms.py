@@ -61,19 +61,35 @@ def add(total, more):
                 entry[key] = entry.get(key, type(value)()) + value
 
 
+def together(cells):
+    """The counts of several cells as if they were one."""
+    total = {}
+    for counts in cells:
+        add(total, {wanted: numbers for wanted, numbers in counts.items() if wanted != "turns"})
+    return total
+
+
 def figures(counts, wanted):
     """False-alarm ratio, miss probability, NMSE and error of σ² of a cell at one wanted probability."""
     c, expected = counts[wanted], counts[wanted]["inactive"] * float(wanted)
     told = _told(c, expected) if "told_misses" in c else {}
-    return told | {
+    entry = told | {
         "inactive": int(c["inactive"]),
-        "events_expected": round(expected, 1),
+        "events_expected": expected,
         "ratio": c["alarms"] / expected,
         "ratio_interval": [limit / expected for limit in _interval(c)],
         "miss_probability": c["misses"] / max(c["active"], 1),
         "nmse_db": _nmse_db(c["error"], c["power"]),
         "noise_var_error_db": float(np.median(c["noise_db"])),
     }
+    return {key: _short(value) for key, value in entry.items()}
+
+
+def _short(value):
+    """A float, or each of a list, to four digits."""
+    if isinstance(value, list):
+        return [_short(part) for part in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def verdict(entry, factor):

@@ -15,6 +15,7 @@ PARTS = [
     "calibration",
     *(f"calibration-{part}" for part in ("load", "few-samples", "crowded", "out-of-step", "noise")),
 ]
+RARE = ("0.0001", "1e-05")
 FIGURES = Path(__file__).resolve().parents[2] / "benchmarks" / "figures"
 sys.path.insert(0, str(FIGURES))
 import calibration_cells  # noqa: E402
@@ -53,8 +54,11 @@ def test_false_alarms_are_measured_with_intervals(output):
 
 @pytest.mark.parametrize("part", PARTS)
 def test_a_table_has_a_row_for_every_cell(output, part):
-    rows = [line for line in (output / f"{part}.md").read_text().splitlines() if line.startswith("| ")]
-    assert len(rows) == 2 + len(json.loads((output / f"{part}.json").read_text())["cells"])
+    tables = (output / f"{part}.md").read_text().split("Cells together:")
+    result = json.loads((output / f"{part}.json").read_text())
+    for table, key in zip(tables, ("cells", "pooled"), strict=True):
+        rows = [line for line in table.splitlines() if line.startswith("| ")]
+        assert len(rows) == 2 + len(result[key])
 
 
 def test_probabilities_without_events_have_an_interval_that_says_so(output):
@@ -97,6 +101,16 @@ def test_all_kinds_of_pilots_are_measured_with_few_samples():
     assert {8, 64, 256} <= {cell["pilot_length"] for cell in cells}
 
 
+def test_cells_are_taken_together_by_each_value_of_what_varies(output):
+    result = json.loads((output / "calibration-few-samples.json").read_text())
+    nobody, one = result["cells"]
+    pools = {pool["n_active"]: pool for pool in result["pooled"]}
+    assert pools.keys() == {0, 1} and pools[0]["1e-05"] == nobody["1e-05"]
+    noise = json.loads((output / "calibration-noise.json").read_text())
+    inactive = [sum(entry["0.01"]["inactive"] for entry in noise[key]) for key in ("cells", "pooled")]
+    assert inactive[0] == inactive[1] > one["0.01"]["inactive"]
+
+
 def test_a_heavy_load_is_decided_with_the_noise_told_and_unknown(output):
     unknown, told = json.loads((output / "calibration-load.json").read_text())["cells"]
     assert told["0.01"]["noise_var_error_db"] == 0
@@ -133,6 +147,43 @@ def test_the_readme_tells_what_the_committed_table_tells():
     for wanted, text in (("0.01", "1.5 of a wanted 1e-2 in"), ("0.001", "2 of 1e-3 in")):
         cells = summary[wanted]
         assert f"{text} {cells['of_these_within']} of {cells['cells_with_miss_below_0.1']}" in readme
+
+
+def committed(part):
+    return json.loads((FIGURES / "results" / f"calibration-{part}.json").read_text())
+
+
+def test_the_guide_tells_what_the_tables_of_few_samples_tell():
+    guide = " ".join((FIGURES.parents[1] / "docs" / "choosing.md").read_text().split())
+    few = committed("few-samples")
+    for wanted, text in (("0.01", "a factor 1.5 in {}"), ("0.001", "a factor 2 in {}")):
+        assert text.format(f"{few['summary'][wanted]['holds']} of {len(few['cells'])}") in guide
+    unknown, one_antenna = (
+        [next(pool[wanted]["ratio"] for pool in few["pooled"] if pool.get(key) == value) for wanted in RARE]
+        for key, value in (("noise_var", "unknown"), ("n_antennas", 1))
+    )
+    assert "unknown {:.2f} times a wanted 1e-4 came, and {:.2f} times a wanted 1e-5".format(*unknown) in guide
+    assert "one antenna and any noise variance, {:.2f} and {:.2f}".format(*one_antenna) in guide
+    ratios = [cell["0.1"]["ratio"] for cell in few["cells"]]
+    assert f"{min(ratios):.2f} to {max(ratios):.2f} times a wanted 1e-1" in guide
+
+
+def test_the_guide_tells_what_the_table_of_crowded_frames_tells():
+    guide = " ".join((FIGURES.parents[1] / "docs" / "choosing.md").read_text().split())
+    cells = committed("crowded")["cells"]
+    wide = [cell["0.01"]["ratio"] for cell in cells if not cell["n_active"]]
+    assert f"down to {min(wide):.2f} times a wanted 1e-2" in guide
+    for noise_var, text in (("unknown", "times a wanted 1e-4"), ("told", "times if the noise")):
+        ratios = [cell["0.0001"]["ratio"] for cell in cells if cell["noise_var"] == noise_var]
+        assert f"up to {max(ratios):.0f} {text}" in guide
+
+
+def test_few_samples_keep_what_is_promised():
+    few = committed("few-samples")
+    for wanted in ("0.01", "0.001", *RARE):
+        assert few["summary"][wanted]["fails"] <= 0.03 * len(few["cells"])
+        for pool in few["pooled"]:
+            assert 1 / 2 < pool[wanted]["ratio"] < 2
 
 
 def test_the_committed_table_keeps_what_is_promised():
