@@ -246,9 +246,9 @@ def unrolled(
         Threads over the frames of a batch, of the kernel.
     sweeps : int
         With n_layers="auto": for hard frames, sweeps of each of the two chains that sample who is
-        active, from the network's result on (`sampling`); 0 for none. 30 make most frames right whose
-        active devices are nearly as many as the pilot's symbols, and take dozens of times as long as
-        the layers for such a frame (`make bench` prints it). It needs the pilots as
+        active, from the network's result on (`sampling`); 0 for none. 30 lower the error of frames that do
+        not tell supports apart, as where active devices are nearly as many as the pilot's symbols, and
+        take dozens of times as long as the layers (`make bench` prints it). It needs the pilots as
         a matrix, which very large books do not give.
         Each sweep counts as an iteration.
 
