@@ -34,7 +34,7 @@ def test_a_receiver_behind_it_finds_devices_out_of_step():
     flowgraph, score = gr.top_block(), scorer()
     propagation = {"max_delay": 8.0, "max_offset": 2e-4}
     source, demodulator = frames_of(flowgraph, 4, snr_db=15, propagation=propagation)
-    asynchrony = {"max_delay": 8, "max_offset": 2e-4, "cyclic": True, "roll_off": 0.0}
+    asynchrony = {"max_delay": 8, "max_offset": 2e-4, "prefix": 8, "roll_off": 0.0}
     detector = receiver(ofdm_book(BOOK), 4, false_alarm=5e-3, asynchrony=asynchrony)
     flowgraph.connect(demodulator, detector)
     for block in (source, detector):
