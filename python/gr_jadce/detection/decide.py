@@ -21,7 +21,7 @@ from ..pilots.book import PilotBook, as_pilot_book
 from . import dense, large
 from .noise.covariance import noise_statistics
 from .noise.rounds import Decider, Noise, check_noise, decide_in_noise
-from .noise_scale import SURE_FALSE_SHARE, Scale
+from .noise_scale import Scale
 from .rows import Rows, rows_of
 
 _AGREEMENT = 0.5  # share of the expected squared error within which two estimates say the same
@@ -283,7 +283,6 @@ def _decide_compiled(
         own,
         _AGREEMENT,
         tuple(rule),
-        SURE_FALSE_SHARE,
         with_scores,
         check_integer("threads", options.threads, 1),
     )

@@ -29,7 +29,7 @@ from ..estimate import Estimate, noise_levels
 from ..numeric import decibels
 from ..pilots.book import PilotBook
 from . import support_fit
-from .noise_scale import LowerStatistics, Rest, Scale, left_over, noise_scaled, sure_level
+from .noise_scale import LowerStatistics, Rest, Scale, SureRule, left_over, noise_scaled, sure_level
 from .p_values import log10_p_known, log10_p_unknown
 from .rows import FrameDecision
 from .support_fit import FrameData, SupportFit
@@ -47,6 +47,7 @@ class Rule(NamedTuple):
     n_members: int  # devices of any at most
     lower: LowerStatistics
     scale: Scale
+    sure: SureRule
 
 
 class _Test(NamedTuple):
@@ -67,8 +68,9 @@ def make_rule(pilots: PilotBook, n_antennas: int, false_alarm: float, max_rounds
     """
     L = pilots.pilot_length
     proposed = L * min(n_antennas + 1, 8) // 4
-    lower = LowerStatistics.of(pilots, n_antennas)
-    return Rule(L, -log10(false_alarm), max_rounds, proposed, max(L - 2, proposed), lower, scale)
+    lower, threshold = LowerStatistics.of(pilots, n_antennas), -log10(false_alarm)
+    sure = SureRule.of(n_antennas, scale, threshold)
+    return Rule(L, threshold, max_rounds, proposed, max(L - 2, proposed), lower, scale, sure)
 
 
 def gram_matrix(pilots: PilotBook) -> NDArray:
@@ -99,13 +101,13 @@ def _decide(frame: FrameData, score: NDArray, noise_var: float, rule: Rule) -> F
     fit = support_fit.fit_support(frame, _propose(frame, score, rule.n_proposed), noise_var)
     test = _Test(frame, rule, lambda count: rule.threshold, noise_var)
     if not noise_var:
-        fit = _find_sure(
-            test._replace(level_of=lambda count: sure_level(rule.threshold, len(score), count)), fit
-        )
-        noise_var = fit.noise_left
-        test = test._replace(rest=_noise_energy(test, fit))
-    fit = _refine(test, fit)
-    return _decision(test, fit, noise_var if frame.energy else test.noise_var)
+        sure = _find_sure(test._replace(level_of=lambda count: sure_level(rule.sure, len(score), count)), fit)
+        noise_var = sure.noise_left
+        test = test._replace(rest=_noise_energy(test, sure))
+        fit = _refine(test, sure)
+    else:
+        fit = sure = _refine(test, fit)
+    return _decision(test, fit, sure, noise_var if frame.energy else test.noise_var)
 
 
 def _find_sure(test: _Test, fit: SupportFit) -> SupportFit:
@@ -130,7 +132,7 @@ def _has_few_samples(frame: FrameData, fit: SupportFit) -> bool:
     return count > 0 and frame.pilot_length * n_antennas <= _FEW_SAMPLES
 
 
-def _decision(test: _Test, fit: SupportFit, noise_var: float) -> FrameDecision:
+def _decision(test: _Test, fit: SupportFit, sure: SupportFit, noise_var: float) -> FrameDecision:
     frame, scores = test.frame, _all_scores(test, fit, support_fit.statistic(test.frame, fit)[0])
     n_samples = frame.pilot_length * fit.channel.shape[1]
     return FrameDecision(
@@ -139,9 +141,10 @@ def _decision(test: _Test, fit: SupportFit, noise_var: float) -> FrameDecision:
         scores,
         noise_var,
         ratio_db(_signal(frame, fit), noise_var * n_samples),
-        support_fit.noise_covariance(frame, fit),
-        fit.rows,
+        support_fit.noise_covariance(frame, sure),
+        sure.rows,
         support_fit.uncertainty(fit),
+        support_fit.surplus_evidence(frame, sure, test.rule.threshold),
     )
 
 

@@ -110,7 +110,7 @@ def decide_frames(
         snr_db = ratio_db(signal, level * samples.size)
         cov = (fit.rest.conj().T @ fit.rest).astype(complex) * (scale**2 / fit.rows)
         yield FrameDecision(
-            fit.members, channel * scale, scores, level * scale**2, snr_db, cov, fit.rows, np.inf
+            fit.members, channel * scale, scores, level * scale**2, snr_db, cov, fit.rows, np.inf, np.nan
         )
 
 
@@ -124,7 +124,7 @@ def _decide(frame: _Frame, score: NDArray, rule: Rule) -> tuple[_Fit, NDArray, f
     """Least squares on the decided support, the scores of all devices, and the noise variance."""
     fit, noise_var = _Fit(frame, _propose(score, rule.pilot_length)), frame.noise_var
     if not noise_var:
-        fit = _refine(frame, fit, lambda count: sure_level(rule.threshold, len(score), count), rule)
+        fit = _refine(frame, fit, lambda count: sure_level(rule.sure, len(score), count), rule)
         noise_var = fit.noise_left
         frame = frame._replace(rest=_noise_energy(fit, rule))
     fit = _refine(frame, fit, lambda count: rule.threshold, rule)

@@ -18,7 +18,7 @@ from ..pilots.book import PilotBook
 _LOWER_SHARE = 0.9  # share of the statistics of inactive devices that the scale of a tight frame is read off
 _MIN_OUTSIDE = 100  # devices outside the support, fewer say too little about that scale
 _SCALE_ROUNDS = 20
-SURE_FALSE_SHARE = 0.03  # expected share of false ones among the devices that σ² is measured off
+_SURE_FALSE_SHARE = 0.03  # expected share of false ones among the devices that σ² is measured off
 
 
 Scale = Literal["white", "antennas", "spatial"]  # the noise: alike, of unequal antennas, of any covariance
@@ -76,14 +76,33 @@ def _excess(n_antennas: int, limit: float, mean: float) -> float:
     return float(square / slope**2 - 1 / n_antennas)
 
 
-def sure_level(threshold: float, n_devices: int, count: int) -> float:
+class SureRule(NamedTuple):
+    """Which devices σ² is measured off."""
+
+    share: float  # expected of false ones among them
+    least: float  # score
+
+    @classmethod
+    def of(cls, n_antennas: int, scale: Scale, threshold: float) -> "SureRule":
+        """For frames of so many antennas.
+
+        A false device takes its energy off that of M antennas that are alike; where M² numbers are measured
+        of the noise, off that of one direction of M. There, weak devices that are left in count as much.
+        """
+        if scale == "spatial":
+            return cls(_SURE_FALSE_SHARE / max(n_antennas**2 / 4, 1), 0.0)
+        return cls(_SURE_FALSE_SHARE, threshold)
+
+
+def sure_level(rule: SureRule, n_devices: int, count: int) -> float:
     """The least score of a sure device, of `count`.
 
     False alarms take the largest peaks of the noise along: were they in the support that σ² is
     measured off, σ² came out too small, and false alarms bred more of them. So σ² is measured
-    off the devices of which at most a share SURE_FALSE_SHARE is expected to be false.
+    off the devices of which at most a share is expected to be false; and
+    in noise that is alike on all antennas, of devices that are found active, too.
     """
-    return max(threshold, np.log10(n_devices / (SURE_FALSE_SHARE * max(count, 1))))
+    return max(rule.least, np.log10(n_devices / (rule.share * max(count, 1))))
 
 
 def noise_scaled(rest: Rest, outside: NDArray, left: float, lower: LowerStatistics, n_antennas: int) -> Rest:

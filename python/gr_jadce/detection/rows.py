@@ -24,6 +24,9 @@ class Rows(NamedTuple):
     noise_dof : (B,) float, rows of a frame that it is measured on: L less the active devices, or about that.
     uncertainty : (B,) float, squared error expected of a frame's channels, all together, given the active
         devices. None of devices out of step.
+    evidence : (B,) float, how much likelier than white noise alone the devices that the noise is measured off
+        make a frame, as a logarithm, less what a choice of them explains. NaN of more than 2048 devices with
+        fast pilots, empty of devices out of step.
     noise_statistics : (B, 2) float, what `noise.covariance.noise_statistics` gives of both. Empty of devices
         out of step.
     noise_kind : (B,) str, "white", "antennas" or "spatial": what it was taken for. None: white in all frames.
@@ -42,6 +45,7 @@ class Rows(NamedTuple):
     noise_cov: NDArray = _NOT_MEASURED
     noise_dof: NDArray = _NOT_MEASURED
     uncertainty: NDArray | None = None
+    evidence: NDArray = _NOT_MEASURED
     noise_statistics: NDArray = _NOT_MEASURED
     noise_kind: NDArray | None = None
     delay: NDArray | None = None
@@ -70,6 +74,7 @@ class FrameDecision(NamedTuple):
     noise_cov: NDArray  # (M, M)
     noise_dof: float
     uncertainty: float
+    evidence: float
 
 
 def rows_of(
@@ -94,6 +99,7 @@ def rows_of(
         np.array([frame.noise_cov for frame in kept]).reshape(len(kept), n_antennas, n_antennas),
         np.array([frame.noise_dof for frame in kept], float),
         np.array([frame.uncertainty for frame in kept], float),
+        np.array([frame.evidence for frame in kept], float),
     )
 
 

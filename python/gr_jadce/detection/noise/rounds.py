@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Rounds of deciding, measuring the noise covariance, whitening, and deciding again.
 
-The covariance is measured off what the decided devices leave of the frame. Until the last round only devices
-that are sure to be there are decided: false ones take the largest peaks of the noise along. How much less is
-known of the noise of a frame that was whitened by itself, `noise_scale` accounts for.
+The covariance is measured off what the devices leave of the frame that are sure to be there: false ones take
+the largest peaks of the noise along. How sure they are to be, and how much less is known of the noise of a
+frame that was whitened by itself, `noise_scale` accounts for.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...checks import check_choice
 from ...estimate import Estimate
-from ...numeric import decibels
+from ...numeric import decibels, sum_squares
 from ...pilots.book import PilotBook
 from ..noise_scale import Scale
 from ..rows import Rows
@@ -26,7 +26,6 @@ NOISES = ("auto", "white", "antennas", "spatial")
 _MAX_ROUNDS = 8  # of whitening: at a load of K = 0.4 L, noise 20 dB from white takes five
 _SETTLED = 0.1  # relative change of the noise covariance by one round
 _COLOURED, _COLOURED_CROWD = 1e-3, 1e-12  # probability that white noise is taken for another
-_INTERFERER_RATIO = 10  # power from one direction over the mean of the others
 _CROWD_SHARE = 1e-4  # of the false-alarm probability of sure devices, where many are active
 _SURE_FALSE_COUNT = 0.02  # devices of a frame expected to be false among the sure ones
 
@@ -67,12 +66,12 @@ def decide_in_noise(
     rows, scores = decider.decide(estimate, frames, "white", decider.false_alarm)
     if noise == "white" or frames.shape[2] == 1:
         return rows, scores
-    crowded = rows.noise_dof < frames.shape[1] / 2
+    crowded = _are_crowded(rows, frames)
     coloured = rows.noise_statistics > chi2_limits(frames.shape[2], _COLOURED)
     if noise == "auto" and not np.count_nonzero(crowded) and not np.count_nonzero(coloured):
         return rows, scores
     suspect = crowded | coloured.any(axis=1) | (noise != "auto")
-    kinds, covariance = _look_at_noise(decider, estimate, frames, suspect, crowded, noise)
+    kinds, covariance = _look_at_noise(decider, estimate, frames, rows, suspect, noise)
     for kind in ("antennas", "spatial"):
         index = np.flatnonzero(kinds == kind)
         if index.size:
@@ -84,15 +83,20 @@ def decide_in_noise(
     return rows._replace(noise_kind=kinds), scores
 
 
+def _are_crowded(rows: Rows, frames: NDArray) -> NDArray:
+    """Frames (B,) so many of whose rows devices explain that they may be none."""
+    return rows.noise_dof < frames.shape[1] / 2
+
+
 def _look_at_noise(
-    decider: Decider, estimate: Estimate, frames: NDArray, suspect: NDArray, crowded: NDArray, noise: Noise
+    decider: Decider, estimate: Estimate, frames: NDArray, rows: Rows, suspect: NDArray, noise: Noise
 ) -> tuple[NDArray, NDArray]:
     """The kind (B,) of the noise of frames and its covariance (B, M, M), first measured, of `suspect` ones.
 
-    Where many devices are active (`crowded`), false ones may have taken the noise along, or those that were
+    Where many devices are active, false ones may have taken the noise along, or those that were
     missed make it look coloured: there, only devices and noise count that stand out by far.
     """
-    n_antennas = frames.shape[2]
+    n_antennas, crowded = frames.shape[2], _are_crowded(rows, frames)
     kinds = np.full(len(frames), "white", dtype="U8")
     covariance = np.zeros((len(frames), n_antennas, n_antennas), complex)
     for crowd, share, error in ((False, 1.0, _COLOURED), (True, _CROWD_SHARE, _COLOURED_CROWD)):
@@ -103,20 +107,27 @@ def _look_at_noise(
             covariance[index] = sure.noise_cov
             shown = noise_kinds(sure.noise_statistics, n_antennas, error)
             kinds[index] = shown if noise == "auto" else noise
-    if noise == "auto":
-        _blame_interferer(frames, np.flatnonzero(crowded & (kinds == "white")), kinds, covariance)
+    unexplained = crowded & (kinds == "white")
+    if noise == "auto" and unexplained.any():
+        index, found = _find_interferers(decider, estimate, frames, rows, unexplained)
+        kinds[index], covariance[index] = "spatial", found
     return kinds, covariance
 
 
-def _blame_interferer(frames: NDArray, index: NDArray, kinds: NDArray, covariance: NDArray) -> None:
-    """Take frames from one direction for an interferer's, in place; many devices would come from many.
+def _find_interferers(
+    decider: Decider, estimate: Estimate, frames: NDArray, rows: Rows, crowded: NDArray
+) -> tuple[NDArray, NDArray]:
+    """Of the frames `crowded` (B,), which have noise of any covariance rather than many devices, and that.
 
-    So many devices, with channels all alike, explain an interferer as well as any noise.
+    So many devices, with channels all alike, explain an interferer as well as any noise. Frames whitened by
+    their own covariance hide it, and stay crowded if it is devices; what makes them likelier is taken.
     """
-    moment = frames[index].conj().swapaxes(1, 2) @ frames[index] / frames.shape[1]
-    power = np.linalg.eigvalsh(moment.astype(complex))
-    one_way = index[power[:, -1] > _INTERFERER_RATIO * power[:, :-1].mean(axis=1)]
-    kinds[one_way], covariance[one_way] = "spatial", moment[np.isin(index, one_way)]
+    index = np.flatnonzero(crowded)
+    part = frames[index]
+    moment = part.conj().swapaxes(1, 2) @ part / frames.shape[1]
+    again = _decide_whitened(decider, _part(estimate, index), part, moment.astype(complex), "spatial")[0]
+    likelier = again.evidence > rows.evidence[index]
+    return index[likelier], again.noise_cov[likelier]
 
 
 def check_noise(noise: Noise, is_known: bool) -> Noise:
@@ -141,23 +152,35 @@ def _decide_whitened(
     for _ in range(_MAX_ROUNDS):
         whitener = Whitener.of(_of_kind(covariance[moving], kind))
         part = _part(estimate, moving)
-        sure = _decide_once(decider, part, whitener.whiten(frames[moving]), kind, decider.sure_false_alarm)[0]
+        sure = _decide_once(decider, part, whitener.whiten(frames[moving]), kind)[0]
         covariance[moving] = whitener.restore_covariance(sure.noise_cov)
         moving = moving[_departure(sure.noise_cov, kind) > _SETTLED]
         if not moving.size:
             break
     whitener = Whitener.of(_of_kind(covariance, kind))
-    rows, scores = _decide_once(decider, estimate, whitener.whiten(frames), kind, decider.false_alarm)
-    return _restored(rows, whitener, decider.pilots), scores
+    whitened = whitener.whiten(frames)
+    rows, scores = _decide_once(decider, estimate, whitened, kind)
+    gain = _whitening_evidence(frames, whitened, whitener, kind)
+    return _restored(rows, whitener, decider.pilots)._replace(evidence=rows.evidence + gain), scores
 
 
 def _decide_once(
-    decider: Decider, estimate: Estimate, whitened: NDArray, kind: Scale, false_alarm: float
+    decider: Decider, estimate: Estimate, whitened: NDArray, kind: Scale
 ) -> tuple[Rows, NDArray]:
     """The rows and scores of whitened frames, by an estimate of their own if that can be had."""
     if decider.estimator is not None:
         estimate = decider.estimator(whitened)
-    return decider.decide(estimate, whitened, kind, false_alarm)
+    return decider.decide(estimate, whitened, kind, decider.false_alarm)
+
+
+def _whitening_evidence(frames: NDArray, whitened: NDArray, whitener: Whitener, kind: Scale) -> NDArray:
+    """How much likelier frames (B,) are by their whitener than as white noise, less the price of its fit."""
+    _, L, M = frames.shape
+    log_det = 2 * np.log(np.diagonal(whitener.factor, axis1=1, axis2=2).real).sum(axis=1)
+    tiny = np.finfo(float).tiny
+    before, after = (np.maximum(sum_squares(part, axis=(1, 2)), tiny) for part in (frames, whitened))
+    n_fitted = M**2 - 1 if kind == "spatial" else M - 1
+    return M * L * np.log(before / after) - L * log_det - n_fitted / 2 * np.log(L)
 
 
 def _restored(rows: Rows, whitener: Whitener, pilots: PilotBook) -> Rows:
@@ -204,7 +227,15 @@ def _replaced(rows: Rows, index: NDArray, part: Rows) -> Rows:
     }
     start = np.searchsorted(frame[order], np.arange(len(rows.start)))
     per_frame: dict[str, Any] = {}
-    for name in ("noise_var", "snr_db", "noise_cov", "noise_dof", "uncertainty", "noise_statistics"):
+    for name in (
+        "noise_var",
+        "snr_db",
+        "noise_cov",
+        "noise_dof",
+        "uncertainty",
+        "evidence",
+        "noise_statistics",
+    ):
         per_frame[name] = np.array(getattr(rows, name))
         per_frame[name][index] = getattr(part, name)
     return rows._replace(start=start, **per_device, **per_frame)

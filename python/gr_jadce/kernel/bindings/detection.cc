@@ -85,11 +85,12 @@ py::tuple joined(const std::vector<ActiveRows>& frames, py::ssize_t M)
 }
 
 // Of gr_jadce.detection.dense.Rule: pilot_length, threshold, max_rounds, n_proposed, n_members, (limit, mean,
-// excess), scale; and the share `sure`.
-Rule rule_of(const py::tuple& given, double sure, py::ssize_t M)
+// excess), scale, (share, least).
+Rule rule_of(const py::tuple& given, py::ssize_t M)
 {
-    check(given.size() == 7, "rule: expected 7 entries");
+    check(given.size() == 8, "rule: expected 8 entries");
     const auto lower = given[5].cast<std::array<double, 3>>();
+    const auto sure = given[7].cast<std::array<double, 2>>();
     const auto scale = given[6].cast<std::string>();
     return {given[0].cast<std::size_t>(),
             std::size_t(M),
@@ -97,7 +98,8 @@ Rule rule_of(const py::tuple& given, double sure, py::ssize_t M)
             given[2].cast<int>(),
             given[3].cast<std::size_t>(),
             given[4].cast<std::size_t>(),
-            sure,
+            sure[0],
+            sure[1],
             {lower[0], lower[1], lower[2]},
             scale == "spatial"    ? Scale::spatial
             : scale == "antennas" ? Scale::antennas
@@ -106,8 +108,8 @@ Rule rule_of(const py::tuple& given, double sure, py::ssize_t M)
 
 // received (B, L, M), correlation (N, B, M) or None, score (B, N), noise_var (B,) and channel (B, N, M) or
 // None → the rows of active devices as of `joined`, noise_var, snr_db, noise_cov (B, M, M), noise_dof,
-// uncertainty, noise_statistics (B, 2), where the channels are the given ones (B,), the scores of all devices
-// (none unless wanted).
+// uncertainty, evidence, noise_statistics (B, 2), where the channels are the given ones (B,), the scores of
+// all devices (none unless wanted).
 template <class Sample>
 py::tuple decide(const Book& book,
                  const Contiguous<std::complex<Sample>>& received,
@@ -117,18 +119,17 @@ py::tuple decide(const Book& book,
                  const Channel<Sample>& channel,
                  double agreement,
                  const py::tuple& given,
-                 double sure,
                  bool with_scores,
                  int threads)
 {
-    const Rule rule = rule_of(given, sure, received.ndim() == 3 ? received.shape(2) : 0);
+    const Rule rule = rule_of(given, received.ndim() == 3 ? received.shape(2) : 0);
     check_frames(book, received, correlation, score, noise_var, channel, py::ssize_t(rule.pilot_length));
     check(threads > 0, "threads: expected at least 1");
     const py::ssize_t B = received.shape(0), M = received.shape(2);
     const py::ssize_t N = py::ssize_t(book.gram.n_devices());
     py::array_t<double> scores({with_scores ? B : 0, N}), statistics({B, py::ssize_t(2)});
     auto noise = vector_of<double>(B), snr_db = vector_of<double>(B), dof = vector_of<double>(B),
-         uncertainty = vector_of<double>(B);
+         uncertainty = vector_of<double>(B), evidence = vector_of<double>(B);
     auto agrees = vector_of<bool>(B);
     py::array_t<Complex> noise_cov({B, M, M});
     std::vector<ActiveRows> rows(static_cast<std::size_t>(B));
@@ -147,13 +148,14 @@ py::tuple decide(const Book& book,
                           noise.mutable_data(),
                           snr_db.mutable_data(),
                           dof.mutable_data(),
-                          uncertainty.mutable_data()};
+                          uncertainty.mutable_data(),
+                          evidence.mutable_data()};
     {
         py::gil_scoped_release release;
         decide_all(book, rule, frames, threads, all);
     }
     return py::make_tuple(
-        joined(rows, M), noise, snr_db, noise_cov, dof, uncertainty, statistics, agrees, scores);
+        joined(rows, M), noise, snr_db, noise_cov, dof, uncertainty, evidence, statistics, agrees, scores);
 }
 
 template <class Sample>
@@ -168,7 +170,6 @@ void bind_for(py::class_<Book>& bound, const py::arg& received)
               py::arg("channel"),
               py::arg("agreement"),
               py::arg("rule"),
-              py::arg("sure"),
               py::arg("with_scores"),
               py::arg("threads"));
 }

@@ -69,7 +69,8 @@ public:
                           all.noise_var + b,
                           all.snr_db + b,
                           all.noise_dof + b,
-                          all.uncertainty + b});
+                          all.uncertainty + b,
+                          all.evidence + b});
         const double limit = frames.agreement * all.uncertainty[b];
         frames.agrees[b] = frames.channel && take_agreeing(frames.channel + b * N * M, limit, all.rows[b]);
     }

@@ -17,7 +17,8 @@ namespace jadce {
 struct Detector::Work
 {
     Work(const Gram& gram, const Rule& rule)
-        : rule(rule), fit(gram, rule), look(rule.n_antennas), barred(gram.n_devices()), rest(gram.n_devices())
+        : rule(rule), fit(gram, rule), look(rule.n_antennas), barred(gram.n_devices()), rest(gram.n_devices()),
+          noise_cov(rule.n_antennas * rule.n_antennas)
     {
         order.reserve(gram.n_devices());
     }
@@ -34,6 +35,8 @@ struct Detector::Work
     std::size_t newest = none;       // the last device that came
     std::vector<double> outside;
     std::vector<Rest> rest;
+    std::vector<Complex> noise_cov; // as measured, on so many rows
+    double noise_dof = 0, evidence = 0;
     double rest_dof_outside = 0;
 
     // The largest positive scores, ascending by device.
@@ -167,11 +170,19 @@ struct Detector::Work
                 rest_dof_outside = rest[n].dof;
             }
         }
+        keep_noise();
         noise_var = fit.noise_left();
         scale = sure;
         if (rule.lower.limit > 0 && outside.size() >= min_devices_for_scale && noise_var > 0) {
             scale_by_lower_statistics();
         }
+    }
+
+    void keep_noise()
+    {
+        fit.noise_covariance(noise_cov.data());
+        noise_dof = fit.rows();
+        evidence = surplus_evidence();
     }
 
     void scale_by_lower_statistics()
@@ -189,7 +200,8 @@ struct Detector::Work
     double sure_level() const
     {
         const double count = double(std::max<std::size_t>(fit.size(), 1));
-        return std::max(rule.threshold, std::log10(double(fit.gram.n_devices()) / (rule.sure * count)));
+        return std::max(rule.sure_least,
+                        std::log10(double(fit.gram.n_devices()) / (rule.sure_share * count)));
     }
 
     // How much likelier than by noise the support makes the frame than a choice explains.
@@ -238,6 +250,9 @@ struct Detector::Work
             measure_noise();
         }
         refine([this] { return rule.threshold; });
+        if (scale == known) {
+            keep_noise();
+        }
         if (silent) {
             noise_var = frame.noise_var;
         }
@@ -278,13 +293,14 @@ void Detector::decide(const Frame& frame, const Decision& decision)
     if (decision.score) {
         work.scores(decision.score);
     }
-    work.fit.noise_covariance(decision.noise_cov);
+    std::copy(work.noise_cov.begin(), work.noise_cov.end(), decision.noise_cov);
     const double signal = work.fit.signal();
     *decision.noise_var = work.noise_var;
     const double noise = work.noise_var * double(work.rule.pilot_length * work.rule.n_antennas);
     *decision.snr_db =
         signal > 0 ? 10 * std::log10(signal / noise) : -std::numeric_limits<double>::infinity();
-    *decision.noise_dof = work.fit.rows();
+    *decision.noise_dof = work.noise_dof;
+    *decision.evidence = work.evidence;
     *decision.uncertainty = work.fit.uncertainty();
     work.look.measure(decision.noise_cov, *decision.noise_dof, decision.noise_statistics);
 }

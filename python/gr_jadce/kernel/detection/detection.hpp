@@ -30,7 +30,7 @@ struct Rule
     double threshold; // −log10 of the wanted false-alarm probability
     int max_rounds;
     std::size_t n_proposed, n_members; // devices of the first support, and of any, at most
-    double sure; // expected share of false ones among the devices that σ² is measured off
+    double sure_share, sure_least; // of false ones among the devices that σ² is measured off; their score
     LowerStatistics lower;
     Scale scale;
 };
@@ -54,14 +54,14 @@ struct ActiveRows
 };
 
 // Where the decision about one frame goes: its rows, the scores of all devices (N,) or null, covariance
-// of the antennas (M, M) in what is left and what it says of the noise (2,), four numbers.
+// of the antennas (M, M) in what is left and what it says of the noise (2,), five numbers.
 struct Decision
 {
     ActiveRows* rows;
     double* score;
     Complex* noise_cov;
     double* noise_statistics;
-    double *noise_var, *snr_db, *noise_dof, *uncertainty;
+    double *noise_var, *snr_db, *noise_dof, *uncertainty, *evidence;
 };
 
 // Decides about one frame after another, in memory of its own.
