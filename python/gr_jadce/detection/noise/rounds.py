@@ -18,14 +18,16 @@ from ...numeric import decibels, sum_squares
 from ...pilots.book import PilotBook
 from ..noise_scale import Scale
 from ..rows import Rows
-from .covariance import Whitener, chi2_limits, noise_kinds
+from .covariance import Whitener, chi2_limits, noise_kinds, noise_statistics
 
 Noise = Literal["auto", "white", "antennas", "spatial"]
 NOISES = ("auto", "white", "antennas", "spatial")
 
+_CROWDED = 0.6  # share of the rows of a frame that bear witness of the noise, below which it may be devices
 _MAX_ROUNDS = 8  # of whitening: at a load of K = 0.4 L, noise 20 dB from white takes five
 _SETTLED = 0.1  # relative change of the noise covariance by one round
 _COLOURED, _COLOURED_CROWD = 1e-3, 1e-12  # probability that white noise is taken for another
+_ONE_WAY = 0.3  # probability that devices with channels of their own seem to come from one direction
 _CROWD_SHARE = 1e-4  # of the false-alarm probability of sure devices, where many are active
 _SURE_FALSE_COUNT = 0.02  # devices of a frame expected to be false among the sure ones
 
@@ -85,7 +87,7 @@ def decide_in_noise(
 
 def _are_crowded(rows: Rows, frames: NDArray) -> NDArray:
     """Frames (B,) so many of whose rows devices explain that they may be none."""
-    return rows.noise_dof < frames.shape[1] / 2
+    return rows.noise_dof < _CROWDED * frames.shape[1]
 
 
 def _look_at_noise(
@@ -107,25 +109,29 @@ def _look_at_noise(
             covariance[index] = sure.noise_cov
             shown = noise_kinds(sure.noise_statistics, n_antennas, error)
             kinds[index] = shown if noise == "auto" else noise
-    unexplained = crowded & (kinds == "white")
-    if noise == "auto" and unexplained.any():
-        index, found = _find_interferers(decider, estimate, frames, rows, unexplained)
+    if noise == "auto":
+        index, found = _find_interferers(decider, estimate, frames, rows, suspect & (kinds == "white"))
         kinds[index], covariance[index] = "spatial", found
     return kinds, covariance
 
 
 def _find_interferers(
-    decider: Decider, estimate: Estimate, frames: NDArray, rows: Rows, crowded: NDArray
+    decider: Decider, estimate: Estimate, frames: NDArray, rows: Rows, suspect: NDArray
 ) -> tuple[NDArray, NDArray]:
-    """Of the frames `crowded` (B,), which have noise of any covariance rather than many devices, and that.
+    """Of the frames `suspect` (B,), which have noise of any covariance rather than many devices, and that.
 
-    So many devices, with channels all alike, explain an interferer as well as any noise. Frames whitened by
-    their own covariance hide it, and stay crowded if it is devices; what makes them likelier is taken.
+    Many devices, with channels all alike, explain an interferer as well as any noise. Frames whitened by
+    their own covariance hide it, and stay crowded if it is devices; what makes them likelier is taken. Where
+    that covariance is as of the devices found, with channels of their own, there is no interferer.
     """
-    index = np.flatnonzero(crowded)
-    part = frames[index]
-    moment = part.conj().swapaxes(1, 2) @ part / frames.shape[1]
-    again = _decide_whitened(decider, _part(estimate, index), part, moment.astype(complex), "spatial")[0]
+    moment = frames.conj().swapaxes(1, 2) @ frames.astype(complex) / frames.shape[1]
+    statistics = noise_statistics(moment, frames.shape[1] - rows.noise_dof)
+    limits = chi2_limits(frames.shape[2], _ONE_WAY)
+    index = np.flatnonzero(suspect & (statistics > limits).any(axis=1))
+    if not index.size:
+        return index, moment[index]
+    part = _part(estimate, index)
+    again = _decide_whitened(decider, part, frames[index], moment[index], "spatial")[0]
     likelier = again.evidence > rows.evidence[index]
     return index[likelier], again.noise_cov[likelier]
 
