@@ -23,11 +23,14 @@ from .covariance import Whitener, chi2_limits, noise_kinds, noise_statistics
 Noise = Literal["auto", "white", "antennas", "spatial"]
 NOISES = ("auto", "white", "antennas", "spatial")
 
-_CROWDED = 0.6  # share of the rows of a frame that bear witness of the noise, below which it may be devices
+_BUSY, _CROWDED = (
+    0.65,
+    0.5,
+)  # shares of a frame's rows that bear witness of the noise: below, devices may be it
 _MAX_ROUNDS = 8  # of whitening: at a load of K = 0.4 L, noise 20 dB from white takes five
 _SETTLED = 0.1  # relative change of the noise covariance by one round
 _COLOURED, _COLOURED_CROWD = 1e-3, 1e-12  # probability that white noise is taken for another
-_ONE_WAY = 0.3  # probability that devices with channels of their own seem to come from one direction
+_ODD, _ONE_WAY = 0.1, 0.3  # probability that white noise, and channels, of busy frames seem coloured
 _CROWD_SHARE = 1e-4  # of the false-alarm probability of sure devices, where many are active
 _SURE_FALSE_COUNT = 0.02  # devices of a frame expected to be false among the sure ones
 
@@ -68,11 +71,15 @@ def decide_in_noise(
     rows, scores = decider.decide(estimate, frames, "white", decider.false_alarm)
     if noise == "white" or frames.shape[2] == 1:
         return rows, scores
-    crowded = _are_crowded(rows, frames)
+    busy = rows.noise_dof < _BUSY * frames.shape[1]
     coloured = rows.noise_statistics > chi2_limits(frames.shape[2], _COLOURED)
-    if noise == "auto" and not np.count_nonzero(crowded) and not np.count_nonzero(coloured):
+    if noise == "auto" and not np.count_nonzero(busy) and not np.count_nonzero(coloured):
         return rows, scores
-    suspect = crowded | coloured.any(axis=1) | (noise != "auto")
+    suspect = coloured.any(axis=1) | _are_crowded(rows, frames) | (busy & _are_odd(rows, frames))
+    if noise != "auto":
+        suspect[:] = True
+    elif not suspect.any():
+        return rows, scores
     kinds, covariance = _look_at_noise(decider, estimate, frames, rows, suspect, noise)
     for kind in ("antennas", "spatial"):
         index = np.flatnonzero(kinds == kind)
@@ -88,6 +95,11 @@ def decide_in_noise(
 def _are_crowded(rows: Rows, frames: NDArray) -> NDArray:
     """Frames (B,) so many of whose rows devices explain that they may be none."""
     return rows.noise_dof < _CROWDED * frames.shape[1]
+
+
+def _are_odd(rows: Rows, frames: NDArray) -> NDArray:
+    """Frames (B,) the noise of which does not look quite white."""
+    return (rows.noise_statistics > chi2_limits(frames.shape[2], _ODD)).any(axis=1)
 
 
 def _look_at_noise(
@@ -122,12 +134,12 @@ def _find_interferers(
 
     Many devices, with channels all alike, explain an interferer as well as any noise. Frames whitened by
     their own covariance hide it, and stay crowded if it is devices; what makes them likelier is taken. Where
-    that covariance is as of the devices found, with channels of their own, there is no interferer.
+    that covariance is as of devices with channels of their own, and what they leave is white, there is none.
     """
     moment = frames.conj().swapaxes(1, 2) @ frames.astype(complex) / frames.shape[1]
     statistics = noise_statistics(moment, frames.shape[1] - rows.noise_dof)
-    limits = chi2_limits(frames.shape[2], _ONE_WAY)
-    index = np.flatnonzero(suspect & (statistics > limits).any(axis=1))
+    one_way = (statistics > chi2_limits(frames.shape[2], _ONE_WAY)).any(axis=1)
+    index = np.flatnonzero(suspect & (one_way | _are_odd(rows, frames)))
     if not index.size:
         return index, moment[index]
     part = _part(estimate, index)
@@ -183,10 +195,14 @@ def _whitening_evidence(frames: NDArray, whitened: NDArray, whitener: Whitener, 
     """How much likelier frames (B,) are by their whitener than as white noise, less the price of its fit."""
     _, L, M = frames.shape
     log_det = 2 * np.log(np.diagonal(whitener.factor, axis1=1, axis2=2).real).sum(axis=1)
-    tiny = np.finfo(float).tiny
-    before, after = (np.maximum(sum_squares(part, axis=(1, 2)), tiny) for part in (frames, whitened))
+    before, after = (_log_energy(part) for part in (frames, whitened))
     n_fitted = M**2 - 1 if kind == "spatial" else M - 1
-    return M * L * np.log(before / after) - L * log_det - n_fitted / 2 * np.log(L)
+    return M * L * (before - after) - L * log_det - n_fitted / 2 * np.log(L)
+
+
+def _log_energy(frames: NDArray) -> NDArray:
+    energy = sum_squares(frames, axis=(1, 2)).astype(float)
+    return np.log(np.maximum(energy, np.finfo(float).tiny))
 
 
 def _restored(rows: Rows, whitener: Whitener, pilots: PilotBook) -> Rows:
