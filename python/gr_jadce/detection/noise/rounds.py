@@ -201,7 +201,7 @@ def _whitening_evidence(frames: NDArray, whitened: NDArray, whitener: Whitener, 
 
 
 def _log_energy(frames: NDArray) -> NDArray:
-    energy = sum_squares(frames, axis=(1, 2)).astype(float)
+    energy = sum_squares(frames.astype(complex), axis=(1, 2))  # single precision would overflow
     return np.log(np.maximum(energy, np.finfo(float).tiny))
 
 

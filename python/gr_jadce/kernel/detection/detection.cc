@@ -17,8 +17,8 @@ namespace jadce {
 struct Detector::Work
 {
     Work(const Gram& gram, const Rule& rule)
-        : rule(rule), fit(gram, rule), look(rule.n_antennas), barred(gram.n_devices()), rest(gram.n_devices()),
-          noise_cov(rule.n_antennas * rule.n_antennas)
+        : rule(rule), fit(gram, rule), look(rule.n_antennas), barred(gram.n_devices()),
+          rest(gram.n_devices()), noise_cov(rule.n_antennas * rule.n_antennas)
     {
         order.reserve(gram.n_devices());
     }
