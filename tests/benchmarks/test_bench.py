@@ -75,6 +75,8 @@ def test_a_part_that_fails_is_said_to(monkeypatch, capsys):
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
         monkeypatch.delenv(name, raising=False)
+    for path in PROGRAM.parent.glob("*.py"):  # other tests import modules of the same names
+        monkeypatch.delitem(sys.modules, path.stem, raising=False)
     import make
 
     def fails(quick, say):
