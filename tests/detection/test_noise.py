@@ -80,6 +80,34 @@ def test_false_alarms_and_misses_are_as_of_a_receiver_that_is_told_the_covarianc
         assert miss < errors(best, uplink)[1] + 0.02
 
 
+def test_an_interferer_is_told_from_many_devices():
+    """A receiver that takes its noise for white finds 25 devices and more in many of its frames."""
+    uplink, _ = coloured("carrier", 60, n_antennas=2)
+    estimate = ESTIMATOR(uplink.received)
+    white, auto = (
+        decide_rows(estimate, uplink.received, BOOK, 1e-3, noise=noise, estimator=ESTIMATOR)
+        for noise in ("white", "auto")
+    )
+    assert np.count_nonzero(np.diff(white.start) > 24) > 10
+    assert (auto.noise_kind == "spatial").mean() > 0.9
+    assert (np.diff(auto.start) < 20).mean() > 0.9
+    assert (auto.evidence > white.evidence).mean() > 0.9
+
+
+def test_the_kernel_measures_the_same_evidence():
+    uplink, _ = coloured("white", 6)
+    frames = np.concatenate([uplink.received, coloured("DC", 4)[0].received])
+    estimate = ESTIMATOR(frames)
+    for noise in ("white", "spatial"):
+        plain, compiled = (
+            decide_rows(estimate, frames, BOOK, 1e-3, noise=noise, backend=backend)
+            for backend in ("numpy", "kernel")
+        )
+        np.testing.assert_allclose(compiled.evidence, plain.evidence, rtol=1e-3)
+        np.testing.assert_allclose(compiled.noise_cov, plain.noise_cov, rtol=1e-2, atol=1e-3)
+        assert np.array_equal(compiled.device, plain.device)
+
+
 def test_white_noise_costs_nothing():
     """One frame in a thousand is taken for coloured."""
     uplink, _ = coloured("white", 600)
