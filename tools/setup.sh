@@ -35,6 +35,7 @@ test_packages=(
     python3-distributed                   # of jadce-evaluate --scheduler
     chromium                              # looks at the page of jadce-monitor --web
     git clang-format xvfb xauth gir1.2-gtk-3.0
+    ninja-build                           # builds the wheel
 )
 
 case "${1:-}" in

@@ -201,8 +201,9 @@ class Delayed:
 def _gathered(searches: list[Search], n_antennas: int) -> _Found:
     """What plain searches found."""
     start, tap_start, noise_var, signal = [0], [0], [], []
-    device, score, offset, tap_delay = [], [], [], []
-    tap_gain = [np.empty((0, n_antennas))]
+    device, score, offset = [], [], []
+    tap_delay: list[float] = []
+    tap_gain: list[NDArray] = [np.empty((0, n_antennas))]
     for search in searches:
         fit = search.fit
         for n, numbers in search.own().items():

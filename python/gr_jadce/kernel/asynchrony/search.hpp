@@ -246,8 +246,10 @@ private:
         cluster.power = best_.power;
     }
 
+    using Value = decltype(&Cluster::delay);
+
     // To the vertex of the parabola through the gains at three places.
-    void move(Cluster& cluster, double Cluster::*value, double step, double reach, double low, double high)
+    void move(Cluster& cluster, Value value, double step, double reach, double low, double high)
     {
         double gain[2];
         for (int side = 0; side < 2; ++side) {

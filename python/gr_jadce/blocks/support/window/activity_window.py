@@ -4,6 +4,7 @@
 from collections.abc import Callable, Mapping
 from html import escape
 from time import monotonic
+from typing import Any
 
 import numpy as np
 import PyQt5.QtCore as QtCore  # before pyqtgraph, which takes the Qt that is loaded
@@ -72,7 +73,7 @@ class ActivityWindow(QtWidgets.QWidget):
     def minimumSizeHint(self) -> QtCore.QSize:
         return QtCore.QSize(320, round(_MIN_PLOTS_EM * _MIN_EM / 2))
 
-    def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
+    def resizeEvent(self, event: Any) -> None:
         em = min(max(min(self.width() / _EMS_OF_WIDTH, self.height() / _EMS_OF_HEIGHT), _MIN_EM), _MAX_EM)
         for part in (self._panel, self._plots, self._legend):
             part.set_em(em)
@@ -86,7 +87,8 @@ class ActivityWindow(QtWidgets.QWidget):
         figures = self._monitor.figures()
         if figures is not None:
             self._panel.show_figures(figure_texts(figures, self._monitor.counts()))
-            self.layout().activate()  # the plots are drawn to the pixels that the panel leaves them
+            if (layout := self.layout()) is not None:
+                layout.activate()  # the plots are drawn to the pixels that the panel leaves them
             self._plots.show_names(self._monitor.names())
             self._plots.show_raster(*self._monitor.raster(), figures)
             self._plots.show_channel(self._channel_gains(), figures)
@@ -171,7 +173,7 @@ class _Legend(QtWidgets.QLabel):
         """Choose the size of letters, in pixels."""
         self.setFont(_sized(self, 0.95 * em))
 
-    def changeEvent(self, event: QtCore.QEvent) -> None:
+    def changeEvent(self, event: Any) -> None:
         super().changeEvent(event)
         if is_change_of_colours(event):
             self._write()
