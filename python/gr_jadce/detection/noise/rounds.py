@@ -23,14 +23,13 @@ from .covariance import Whitener, chi2_limits, noise_kinds, noise_statistics
 Noise = Literal["auto", "white", "antennas", "spatial"]
 NOISES = ("auto", "white", "antennas", "spatial")
 
-_BUSY, _CROWDED = (
-    0.65,
-    0.5,
-)  # shares of a frame's rows that bear witness of the noise: below, devices may be it
+# Shares of a frame's rows that bear witness of the noise: below, devices may be it, hide it, hide nearly all.
+_BUSY, _CROWDED, _TELLING = 0.65, 0.5, 0.4
 _MAX_ROUNDS = 8  # of whitening: at a load of K = 0.4 L, noise 20 dB from white takes five
+_LOOK_ROUNDS = 2  # to see whether there is an interferer
 _SETTLED = 0.1  # relative change of the noise covariance by one round
 _COLOURED, _COLOURED_CROWD = 1e-3, 1e-12  # probability that white noise is taken for another
-_ODD, _ONE_WAY = 0.1, 0.3  # probability that white noise, and channels, of busy frames seem coloured
+_ODD, _ONE_WAY = 0.1, 0.05  # probability that white noise, and channels, of busy frames seem coloured
 _CROWD_SHARE = 1e-4  # of the false-alarm probability of sure devices, where many are active
 _SURE_FALSE_COUNT = 0.02  # devices of a frame expected to be false among the sure ones
 
@@ -136,14 +135,16 @@ def _find_interferers(
     their own covariance hide it, and stay crowded if it is devices; what makes them likelier is taken. Where
     that covariance is as of devices with channels of their own, and what they leave is white, there is none.
     """
-    moment = frames.conj().swapaxes(1, 2) @ frames.astype(complex) / frames.shape[1]
-    statistics = noise_statistics(moment, frames.shape[1] - rows.noise_dof)
+    wide = frames.astype(complex)
+    moment = wide.conj().swapaxes(1, 2) @ wide / frames.shape[1]
+    statistics = noise_statistics(moment, (frames.shape[1] - rows.noise_dof) / 2)  # devices fade
     one_way = (statistics > chi2_limits(frames.shape[2], _ONE_WAY)).any(axis=1)
-    index = np.flatnonzero(suspect & (one_way | _are_odd(rows, frames)))
+    is_odd = _are_odd(rows, frames) & (rows.noise_dof > _TELLING * frames.shape[1])
+    index = np.flatnonzero(suspect & (one_way | is_odd))
     if not index.size:
         return index, moment[index]
-    part = _part(estimate, index)
-    again = _decide_whitened(decider, part, frames[index], moment[index], "spatial")[0]
+    quick, part = decider._replace(estimator=None), _part(estimate, index)
+    again = _decide_whitened(quick, part, frames[index], moment[index], "spatial", _LOOK_ROUNDS)[0]
     likelier = again.evidence > rows.evidence[index]
     return index[likelier], again.noise_cov[likelier]
 
@@ -163,11 +164,16 @@ def _part(estimate: Estimate, index: NDArray) -> Estimate:
 
 
 def _decide_whitened(
-    decider: Decider, estimate: Estimate, frames: NDArray, covariance: NDArray, kind: Scale
+    decider: Decider,
+    estimate: Estimate,
+    frames: NDArray,
+    covariance: NDArray,
+    kind: Scale,
+    max_rounds: int = _MAX_ROUNDS,
 ) -> tuple[Rows, NDArray]:
     """The rows and scores of frames whose noise is about of this covariance (B, M, M)."""
     covariance, moving = covariance.copy(), np.arange(len(frames))
-    for _ in range(_MAX_ROUNDS):
+    for _ in range(max_rounds):
         whitener = Whitener.of(_of_kind(covariance[moving], kind))
         part = _part(estimate, moving)
         sure = _decide_once(decider, part, whitener.whiten(frames[moving]), kind)[0]
