@@ -80,6 +80,19 @@ def test_false_alarms_and_misses_are_as_of_a_receiver_that_is_told_the_covarianc
         assert miss < errors(best, uplink)[1] + 0.02
 
 
+@pytest.mark.parametrize("kind", ["correlated", "carrier"])
+def test_a_false_device_does_not_breed_others(kind):
+    """113 false alarms expected, ± 11, of eight antennas; more than twice as many where they breed."""
+    uplink, _ = coloured(kind, 600, n_antennas=8)
+    rows = decide_rows(
+        ESTIMATOR(uplink.received), uplink.received, BOOK, 1e-3, noise="auto", estimator=ESTIMATOR
+    )
+    activity = np.zeros(uplink.activity.shape, bool)
+    activity[rows.frame, rows.device] = True
+    assert metrics.false_alarm_probability(activity, uplink.activity) < 1.5e-3
+    assert metrics.miss_probability(activity, uplink.activity) < 0.001
+
+
 def test_an_interferer_is_told_from_many_devices():
     """A receiver that takes its noise for white finds 25 devices and more in many of its frames."""
     uplink, _ = coloured("carrier", 60, n_antennas=2)

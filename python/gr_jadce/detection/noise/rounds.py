@@ -70,7 +70,7 @@ def decide_in_noise(
     rows, scores = decider.decide(estimate, frames, "white", decider.false_alarm)
     if noise == "white" or frames.shape[2] == 1:
         return rows, scores
-    busy = rows.noise_dof < _BUSY * frames.shape[1]
+    busy = _are_busy(rows, frames)
     coloured = rows.noise_statistics > chi2_limits(frames.shape[2], _COLOURED)
     if noise == "auto" and not np.count_nonzero(busy) and not np.count_nonzero(coloured):
         return rows, scores
@@ -89,6 +89,11 @@ def decide_in_noise(
             if scores.size:
                 scores[index] = again_scores
     return rows._replace(noise_kind=kinds), scores
+
+
+def _are_busy(rows: Rows, frames: NDArray) -> NDArray:
+    """Frames (B,) some of whose devices may be an interferer."""
+    return rows.noise_dof < _BUSY * frames.shape[1]
 
 
 def _are_crowded(rows: Rows, frames: NDArray) -> NDArray:
@@ -121,7 +126,8 @@ def _look_at_noise(
             shown = noise_kinds(sure.noise_statistics, n_antennas, error)
             kinds[index] = shown if noise == "auto" else noise
     if noise == "auto":
-        index, found = _find_interferers(decider, estimate, frames, rows, suspect & (kinds == "white"))
+        doubtful = (kinds == "white") | (kinds == "antennas") & _are_busy(rows, frames)
+        index, found = _find_interferers(decider, estimate, frames, rows, suspect & doubtful)
         kinds[index], covariance[index] = "spatial", found
     return kinds, covariance
 
