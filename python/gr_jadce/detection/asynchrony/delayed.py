@@ -212,7 +212,7 @@ def _gathered(searches: list[Search], n_antennas: int) -> _Found:
             score.append(search.scores[n])
             offset.append(clusters[0].offset)
             for i, cluster in zip(numbers, clusters, strict=True):
-                tap_delay += cluster.delays.tolist()
+                tap_delay.extend(float(delay) for delay in cluster.delays)
                 tap_gain.append(fit.gains(i))
             tap_start.append(len(tap_delay))
         start.append(len(device))

@@ -93,12 +93,12 @@ def decide_in_noise(
 
 def _are_busy(rows: Rows, frames: NDArray) -> NDArray:
     """Frames (B,) some of whose devices may be an interferer."""
-    return rows.noise_dof < _BUSY * frames.shape[1]
+    return np.asarray(rows.noise_dof < _BUSY * frames.shape[1])
 
 
 def _are_crowded(rows: Rows, frames: NDArray) -> NDArray:
     """Frames (B,) so many of whose rows devices explain that they may be none."""
-    return rows.noise_dof < _CROWDED * frames.shape[1]
+    return np.asarray(rows.noise_dof < _CROWDED * frames.shape[1])
 
 
 def _are_odd(rows: Rows, frames: NDArray) -> NDArray:

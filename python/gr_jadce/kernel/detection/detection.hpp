@@ -30,7 +30,8 @@ struct Rule
     double threshold; // −log10 of the wanted false-alarm probability
     int max_rounds;
     std::size_t n_proposed, n_members; // devices of the first support, and of any, at most
-    double sure_share, sure_least; // of false ones among the devices that σ² is measured off; their score
+    double sure_share;                 // of false ones among the devices that σ² is measured off
+    double sure_least;                 // their score
     LowerStatistics lower;
     Scale scale;
 };
