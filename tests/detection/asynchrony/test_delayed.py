@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import numpy as np
 import pytest
+from compiled import compiled_kernel
 
-from gr_jadce.backend import kernel_for
 from gr_jadce.detection.asynchrony import Asynchrony, Delayed
 from gr_jadce.metrics import nmse_db
 from gr_jadce.pilots import make_pilots
@@ -130,8 +130,7 @@ def test_echoes_of_a_device_are_its_own():
 )
 @pytest.mark.parametrize("is_told", [False, True])
 def test_the_kernel_finds_what_the_plain_form_finds(asynchrony, delays, is_told):
-    if kernel_for("auto") is None:
-        pytest.skip("no kernel is installed")
+    compiled_kernel()
     waveform = Waveform(4, cyclic_prefix=asynchrony.prefix)
     received, *_, noise_var = receive(waveform, 3, 11, delays, asynchrony.max_offset)
     for frames in (received, received.astype(complex)):

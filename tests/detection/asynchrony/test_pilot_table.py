@@ -5,7 +5,7 @@ import pytest
 from gr_jadce.detection.asynchrony.asynchrony import Asynchrony
 from gr_jadce.detection.asynchrony.pilot_table import PilotTable
 from gr_jadce.pilots import make_pilots
-from gr_jadce.waveform import Waveform, turn
+from gr_jadce.waveform import Waveform, late, turn
 
 BOOK = make_pilots("gaussian", 6, 32, seed=4)
 
@@ -29,12 +29,12 @@ def test_the_table_has_the_pilots_as_a_waveform_delivers_them(prefix, delay):
         assert np.linalg.norm(pilot - expected[:, device]) < 0.005
 
 
-def test_between_its_entries_the_table_is_interpolated():
-    coarse = PilotTable(BOOK, Asynchrony(max_delay=1, prefix=2))
-    for delay in (0.06, 0.31, 1.19):
-        [near] = coarse.at(2, np.array([delay]), 0.0).T
-        exact = delivered(Waveform(4, span=24, cyclic_prefix=2), delay)[:, 2]
-        assert np.linalg.norm(near - exact) < 0.003
+def test_between_its_entries_it_is_right_to_73_db():
+    table = PilotTable(BOOK, Asynchrony(max_delay=2, prefix=4))
+    for delay in np.linspace(-0.45, 2.4, 40):
+        exact = late(delay, 32, 0.25, prefix=4)[0] @ BOOK.matrix
+        near = np.stack([table.at(n, np.array([delay]), 0.0)[:, 0] for n in range(6)], axis=1)
+        assert np.sum(np.abs(near - exact) ** 2) < 10**-7.2 * np.sum(np.abs(exact) ** 2)
 
 
 def test_an_offset_turns_a_pilot_from_its_first_symbol_on():

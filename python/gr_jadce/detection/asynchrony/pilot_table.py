@@ -6,7 +6,7 @@ Behind the matched filter, a pilot that comes τ symbols late with a carrier ν 
     a(τ, ν)_l = e^{2πiνl} Σ_k g(l − k − τ) a_k,   g the raised-cosine pulse,
 
 k from the first symbol of its cyclic prefix on. A table has the pilots at every eighth of a symbol;
-between these, four of them are interpolated, which is right to −75 dB of a pilot's energy.
+between these, four of them are interpolated, which is right to −73 dB of a pilot's energy.
 """
 
 import numpy as np
