@@ -7,7 +7,7 @@ import numpy as np
 
 from gr_jadce.reports.pairing import join
 from gr_jadce.reports.pdus import activity_from_pmt, channel_from_pmt
-from gr_jadce.reports.report import Report
+from gr_jadce.reports.report import Report, Taps
 
 
 def make_report(n_active=5, n_antennas=3, seed=1, **changes):
@@ -33,16 +33,31 @@ def make_report(n_active=5, n_antennas=3, seed=1, **changes):
     return replace(report, **changes)
 
 
+def make_taps(count, n_antennas=3, seed=2):
+    """Taps of devices of which each has so many."""
+    rng = np.random.default_rng(seed)
+    delay = np.sort(rng.uniform(0, 8, sum(count))).astype(np.float32)
+    gain = rng.standard_normal((len(delay), n_antennas, 2)).astype(np.float32).view(np.complex64)[..., 0]
+    return Taps.of_counts(np.array(count), delay, gain)
+
+
 def assert_same(report, expected):
     for field in fields(Report):
         value, wanted = getattr(report, field.name), getattr(expected, field.name)
-        if isinstance(wanted, np.ndarray):
-            assert value.dtype == wanted.dtype, field.name
-            assert value.tobytes() == wanted.tobytes(), field.name
-            assert value.shape == wanted.shape, field.name
+        if isinstance(wanted, Taps):
+            for part, wanted_part in zip(value, wanted, strict=True):
+                _assert_same_array(part, wanted_part, field.name)
+        elif isinstance(wanted, np.ndarray):
+            _assert_same_array(value, wanted, field.name)
         else:
             assert value == wanted, field.name
             assert type(value) is type(wanted), field.name
+
+
+def _assert_same_array(value, wanted, name):
+    assert value.dtype == wanted.dtype, name
+    assert value.tobytes() == wanted.tobytes(), name
+    assert value.shape == wanted.shape, name
 
 
 def from_pmts(activity, channel):
@@ -60,6 +75,12 @@ REPORTS = {
     "no names": make_report(n_active=0, device_id=()),
     "out of step": make_report(
         n_active=3, delay=np.float32([0.25, -0.5, 7.1]), carrier_offset=np.float32([0, 1e-3, -2e-4])
+    ),
+    "several paths": make_report(
+        n_active=4,
+        delay=np.float32([0.25, 0.5, 7.1, 0]),
+        carrier_offset=np.zeros(4, np.float32),
+        taps=make_taps([2, 1, 0, 3]),
     ),
     "interference": make_report(noise_vars=np.float32([0.1, 0, 2.5]), interference_db=13.25),
     "dead antenna": make_report(n_active=2, antennas_dead=np.uint32([0, 2])),

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from reports import REPORTS, assert_same, make_report
+from reports import REPORTS, assert_same, make_report, make_taps
 
 from gr_jadce.reports.json_lines import from_json, to_json
 
@@ -88,3 +88,33 @@ def test_lines_that_are_no_report_are_refused(line):
 def test_json_needs_no_gnu_radio():
     code = "import sys; import gr_jadce.reports.pdus; assert not {'pmt', 'gnuradio'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_taps_in_json_are_the_documented_ones():
+    taps = make_taps([1, 0, 2], n_antennas=2)
+    entry = json.loads(to_json(make_report(n_active=3, n_antennas=2, taps=taps)))
+    assert [len(device) for device in entry["taps"]] == [1, 0, 2]
+    last = entry["taps"][2][1]
+    assert last["delay"] == pytest.approx(taps.delay[2])
+    assert np.array(last["gain"]) == pytest.approx(np.stack([taps.gain[2].real, taps.gain[2].imag], axis=1))
+
+
+@pytest.mark.parametrize(
+    "taps",
+    [3, [], [[]] * 4, [[{"delay": 1}]] + [[]] * 4, [[{"gain": [[1, 2]] * 3}]] + [[]] * 4, [[3]] + [[]] * 4,
+     [[{"delay": [1], "gain": [[1, 2]] * 3}]] + [[]] * 4, [[{"delay": 1, "gain": [[1, 2]] * 2}]] + [[]] * 4,
+     [[{"delay": 1e300, "gain": [[1, 2]] * 3}]] + [[]] * 4],
+    ids=str,
+)  # fmt: skip
+def test_taps_that_are_none_are_refused_by_name(taps):
+    entry = json.loads(to_json(make_report()))
+    with pytest.raises(ValueError, match=r"^taps: expected"):
+        from_json(json.dumps(entry | {"taps": taps}))
+
+
+def test_unknown_taps_are_null_in_json_and_nan_again():
+    taps = make_taps([1, 1, 0, 0, 0])
+    taps.gain[1, 2] = complex(np.nan, np.inf)
+    line = to_json(make_report(taps=taps))
+    assert json.loads(line, parse_constant=pytest.fail)["taps"][1][0]["gain"][2] == [None, None]
+    assert np.isnan(from_json(line).taps.gain[1, 2])

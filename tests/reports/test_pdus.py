@@ -30,7 +30,7 @@ def test_messages_made_part_by_part_have_the_same_bytes(report):
     ]
 
 
-@pytest.mark.parametrize("name", ["plain", "nobody", "everybody"])
+@pytest.mark.parametrize("name", ["plain", "nobody", "everybody", "out of step", "several paths"])
 def test_usual_messages_are_read_at_once(name, monkeypatch):
     monkeypatch.setattr(pdus, "_split_pdu", pytest.fail)
     activity, channel = to_pmts(REPORTS[name])
@@ -147,6 +147,37 @@ def test_a_message_of_no_possible_size_is_refused(n_antennas):
     meta = changed(pmt.car(channel), "n_antennas", pmt.from_uint64(n_antennas))
     with pytest.raises(ValueError, match=r"^n_antennas: expected 1 to 65536"):
         channel_from_pmt(pmt.cons(meta, pmt.cdr(channel)))
+
+
+def taps_message(count, delay, gain):
+    return pmt.make_tuple(
+        pmt.init_u32vector(len(count), count),
+        pmt.init_f32vector(len(delay), delay),
+        pmt.init_c32vector(len(gain), gain),
+    )
+
+
+@pytest.mark.parametrize(
+    "taps",
+    [
+        pmt.make_tuple(),
+        pmt.make_tuple(pmt.init_u32vector(2, [1, 1])),
+        pmt.make_tuple(*(pmt.init_u32vector(2, [1, 1]) for _ in range(3))),
+        taps_message([1, 1], [0.0, 1.0], [1j]),
+    ],
+    ids=["nothing", "counts", "integers", "a gain missing"],
+)
+def test_taps_that_are_none_are_refused_by_name(taps):
+    _, channel = to_pmts(make_report(n_active=2, n_antennas=1))
+    with pytest.raises(ValueError, match=r"^taps: expected"):
+        channel_from_pmt(pmt.cons(changed(pmt.car(channel), "taps", taps), pmt.cdr(channel)))
+
+
+def test_taps_of_other_devices_are_refused_by_name():
+    activity, channel = to_pmts(make_report(n_active=2, n_antennas=1))
+    meta = changed(pmt.car(channel), "taps", taps_message([1, 2], [0.0, 1.0], [1j, 2]))
+    with pytest.raises(ValueError, match=r"^taps: expected"):
+        from_pmts(activity, pmt.cons(meta, pmt.cdr(channel)))
 
 
 def test_a_status_of_unreadable_text_is_refused():

@@ -19,7 +19,7 @@ from ..detection.noise.rounds import Noise, check_noise
 from ..detection.rows import Rows
 from ..estimate import Estimate, check_book, takes_noise_var
 from ..pilots.book import PilotBook
-from ..reports.report import Report
+from ..reports.report import Report, Taps
 from .antennas import alike, coloured_noise, spread
 
 _PATH_SEARCH = "path_search"  # what finds devices out of step, for the reports
@@ -177,6 +177,8 @@ class FrameReceiver:
         more = {} if antennas is None else {"antennas_dead": np.flatnonzero(~antennas).astype(np.uint32)}
         noise_fields = coloured_noise(rows, antennas)
         rows = rows._replace(channel=spread(rows.channel, antennas))
+        if rows.tap_gain is not None:
+            rows = rows._replace(tap_gain=spread(rows.tap_gain, antennas))
         return [
             Report.unchecked(**head, **found, n_iter=count, solve_time=solve_time, **more, **noise)
             for head, found, count, noise in zip(heads, self._fields(rows), n_iter, noise_fields, strict=True)
@@ -216,7 +218,7 @@ class FrameReceiver:
                 per_device[name] = getattr(rows, name).astype(np.float32)
         parts = [slice(*edges) for edges in pairwise(rows.start.tolist())]
         for part, noise_var, snr_db in zip(parts, rows.noise_var.tolist(), rows.snr_db.tolist(), strict=True):
-            fields = {name: values[part] for name, values in per_device.items()}
+            fields = {name: values[part] for name, values in per_device.items()} | _taps(rows, part)
             yield {"noise_var": noise_var, "snr_db": snr_db, "device_id": self._names(fields), **fields}
 
     def _names(self, fields: dict[str, Any]) -> tuple[str, ...] | None:
@@ -236,6 +238,18 @@ def _peaks(frames: NDArray) -> NDArray:
     """The largest magnitude of a real or imaginary part of each frame (B,); NaN or Inf if it has one."""
     values = np.ascontiguousarray(frames).reshape(len(frames), -1).view(np.float32)
     return np.maximum(values.max(axis=1), -values.min(axis=1))
+
+
+def _taps(rows: Rows, part: slice) -> dict[str, Taps]:
+    """The taps of the rows of a frame, if one of them has several."""
+    if rows.tap_start is None or rows.tap_delay is None or rows.tap_gain is None:
+        return {}
+    start = rows.tap_start[part.start : part.stop + 1].astype(np.int64)
+    if np.diff(start).max(initial=0) < 2:
+        return {}
+    own = slice(start[0], start[-1])
+    delay, gain = rows.tap_delay[own].astype(np.float32), rows.tap_gain[own].astype(np.complex64)
+    return {"taps": Taps(start - start[0], delay, gain)}
 
 
 def _bad_report(head: dict[str, Any]) -> Report:

@@ -20,6 +20,7 @@ class Kind(Enum):
     NUMBERS = "list of numbers"
     TEXTS = "list of texts"
     CHANNELS = "K rows of M pairs"
+    TAPS = "K lists of a delay and M pairs each"
 
 
 class Place(Enum):
@@ -112,6 +113,16 @@ FIELDS = (
         _KEY,
         _NOWHERE,
         "cycles a symbol, of each device found; only if the receiver allows for devices out of step",
+        optional=True,
+        per_device=True,
+    ),
+    Field(
+        "taps",
+        Kind.TAPS,
+        _NOWHERE,
+        _KEY,
+        "impulse response of each device found: delays in symbols, and gains at the pilot's first symbol; "
+        "only if a device has several",
         optional=True,
         per_device=True,
     ),

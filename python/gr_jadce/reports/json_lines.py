@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .fields import FIELDS, Kind
-from .report import Report, check_indices, check_schema, check_sizes, shown
+from .report import Report, Taps, check_indices, check_schema, check_sizes, shown
 
 _log = logging.getLogger("gr_jadce")
 _EXPECTED: dict[type, str] = {
@@ -54,7 +54,11 @@ def from_json(line: str) -> Report:
     }
     check_sizes(fields["n_devices"], fields["n_antennas"])
     check_indices("device", fields["device"], fields["n_devices"])
-    fields["channel"] = _complex_rows(fields["channel"], len(fields["device"]), fields["n_antennas"])
+    n_antennas = fields["n_antennas"]
+    fields["channel"] = _complex_rows("channel", fields["channel"], len(fields["device"]), n_antennas)
+    if "taps" in fields:
+        taps = fields["taps"]
+        fields["taps"] = taps._replace(gain=_complex_rows("taps", taps.gain, len(taps.delay), n_antennas))
     return Report(**fields)
 
 
@@ -97,6 +101,16 @@ def _channels_text(channel: NDArray) -> str:
     return _numbers_text(pairs.reshape(*channel.shape, 2))
 
 
+def _taps_text(taps: Taps) -> str:
+    """JSON of taps: a list of each device, of objects with a delay and the gains."""
+    gain = np.ascontiguousarray(taps.gain, np.complex64).view(np.float32)
+    pairs = ", ".join(["[%.9g, %.9g]"] * taps.gain.shape[1])
+    tap = f'{{"delay": %.9g, "gain": [{pairs}]}}'
+    template = ", ".join(f"[{', '.join([tap] * count)}]" for count in taps.counts.tolist())
+    text = template % tuple(np.column_stack([taps.delay, gain]).ravel().tolist())
+    return f"[{re.sub('-?(nan|inf)', 'null', text) if 'n' in text else text}]"
+
+
 def _integer_text(value: int) -> str:
     return str(int(value))
 
@@ -115,6 +129,7 @@ _WRITERS: dict[Kind, Callable[[Any], str]] = {
     Kind.NUMBERS: _numbers_text,
     Kind.TEXTS: _texts_text,
     Kind.CHANNELS: _channels_text,
+    Kind.TAPS: _taps_text,
 }
 
 
@@ -153,11 +168,26 @@ def _read_texts(entry: dict, name: str) -> tuple[str, ...]:
     return tuple(texts)
 
 
-def _complex_rows(pairs: NDArray, n_rows: int, n_antennas: int) -> NDArray:
-    """The channels (K, M) in pairs (K, M, 2) of real and imaginary part."""
+def _read_taps(entry: dict, name: str) -> Taps:
+    """Taps whose gains are pairs of real and imaginary part."""
+    devices = _read(entry, name, list)
+    try:
+        with np.errstate(over="raise"):
+            count = [len(taps) for taps in devices]
+            delay = np.array([tap["delay"] for taps in devices for tap in taps], np.float32)
+            gain = np.array([tap["gain"] for taps in devices for tap in taps], np.float32)
+    except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+        raise ValueError(
+            f'{name}: expected a list of {{"delay": …, "gain": …}} of each device, got {shown(devices)}'
+        ) from error
+    return Taps.of_counts(np.array(count, np.int64), delay, gain)
+
+
+def _complex_rows(name: str, pairs: NDArray, n_rows: int, n_antennas: int) -> NDArray:
+    """Complex rows (n_rows, M) in pairs (n_rows, M, 2) of real and imaginary part."""
     shape = (n_rows, n_antennas, 2)
     if pairs.size != np.prod(shape) or (pairs.size and pairs.shape != shape):
-        raise ValueError(f"channel: expected {n_rows} rows of {n_antennas} pairs, got {pairs.shape}")
+        raise ValueError(f"{name}: expected {n_rows} rows of {n_antennas} pairs, got {pairs.shape}")
     return pairs.reshape(shape).view(np.complex64)[..., 0]
 
 
@@ -171,4 +201,5 @@ _READERS: dict[Kind, Callable[[dict, str], Any]] = {
     Kind.NUMBERS: _read_array,
     Kind.TEXTS: _read_texts,
     Kind.CHANNELS: _read_array,
+    Kind.TAPS: _read_taps,
 }

@@ -26,7 +26,7 @@ def join(activity: dict[str, Any], channel: dict[str, Any]) -> Report:
         raise ValueError(
             f"device: expected those of the activity, {activity['device']}, got {channel['device']}"
         )
-    return Report(channel=channel["channel"], **activity)
+    return Report(**channel | activity)
 
 
 class Joiner:

@@ -2,8 +2,9 @@
 """PDUs of reports as bytes, in the form of `pmt.serialize_str`.
 
 A PDU has some forty parts, and a call of pmt from Python for each takes longer than to pack or unpack
-them all here. Only the usual form is known, with keys in the order of `fields` and without the optional
-ones; whatever is different is left to `pdus`, which reads and writes it part by part.
+them all here. Only the usual forms are known, with keys in the order of `fields` and without the optional
+ones but those of devices out of step; whatever is different is left to `pdus`, which reads and writes it
+part by part.
 """
 
 from operator import attrgetter
@@ -14,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .fields import SCHEMA, Field, Kind, keys, vector
-from .report import Report
+from .report import Report, Taps
 
 _PAIR, _END, _SYMBOL = b"\x07", b"\x06", b"\x02"
 _LENGTH = Struct(">H")
 _VECTOR = Struct(">2sI2s")
 _PADDING = b"\x01\x00"
+TAP_KINDS = (Kind.INDICES, Kind.NUMBERS, Kind.CHANNELS)  # of the vectors that taps are: counts, delays, gains
+_TUPLE = b"\x0c" + len(TAP_KINDS).to_bytes(4, "big")
 # Of a number its tag in PMT, with what comes before it, and its format; of a vector its tag and type.
 _NUMBER_FORMS = {
     Kind.UINT64: [(b"\x0b", "Q")],
@@ -76,7 +79,15 @@ _OWN_NAMES = [field.name for field in _NUMBER_FIELDS]
 _COUNT_PLACES = [place for place, field in enumerate(_NUMBER_FIELDS) if field.kind is Kind.INTEGER]
 _TEXTS = [(field.name, _key(field) + _SYMBOL) for field in _of_kinds(keys("activity"), Kind.TEXT)]
 _SHARED_NAMES = ("frame_id", "rx_time", "n_devices", "n_antennas")
-_OPTIONAL_NAMES = [field.name for field in keys("activity") if field.optional]
+_OUT_OF_STEP = [
+    (field.name, _key(field))
+    for field in keys("activity")
+    if field.optional and field.per_device and field.kind is Kind.NUMBERS
+]
+[_TAPS] = [_key(field) for field in keys("channel") if field.kind is Kind.TAPS]
+_OPTIONAL_NAMES = [
+    field.name for field in keys("activity") if field.optional and field.name not in dict(_OUT_OF_STEP)
+]
 _optional_values, _own_values = attrgetter(*_OPTIONAL_NAMES), attrgetter(*_OWN_NAMES)
 [_SCORE_FIELD], [_DEVICE_FIELD] = (
     _of_kinds(keys("activity"), Kind.NUMBERS),
@@ -102,8 +113,13 @@ def to_bytes(report: Report) -> tuple[bytes, bytes] | None:
         return None
     device, score = _vector(_DEVICE_FORM, report.device), _vector(_SCORE_FORM, report.score)
     channel = _vector(_CHANNEL_FORM, report.channel)
-    activity = b"".join((_PAIR, shared, *texts, own, _SCORE, score, _END, device))
-    return activity, b"".join((_PAIR, shared, _DEVICE, device, _END, channel))
+    steps = [
+        key + _vector(_SCORE_FORM, values)
+        for name, key in _OUT_OF_STEP
+        if (values := getattr(report, name)) is not None
+    ]
+    activity = b"".join((_PAIR, shared, *texts, own, _SCORE, score, *steps, _END, device))
+    return activity, b"".join((_PAIR, shared, _DEVICE, device, *_taps(report.taps), _END, channel))
 
 
 def activity_from_bytes(data: bytes) -> dict[str, Any] | None:
@@ -116,6 +132,9 @@ def activity_from_bytes(data: bytes) -> dict[str, Any] | None:
             fields[name], at = _read_text(data, at, key)
         numbers, at = _OWN.unpack(data, at), at + _OWN.size
         fields["score"], at = _read_vector(data, at, _SCORE, _SCORE_FORM)
+        for name, key in _OUT_OF_STEP:
+            if data.startswith(key, at):
+                fields[name], at = _read_vector(data, at, key, _SCORE_FORM)
         fields["device"], at = _read_vector(data, at, _END, _DEVICE_FORM)
     except (error, ValueError):
         return None
@@ -132,6 +151,9 @@ def channel_from_bytes(data: bytes) -> dict[str, Any] | None:
     try:
         fields, at = _read_shared(data)
         fields["device"], at = _read_vector(data, at, _DEVICE, _DEVICE_FORM)
+        if data.startswith(_TAPS, at):
+            taps, at = _read_taps(data, at)
+            fields["taps"] = with_rows(taps, fields["n_antennas"])
         channel, at = _read_vector(data, at, _END, _CHANNEL_FORM)
     except (error, ValueError):
         return None
@@ -140,6 +162,14 @@ def channel_from_bytes(data: bytes) -> dict[str, Any] | None:
         return None
     fields["channel"] = channel.reshape(shape)
     return fields
+
+
+def with_rows(taps: Taps, n_antennas: int) -> Taps:
+    """Taps with rows of gains (T, M) in place of all in one; ValueError if they are not so many."""
+    shape = len(taps.delay), n_antennas
+    if taps.gain.size != shape[0] * shape[1]:
+        raise ValueError(f"taps: expected {shape[0]} taps × {shape[1]} antennas, got {taps.gain.size} gains")
+    return taps._replace(gain=taps.gain.reshape(shape))
 
 
 def _read_shared(data: bytes) -> tuple[dict[str, Any], int]:
@@ -166,6 +196,22 @@ def _read_text(data: bytes, at: int, key: bytes) -> tuple[str, int]:
         raise ValueError(key)
     end = begin + _LENGTH.unpack_from(data, begin - _LENGTH.size)[0]
     return data[begin:end].decode(), end
+
+
+def _taps(taps: Taps | None) -> list[bytes]:
+    if taps is None:
+        return []
+    parts = zip(TAP_KINDS, (taps.counts, taps.delay, taps.gain), strict=True)
+    return [_TAPS, _TUPLE, *(_vector(_VECTOR_FORMS[kind], part) for kind, part in parts)]
+
+
+def _read_taps(data: bytes, at: int) -> tuple[Taps, int]:
+    at += len(_TAPS)
+    parts = []
+    for before, kind in zip((_TUPLE, b"", b""), TAP_KINDS, strict=True):
+        part, at = _read_vector(data, at, before, _VECTOR_FORMS[kind])
+        parts.append(part)
+    return Taps.of_counts(*parts), at
 
 
 def _vector(form: tuple[bytes, np.dtype], array: NDArray) -> bytes:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .fields import Field, Kind, keys, vector
-from .pdu_bytes import activity_from_bytes, channel_from_bytes, to_bytes
-from .report import Report, check_schema, check_sizes, shown
+from .pdu_bytes import TAP_KINDS, activity_from_bytes, channel_from_bytes, to_bytes, with_rows
+from .report import Report, Taps, check_schema, check_sizes, shown
 
 
 def to_pmts(report: Report) -> tuple[Any, Any]:
@@ -46,7 +46,7 @@ def activity_by_part(pdu: Any) -> dict[str, Any]:
 
 
 def channel_from_pmt(pdu: Any) -> dict[str, Any]:
-    """The fields frame_id, rx_time, n_devices, n_antennas, device and channel (K, M) in a channel PDU.
+    """The fields frame_id, rx_time, n_devices, n_antennas, device, channel (K, M), and taps in a channel PDU.
 
     Raises
     ------
@@ -66,6 +66,8 @@ def channel_by_part(pdu: Any) -> dict[str, Any]:
             f"channel: expected {shape[0]} devices × {shape[1]} antennas, got {channel.size} values"
         )
     fields["channel"] = channel.reshape(shape)
+    if "taps" in fields:
+        fields["taps"] = with_rows(fields["taps"], shape[1])
     return fields
 
 
@@ -139,6 +141,7 @@ def _forms() -> dict[Kind, _Form]:
         Kind.INDICES: _vector_form("u32vector", np.uint32),
         Kind.NUMBERS: _vector_form("f32vector", np.float32),
         Kind.CHANNELS: _vector_form("c32vector", np.complex64),
+        Kind.TAPS: _Form(_taps_to_pmt, _taps_from_pmt, "(u32vector, f32vector, c32vector)"),
     }
 
 
@@ -225,6 +228,25 @@ def _time_from_pmt(value: Any) -> tuple[int, float]:
     import pmt
 
     return pmt.to_uint64(pmt.car(value)), pmt.to_double(pmt.cdr(value))
+
+
+def _taps_to_pmt(taps: Taps) -> Any:
+    """A tuple: how many taps each device has, their delays, and their gains, tap by tap."""
+    import pmt
+
+    parts = (taps.counts, taps.delay, taps.gain)
+    forms = (_forms()[kind] for kind in TAP_KINDS)
+    return pmt.make_tuple(*(form.write(part) for form, part in zip(forms, parts, strict=True)))
+
+
+def _taps_from_pmt(value: Any) -> Taps:
+    """Taps whose gains are in one row."""
+    import pmt
+
+    if not pmt.is_tuple(value) or pmt.length(value) != len(TAP_KINDS):
+        raise ValueError(value)
+    parts = [_forms()[kind].read(pmt.tuple_ref(value, place)) for place, kind in enumerate(TAP_KINDS)]
+    return Taps.of_counts(*parts)
 
 
 def _texts_from_pmt(value: Any) -> tuple[str, ...]:

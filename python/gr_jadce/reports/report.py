@@ -2,7 +2,7 @@
 """A report: what is known of one frame."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -15,6 +15,46 @@ _MAX_SIZES = {"n_devices": 2**32, "n_antennas": 2**16}
 _OPTIONAL_NUMBERS = [
     field.name for field in FIELDS if field.optional and field.per_device and field.kind is Kind.NUMBERS
 ]
+
+
+class Taps(NamedTuple):
+    """The impulse responses of K devices, as taps that follow each other, device by device.
+
+    start : (K + 1,) int64 array, the taps of device k are start[k] to start[k + 1] − 1.
+    delay : (T,) float32 array, symbols after the slot's start.
+    gain : (T, M) complex64 array, at the pilot's first symbol.
+    """
+
+    start: NDArray
+    delay: NDArray
+    gain: NDArray
+
+    @classmethod
+    def of_counts(cls, count: NDArray, delay: NDArray, gain: NDArray) -> "Taps":
+        """Taps of which each device has so many (K,)."""
+        return cls(np.concatenate([[0], np.cumsum(count, dtype=np.int64)]).astype(np.int64), delay, gain)
+
+    @property
+    def counts(self) -> NDArray:
+        """How many taps each device has (K,)."""
+        return np.diff(self.start)
+
+    def of(self, row: int) -> tuple[NDArray, NDArray]:
+        """Delays (T_k,) and gains (T_k, M) of the device in a row of the report."""
+        own = slice(self.start[row], self.start[row + 1])
+        return self.delay[own], self.gain[own]
+
+    def checked(self, n_active: int, n_antennas: int) -> "Taps":
+        """The same in their types; ValueError unless they are of so many devices and antennas."""
+        start, delay = np.asarray(self.start, np.int64), np.asarray(self.delay, np.float32)
+        gain = np.asarray(self.gain, np.complex64)
+        fit = start.shape == (n_active + 1,) and start[0] == 0 and (np.diff(start) >= 0).all()
+        if not fit or delay.shape != (start[-1],) or gain.shape != (start[-1], n_antennas):
+            raise ValueError(
+                f"taps: expected those of {n_active} devices at {n_antennas} antennas, got starts "
+                f"{shown(start)}, delays {delay.shape} and gains {gain.shape}"
+            )
+        return Taps(start, delay, gain)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +95,9 @@ class Report:
     delay, carrier_offset : (K,) float32 array, optional
         Delays of the active devices, symbols, and their carrier offsets, cycles a symbol, where
         the receiver estimates them.
+    taps : Taps, optional
+        Impulse responses of the active devices, where one of them has several taps. There, `channel` and
+        `delay` are those of the strongest response.
     antennas_dead : uint32 array, optional
         The antennas, ascending, that have no signal at all in this frame, if there are such.
     noise_vars : (M,) float32 array, optional
@@ -88,6 +131,7 @@ class Report:
     device_id: tuple[str, ...] | None = None
     delay: NDArray | None = None
     carrier_offset: NDArray | None = None
+    taps: Taps | None = None
     antennas_dead: NDArray | None = None
     noise_vars: NDArray | None = None
     interference_db: float | None = None
@@ -102,6 +146,8 @@ class Report:
         for name in _OPTIONAL_NUMBERS:
             if getattr(self, name) is not None:
                 self._convert(name, np.float32, (n_active,))
+        if self.taps is not None:
+            self.__dict__["taps"] = self.taps.checked(n_active, self.n_antennas)
         if self.antennas_dead is not None:
             check_indices("antennas_dead", np.asarray(self.antennas_dead), self.n_antennas)
             self._convert("antennas_dead", np.uint32, (len(self.antennas_dead),))
@@ -116,6 +162,13 @@ class Report:
         if array.shape != shape:
             raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
         self.__dict__[name] = array  # a frozen dataclass has no other way to set it
+
+    @property
+    def responses(self) -> Taps | None:
+        """The taps or, where there are none, one of each device at its delay; None if no delay is known."""
+        if self.taps is not None or self.delay is None:
+            return self.taps
+        return Taps(np.arange(len(self.device) + 1), self.delay, self.channel)
 
     @classmethod
     def unchecked(cls, **fields: Any) -> "Report":

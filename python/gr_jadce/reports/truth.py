@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .report import Report
+from .report import Report, Taps
 
 
 def truth_report(scenario: Any, uplink: Any, index: int, frame_id: int, rx_time: tuple[int, float]) -> Report:
@@ -15,7 +15,7 @@ def truth_report(scenario: Any, uplink: Any, index: int, frame_id: int, rx_time:
     ----------
     scenario : Scenario
     uplink : Uplink or bursts.Truth
-        Frames of that scenario; a `Truth` also tells delays and carrier offsets.
+        Frames of that scenario; a `Truth` also tells delays, carrier offsets and taps.
     index : int
         Which of them.
     frame_id : int
@@ -46,5 +46,15 @@ def truth_report(scenario: Any, uplink: Any, index: int, frame_id: int, rx_time:
         n_iter=0,
         solve_time=0.0,
         device_id=None if names is None else tuple(str(names[n]) for n in device),
+        taps=_taps(uplink.paths[index]) if getattr(uplink, "paths", ()) else None,
         **out_of_step,
     )
+
+
+def _taps(arrivals: Any) -> Taps | None:
+    """The paths of `uplink.arrivals.Arrivals`; None where no device has several."""
+    there = arrivals.gain.any(axis=1)
+    count = np.count_nonzero(there, axis=1)
+    if count.max(initial=0) < 2:
+        return None
+    return Taps.of_counts(count, arrivals.delay[there], np.moveaxis(arrivals.gain, 1, 2)[there])
