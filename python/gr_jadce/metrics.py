@@ -176,6 +176,32 @@ def energy(array: NDArray, axis: int | tuple[int, ...] | None = None) -> NDArray
     return sum_squares(np.asarray(array, dtype=np.complex128), axis)
 
 
+def response_energy(device: NDArray, delay: NDArray, gain: NDArray) -> float:
+    """Energy of the impulse responses of some devices, in a band of one symbol rate.
+
+    Of the taps t of device n it is ∫ ‖Σ_t g_t e^{−2πifτ_t}‖² df over |f| < ½, all devices together.
+    Taps that are closer than 1/bandwidth count as one, wherever they are: the energy of the difference of
+    two responses is that of the taps of one with the negative ones of the other.
+
+    Parameters
+    ----------
+    device : (T,) int array
+        Whose taps these are, in any order.
+    delay : (T,) array
+        Symbols.
+    gain : (T, M) complex array
+    """
+    order = np.argsort(device, kind="stable")
+    delay, gain = delay[order].astype(float), gain[order].astype(np.complex128)
+    count = np.unique(device, return_counts=True)[1]
+    partners = np.repeat(count, count)  # of each tap, itself among them
+    first = np.repeat(np.repeat(np.cumsum(count) - count, count), partners)
+    one = np.repeat(np.arange(len(delay)), partners)
+    other = first + np.arange(len(one)) - np.repeat(np.cumsum(partners) - partners, partners)
+    products = np.sum(gain[one] * gain[other].conj(), axis=1).real
+    return float(products @ np.sinc(delay[one] - delay[other]))
+
+
 def _share(count, total):
     return float(count / total) if total else nan
 

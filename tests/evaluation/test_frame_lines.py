@@ -85,6 +85,24 @@ def test_the_kernel_leaves_what_is_not_plain(text, other):
     assert (n_lines, len(places)) == (1, 0)
 
 
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ('"taps": [', '"taps": [[], '), ('{"delay"', '{"delays"'), ('{"delay": ', '{"delay": 1, "delay": '),
+        ('"gain": [', '"gain": [[0, 0], '), ('"taps": [[{', '"taps": [[3, {'),
+        ('"delay": [', '"delay": [0, '), ('"delay": [', '"delay": [null, '),
+        ('{"delay": ', '{"more": 1, "delay": '),
+    ],
+)  # fmt: skip
+def test_the_kernel_leaves_taps_that_are_not_plain(text, other):
+    compiled_kernel()
+    lines = [to_json(REPORTS["several paths"]) + "\n", LINES[0]]
+    assert text in lines[0]
+    n_lines, places, frames = read_plain([lines[0].replace(text, other, 1), lines[1]])
+    assert (n_lines, places.tolist()) == (2, [1])
+    assert_equal(frames, Frames.of([REPORTS["plain"]]))
+
+
 def test_frames_are_selected_in_the_order_of_their_places():
     everything = Frames.of(REPORTS.values())
     order = [3, 0, 2]

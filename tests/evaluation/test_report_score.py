@@ -5,7 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from reports import make_report
+from reports import make_report, make_taps
 
 from gr_jadce.evaluation import report_score
 from gr_jadce.evaluation.frame_lines import read_frame
@@ -26,8 +26,14 @@ def frames(count, seed=1):
             channel = rng.standard_normal((len(device), 2)) + 1j
             yield make_report(
                 frame_id=k, n_devices=N, n_antennas=2, device=device, channel=channel,
-                score=np.ones(len(device)), estimator=estimator,
+                score=np.ones(len(device)), estimator=estimator, **responses_of(device, k),
             )  # fmt: skip
+
+
+def responses_of(device, k):
+    """Delays in half of the frames, and taps in some of these."""
+    delay = {"delay": device / 7} if k % 2 else {}
+    return delay | ({"taps": make_taps([k % 4] * len(device), n_antennas=2, seed=k)} if k % 5 == 1 else {})
 
 
 @pytest.fixture
@@ -60,7 +66,7 @@ def expected(truths, reports):
 
 
 def figures(summary):
-    return {name: pytest.approx(value, rel=1e-9) for name, value in summary.items()}
+    return {name: pytest.approx(value, rel=1e-9, nan_ok=True) for name, value in summary.items()}
 
 
 def test_figures_are_those_of_all_frames_together(scored):

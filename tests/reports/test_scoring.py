@@ -3,10 +3,11 @@
 
 import numpy as np
 import pytest
-from reports import make_report
+from reports import make_report, make_taps
 
 from gr_jadce import metrics
-from gr_jadce.reports.scoring import Frames, Score, TruthWindow
+from gr_jadce.reports.pairing import TruthWindow
+from gr_jadce.reports.scoring import Frames, Score
 
 N, M = 30, 2
 
@@ -193,3 +194,66 @@ def test_frames_scored_together_give_what_they_give_one_by_one():
         name: value for name, value in expected.items() if "nmse" not in name
     }
     assert summary["nmse_db_interval"] == pytest.approx(expected["nmse_db_interval"])
+
+
+def responding(device, taps, **changes):
+    """A report of devices with these taps."""
+    size = len(device), taps.gain.shape[1]
+    channel = np.ones(size, np.complex64)
+    delay = np.zeros(len(device), np.float32)
+    return make_report(*size, device=device, channel=channel, delay=delay, taps=taps, **changes)
+
+
+def test_the_responses_are_scored_over_all_taps():
+    true, found = make_taps([2, 1, 3], seed=1), make_taps([1, 4], seed=2)
+    score = Score()
+    score.add(responding([3, 5, 9], true), responding([5, 20], found))
+    frequency = (np.arange(4000) + 0.5) / 4000 - 0.5  # over the band of one symbol rate
+
+    def response(taps, row):
+        delay, gain = taps.of(row)
+        return np.exp(-2j * np.pi * np.outer(frequency, delay)) @ gain
+
+    right = [response(true, row) for row in range(3)]
+    errors = [right[0], right[1] - response(found, 0), right[2], response(found, 1)]
+    wanted = 10 * np.log10(sum(np.sum(np.abs(part) ** 2) for part in errors))
+    wanted -= 10 * np.log10(sum(np.sum(np.abs(part) ** 2) for part in right))
+    assert score.response_nmse_db() == pytest.approx(wanted, abs=1e-3)
+    assert score.summary()["response_nmse_db"] == score.response_nmse_db()
+
+
+def test_other_taps_of_the_same_response_are_no_error():
+    one = make_taps([1, 1], seed=1)
+    halves = one._replace(
+        start=np.array([0, 2, 3]),
+        delay=one.delay[[0, 0, 1]],
+        gain=one.gain[[0, 0, 1]] * np.float32([[0.25], [0.75], [1]]),
+    )
+    score = Score()
+    score.add(responding([3, 5], one), responding([3, 5], halves))
+    assert score.response_nmse_db() < -60
+
+
+def test_a_device_without_taps_responds_at_its_delay():
+    taps = make_taps([1, 1], seed=1)
+    report = make_report(2, device=[3, 5], delay=taps.delay, channel=taps.gain)
+    score = Score()
+    score.add(responding([3, 5], taps), report)
+    assert score.response_nmse_db() < -60
+
+
+def test_frames_without_delays_have_no_responses_to_score():
+    score = Score()
+    score.add(make_report(), make_report())
+    score.add(responding([3, 5], make_taps([2, 1])), make_report(2, device=[3, 5]))
+    assert np.isnan(score.response_nmse_db())
+
+
+def test_taps_that_are_not_finite_are_refused_and_nothing_is_scored():
+    taps = make_taps([2, 1])
+    taps.gain[0, 0] = np.nan
+    score = Score()
+    with pytest.raises(ValueError, match="^taps: expected finite values"):
+        score.add(responding([3, 5], make_taps([2, 1])), responding([3, 5], taps))
+    assert score.frames == 0
+    assert np.isnan(score.nmse_db())

@@ -5,8 +5,9 @@ from typing import Any
 
 import pmt
 
+from ..reports.pairing import TruthWindow
 from ..reports.report import Report
-from ..reports.scoring import Score, TruthWindow
+from ..reports.scoring import Score
 from .support.report_sink import report_sink
 
 _SCORE = pmt.intern("score")

@@ -26,6 +26,7 @@ class Frame(NamedTuple):
     estimator: str
     device: list[int]
     channel: NDArray
+    responses: None = None  # it tells no delays
 
 
 _SCORED_FIELDS = itemgetter(*Frame._fields[:5], "schema", "device", "channel")
@@ -64,9 +65,10 @@ def count_lines(text: bytes) -> int:
 def read_frame(line: str) -> Frame | Report:
     """The scored fields of a report in a line of JSON, or all of them; ValueError if it is no report."""
     try:
-        frame_id, n_devices, n_antennas, status, estimator, schema, device, rows = _SCORED_FIELDS(
-            json.loads(line)
-        )
+        entry = json.loads(line)
+        if "delay" in entry or "taps" in entry:
+            return from_json(line)
+        frame_id, n_devices, n_antennas, status, estimator, schema, device, rows = _SCORED_FIELDS(entry)
         channel = np.array(rows or np.empty((0, n_antennas, 2)), np.float32)
         is_text = isinstance(estimator, str) and status in STATUSES
         if is_text and _fit(schema, frame_id, n_devices, n_antennas, device, channel):
@@ -100,6 +102,8 @@ def _read_plain(text, backend):
     frames = frames._replace(
         is_bad=frames.is_bad.view(bool),
         is_truth=frames.is_truth.view(bool),
+        has_delays=frames.has_delays.view(bool),
         channel=frames.channel.view(np.complex64),
+        tap_gain=frames.tap_gain.view(np.complex64),
     )
     return n_lines, places, frames

@@ -168,7 +168,7 @@ class _Window:
         frames = Frames.join([self.frames, block])
         count = len(frames.frame_id)
         latest = np.sort(count - 1 - np.unique(frames.frame_id[::-1], return_index=True)[1])
-        channels = np.cumsum(frames.n_channels[latest][::-1])
+        channels = np.cumsum((frames.n_channels + frames.n_gains)[latest][::-1])
         kept = min(max(np.searchsorted(channels, _MAX_CHANNELS, "right"), 1), _WINDOW_FRAMES, len(latest))
         self.frames = frames.select(latest[len(latest) - kept :])
         return int(count - kept)

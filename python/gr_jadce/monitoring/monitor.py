@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..checks import check_integer
 from ..metrics import DetectionCounts
-from ..reports.scoring import TruthWindow
+from ..reports.pairing import TruthWindow
 from .figures import Counts, Figures
 from .histogram import Histogram
 from .raster import BAD_INPUT, FALSE_ALARM, MISS, QUIET, Raster, strength_codes

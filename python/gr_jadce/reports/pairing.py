@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Activity and channel PDUs of one frame joined into its report."""
+"""What belongs to one frame brought together: activity and channel PDUs, truth and estimate."""
 
 from typing import Any
 
+from ..checks import check_integer
 from .fields import keys
 from .pdu_bytes import activity_from_bytes, channel_from_bytes
 from .pdus import bytes_of, either_from_pmt
@@ -76,3 +77,48 @@ class Joiner:
         if len(self._waiting) > self._limit:
             self._waiting.pop(next(iter(self._waiting)))
             self.unjoined += 1
+
+
+class TruthWindow:
+    """Truth reports waiting for the estimates of their frames.
+
+    Parameters
+    ----------
+    limit : int
+        Most reports kept; the oldest give way.
+
+    Attributes
+    ----------
+    evicted : int
+        Truth given up: a later frame was answered first, or the window was full.
+    unmatched : int
+        Estimates whose truth was not there.
+    """
+
+    def __init__(self, limit: int = 4096) -> None:
+        self._limit = check_integer("window", limit, 1)
+        self.evicted = 0
+        self.unmatched = 0
+        self._waiting: dict[int, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def push(self, truth: Any) -> None:
+        """Keep a truth report, or what has its `frame_id`."""
+        self.evicted += self._waiting.pop(truth.frame_id, None) is not None
+        self._waiting[truth.frame_id] = truth
+        if len(self._waiting) > self._limit:
+            self._evict(next(iter(self._waiting)))
+
+    def pop(self, frame_id: int) -> Any:
+        """The truth of a frame that was answered, or None; truth of earlier frames is given up."""
+        while self._waiting and next(iter(self._waiting)) < frame_id:
+            self._evict(next(iter(self._waiting)))
+        truth = self._waiting.pop(frame_id, None)
+        self.unmatched += truth is None
+        return truth
+
+    def _evict(self, frame_id):
+        del self._waiting[frame_id]
+        self.evicted += 1

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..checks import check_integer
-from ..metrics import DetectionCounts, EnergySums, energy
+from ..metrics import DetectionCounts, EnergySums, energy, response_energy
 from .report import Report
 
 
@@ -23,12 +22,18 @@ class Frames(NamedTuple):
         N and M of each frame.
     n_active : (F,) int64 array
         K of each frame.
-    is_bad, is_truth : (F,) bool arrays
-        Whether the status is "bad_input", and whether the estimator is "truth".
+    is_bad, is_truth, has_delays : (F,) bool arrays
+        Whether the status is "bad_input", whether the estimator is "truth", and whether it tells delays.
+    n_taps : (F,) int64 array
+        Of frames with delays, how many taps their devices have; a device without taps has one.
     device : (ΣK,) int64 array
         The active devices, ascending in each frame.
     channel : (ΣKM,) complex64 array
         Their channels, device by device.
+    tap_row : (ΣT,) int64 array
+        Which of its frame's active devices each tap belongs to, from 0.
+    tap_delay : (ΣT,) float32 array
+    tap_gain : (ΣTM,) complex64 array
     """
 
     frame_id: NDArray
@@ -37,13 +42,20 @@ class Frames(NamedTuple):
     n_active: NDArray
     is_bad: NDArray
     is_truth: NDArray
+    has_delays: NDArray
+    n_taps: NDArray
     device: NDArray
     channel: NDArray
+    tap_row: NDArray
+    tap_delay: NDArray
+    tap_gain: NDArray
 
     @classmethod
     def of(cls, reports: Iterable[Any]) -> "Frames":
         """The frames of reports, or of what has their scored fields."""
         reports = list(reports)
+        taps = [report.responses for report in reports]
+        known = [own for own in taps if own is not None]
         return cls(
             np.array([report.frame_id for report in reports], np.uint64),
             np.array([report.n_devices for report in reports], np.int64),
@@ -51,8 +63,13 @@ class Frames(NamedTuple):
             np.array([len(report.device) for report in reports], np.int64),
             np.array([report.status == "bad_input" for report in reports], bool),
             np.array([report.estimator == "truth" for report in reports], bool),
-            np.concatenate([[], *(report.device for report in reports)]).astype(np.int64),
-            np.concatenate([[], *(np.ravel(report.channel) for report in reports)]).astype(np.complex64),
+            np.array([own is not None for own in taps], bool),
+            np.array([0 if own is None else len(own.delay) for own in taps], np.int64),
+            _column(np.int64, (report.device for report in reports)),
+            _column(np.complex64, (report.channel for report in reports)),
+            _column(np.int64, (np.repeat(np.arange(len(own.counts)), own.counts) for own in known)),
+            _column(np.float32, (own.delay for own in known)),
+            _column(np.complex64, (own.gain for own in known)),
         )
 
     @classmethod
@@ -65,14 +82,22 @@ class Frames(NamedTuple):
         """How many channels each frame has: K M."""
         return self.n_active * self.n_antennas
 
+    @property
+    def n_gains(self) -> NDArray:
+        """How many gains of taps each frame has: T M."""
+        return self.n_taps * self.n_antennas
+
     def select(self, index: ArrayLike) -> "Frames":
         """The frames at these places, in this order."""
         index = np.asarray(index, np.intp)
         if np.array_equal(index, np.arange(len(self.frame_id))):
             return self
-        device = self.device[_places(self.n_active, index)]
-        channel = self.channel[_places(self.n_channels, index)]
-        return Frames(*(*(column[index] for column in self[:-2]), device, channel))
+        counts = (self.n_active, self.n_channels, self.n_taps, self.n_taps, self.n_gains)
+        frames, values = self[: -len(counts)], self[-len(counts) :]
+        return Frames(
+            *(column[index] for column in frames),
+            *(column[_places(count, index)] for column, count in zip(values, counts, strict=True)),
+        )
 
 
 class Score:
@@ -80,7 +105,8 @@ class Score:
 
     Frames whose status is "bad_input" were not estimated; they are counted and not scored. A truth
     of one antenna may be a transmitter's, which knows no receive antenna's channel: with reports of
-    several antennas, the activity is scored and the channels are left out.
+    several antennas, the activity is scored and the channels are left out. Where both tell delays, the
+    impulse responses are scored, too: all their taps, in a band of one symbol rate.
 
     Attributes
     ----------
@@ -90,7 +116,7 @@ class Score:
 
     def __init__(self) -> None:
         self.frames = self.frames_bad = self.frames_activity_only = 0
-        self._detections, self._energies = DetectionCounts(), EnergySums()
+        self._detections, self._energies, self._responses = DetectionCounts(), EnergySums(), EnergySums()
 
     def add(self, truth: Report, estimate: Report) -> None:
         """Score one frame.
@@ -141,6 +167,10 @@ class Score:
         """Normalised mean square error of the channels, dB; NaN when none was compared."""
         return self._energies.nmse_db()
 
+    def response_nmse_db(self) -> float:
+        """Normalised mean square error of the impulse responses, dB; NaN when none was compared."""
+        return self._responses.nmse_db()
+
     def summary(self) -> dict:
         """All figures, each with the low and high end of its 95 % interval as ``NAME_interval``.
 
@@ -153,6 +183,8 @@ class Score:
             **self._detections.figures(),
             "nmse_db": self.nmse_db(),
             "nmse_db_interval": self._energies.interval_db(),
+            "response_nmse_db": self.response_nmse_db(),
+            "response_nmse_db_interval": self._responses.interval_db(),
         }
 
     def _add(self, truth, estimate):
@@ -160,7 +192,12 @@ class Score:
         rows = np.searchsorted(truth.keys, estimate.keys)
         hits = np.append(truth.keys, -1)[rows] == estimate.keys
         if truth.n_antennas == estimate.n_antennas:
-            self._energies.merge(_energies(truth, estimate, hits, rows[hits]))
+            energies, responses = (
+                _energies(truth, estimate, hits, rows[hits]),
+                _response_energies(truth, estimate),
+            )
+            self._energies.merge(energies)
+            self._responses.merge(responses)
         else:
             self.frames_activity_only += truth.n_frames
         n_devices = truth.n_devices * truth.n_frames
@@ -179,55 +216,20 @@ class _Rows:
         self.frame = np.repeat(np.arange(self.n_frames), frames.n_active)
         self.keys = self.frame * self.n_devices + frames.device
         self.channel = frames.channel.reshape(-1, self.n_antennas)
+        self.has_delays = frames.has_delays
+        self._tap_start = np.concatenate([[0], np.cumsum(frames.n_taps)])
+        first_rows = np.cumsum(frames.n_active) - frames.n_active
+        self.tap_device = frames.device[np.repeat(first_rows, frames.n_taps) + frames.tap_row]
+        self.tap_delay, self.tap_gain = frames.tap_delay, frames.tap_gain.reshape(-1, self.n_antennas)
+
+    def taps(self, frame):
+        """Devices, delays and gains of the taps of a frame."""
+        own = slice(*self._tap_start[frame : frame + 2])
+        return self.tap_device[own], self.tap_delay[own], self.tap_gain[own]
 
     def energies(self, rows):
         """The sum of the rows' values in each frame."""
         return np.bincount(self.frame, rows, self.n_frames)
-
-
-class TruthWindow:
-    """Truth reports waiting for the estimates of their frames.
-
-    Parameters
-    ----------
-    limit : int
-        Most reports kept; the oldest give way.
-
-    Attributes
-    ----------
-    evicted : int
-        Truth given up: a later frame was answered first, or the window was full.
-    unmatched : int
-        Estimates whose truth was not there.
-    """
-
-    def __init__(self, limit: int = 4096) -> None:
-        self._limit = check_integer("window", limit, 1)
-        self.evicted = 0
-        self.unmatched = 0
-        self._waiting: dict[int, Any] = {}
-
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    def push(self, truth: Any) -> None:
-        """Keep a truth report, or what has its `frame_id`."""
-        self.evicted += self._waiting.pop(truth.frame_id, None) is not None
-        self._waiting[truth.frame_id] = truth
-        if len(self._waiting) > self._limit:
-            self._evict(next(iter(self._waiting)))
-
-    def pop(self, frame_id: int) -> Any:
-        """The truth of a frame that was answered, or None; truth of earlier frames is given up."""
-        while self._waiting and next(iter(self._waiting)) < frame_id:
-            self._evict(next(iter(self._waiting)))
-        truth = self._waiting.pop(frame_id, None)
-        self.unmatched += truth is None
-        return truth
-
-    def _evict(self, frame_id):
-        del self._waiting[frame_id]
-        self.evicted += 1
 
 
 def check_pairs(truth: Frames, estimate: Frames) -> None:
@@ -247,10 +249,28 @@ def _energies(truth, estimate, hits, rows):
     errors[hits] = energy(estimate.channel[hits] - truth.channel[rows], 1)
     missed = power.copy()
     missed[rows] = 0
-    error, power = truth.energies(missed) + estimate.energies(errors), truth.energies(power)
+    return _sums("channel", truth.energies(missed) + estimate.energies(errors), truth.energies(power))
+
+
+def _sums(name, error, power):
     if not isfinite(np.sum(error) + np.sum(power)):
-        raise ValueError(f"channel: expected finite values, got an error energy of {np.sum(error)}")
+        raise ValueError(f"{name}: expected finite values, got an error energy of {np.sum(error)}")
     return EnergySums.of(error, power)
+
+
+def _response_energies(truth, estimate):
+    """The error of the impulse responses of all devices, in frames of which both tell delays."""
+    error, power = [], []
+    for frame in np.flatnonzero(truth.has_delays & estimate.has_delays):
+        (device, delay, gain), (found, found_delay, found_gain) = truth.taps(frame), estimate.taps(frame)
+        power.append(response_energy(device, delay, gain))
+        both = zip((device, delay, gain), (found, found_delay, -found_gain), strict=True)
+        error.append(response_energy(*map(np.concatenate, both)))
+    return _sums("taps", np.array(error), np.array(power))
+
+
+def _column(dtype, parts):
+    return np.concatenate([np.empty(0, dtype), *map(np.ravel, parts)]).astype(dtype)
 
 
 def _places(counts, index):

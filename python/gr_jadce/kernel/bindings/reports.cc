@@ -33,8 +33,13 @@ py::tuple read_frames_of(const py::bytes& text, std::uint64_t schema)
                           array_of(columns.n_active),
                           array_of(columns.is_bad),
                           array_of(columns.is_truth),
+                          array_of(columns.has_delays),
+                          array_of(columns.n_taps),
                           array_of(columns.device),
-                          array_of(columns.channel));
+                          array_of(columns.channel),
+                          array_of(columns.tap_row),
+                          array_of(columns.tap_delay),
+                          array_of(columns.tap_gain));
 }
 
 } // namespace

@@ -3,6 +3,7 @@
 
 import sys
 from collections.abc import Mapping
+from math import isfinite
 from time import monotonic
 from typing import Any
 
@@ -14,9 +15,11 @@ def score_lines(summary: Mapping[str, Any]) -> list[str]:
     if left_out := summary["frames_activity_only"]:
         lines.append(f"channels left out          in {left_out} frames: their truth is of one antenna only")
         names = names[:3] if left_out == summary["frames"] else names
+    if isfinite(summary["response_nmse_db"]):
+        names.append("response_nmse_db")
     for name in names:
         low, high = summary[f"{name}_interval"]
-        unit = " dB" if name == "nmse_db" else ""
+        unit = " dB" if name.endswith("_db") else ""
         label = name.removesuffix("_db").replace("_", " ").replace("nmse", "NMSE")
         lines.append(f"{label:26} {summary[name]:.4g}{unit}  (95 % interval {low:.4g} to {high:.4g})")
     return lines
