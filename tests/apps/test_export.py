@@ -64,6 +64,15 @@ def test_tables(app, made, tmp_path, name):
     assert (tmp_path / name).stat().st_size > 0
 
 
+def test_a_table_of_taps(app, made, tmp_path):
+    process = app("jadce-export", "out.jsonl", "-o", "taps.csv", "--taps")
+    assert (process.returncode, process.stdout) == (0, "taps.csv: 10 reports\n")
+    assert (tmp_path / "taps.csv").read_text() == "frame_id,device,delay,h1_re,h1_im,h2_re,h2_im\n"
+    process = app("jadce-export", "out.jsonl", "-o", "taps.mat", "--taps")
+    assert process.returncode == 1
+    assert "--taps: expected with an output that ends in .csv" in process.stderr
+
+
 def test_samples(app, made, tmp_path):
     process = app("jadce-export", "up.sigmf-collection", "-o", "up.npy")
     assert (process.returncode, process.stdout) == (0, "up.npy: 200 samples of 2 antennas\n")
