@@ -205,12 +205,15 @@ def parts_error(slot, device, parts):
 
 
 def reported_parts(air, report):
-    """What each device adds to the frame (D, L, M), by a report."""
+    """What each device adds to the frame (D, L, M), by a report: over all taps that it tells."""
     nothing = np.zeros(len(report.device))
-    delays, offsets = (nothing if told is None else told for told in (report.delay, report.carrier_offset))
-    paths = zip(report.device.tolist(), delays[:, None], offsets, strict=True)
-    pilots = [air.delivered(device, delay.astype(float), float(offset)) for device, delay, offset in paths]
-    return np.array([pilot * channel for pilot, channel in zip(pilots, report.channel, strict=True)])
+    offsets = nothing if report.carrier_offset is None else report.carrier_offset
+    taps = report.responses or replace(report, delay=nothing).responses  # a flat receiver tells no delays
+    parts = [np.empty((0, PILOT_LENGTH, N_ANTENNAS))]
+    for place, device in enumerate(report.device.tolist()):
+        delay, gain = taps.of(place)
+        parts.append((air.delivered(device, delay.astype(float), float(offsets[place])) @ gain)[None])
+    return np.concatenate(parts)
 
 
 def genie_figures(air, slots):
