@@ -154,7 +154,7 @@ def received_by_library(air, slots):
     """The reports of the same frames, without a program."""
     max_offset = (air.max_offset or 0.0) / air.cell.symbol_rate
     delayed = Delayed(air.book, Asynchrony(air.max_delay, max_offset, air.max_delay, air.waveform.roll_off))
-    return solved(air, slots, make_estimator("unrolled", air.book), delayed)  # which such devices do without
+    return solved(air, slots, None, delayed)
 
 
 def solved(air, slots, estimator, delayed=None):

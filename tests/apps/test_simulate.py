@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """jadce-simulate: the recording and the truth are those of `simulate_slots`."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -156,12 +158,15 @@ def test_a_receiver_finds_them(simulate, app, tmp_path):
     simulate(*SHAPED, "--snr-db", 25, "--as-they-are")
     receive = app(
         "jadce-receive", "--pilots", "book.npz", "--recording", "up.sigmf-meta", "--json", "out.jsonl",
-        "--samples-per-symbol", 4, "--cyclic-prefix", 4, "--max-delay", 1, "--slot-period", 400,
+        "--samples-per-symbol", 4, "--cyclic-prefix", 4, "--max-delay", 1, "--slot-period", 400, "--paths", 2,
     )  # fmt: skip
     assert receive.returncode == 0, receive.stderr
     found, truth = truth_of(tmp_path / "out.jsonl"), truth_of(tmp_path / "up.truth.jsonl")
     hits = sum(len(np.intersect1d(one.device, other.device)) for one, other in zip(found, truth, strict=True))
     assert hits >= 0.9 * sum(len(report.device) for report in truth)
+    assert all(report.taps is not None for report in truth)
+    score = app("jadce-score", "up.truth.jsonl", "out.jsonl", "--json")
+    assert json.loads(score.stdout)["response_nmse_db"] < -10
 
 
 def test_tapped_delay_lines(simulate, book, tmp_path):

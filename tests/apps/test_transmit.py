@@ -162,6 +162,8 @@ def test_what_is_wrong_is_named(app, book, fails, options, words):
         ([*SEND, "--devices", "all", "--usrp", ""], ["--rate and --freq"]),
         ([*RECEIVE, "--max-delay", 2], ["--max-delay", "--cyclic-prefix"]),
         ([*RECEIVE, "--samples-per-symbol", 1, "--max-delay", 0], ["--samples-per-symbol"]),
+        ([*RECEIVE, "--paths", 2], ["--paths", "--max-delay"]),
+        ([*RECEIVE, "--max-delay", 0, "--paths", 0], ["--paths"]),
     ],
 )
 def test_options_that_do_not_fit_are_named(app, book, fails, command, words):

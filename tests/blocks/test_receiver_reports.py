@@ -36,6 +36,13 @@ def test_devices_out_of_step_are_found_with_their_delays():
     assert report.estimator == "path_search"
     block.set_estimator("pc_admm")  # which such devices do without
     assert block.status_dict()["estimator"] == "path_search"
+    with pytest.raises(ValueError, match="^estimator: expected one of"):
+        block.set_estimator("no such")
+
+
+def test_an_estimator_that_is_not_used_is_not_set_up(monkeypatch):
+    monkeypatch.setattr("gr_jadce.blocks.support.estimator_setup.make_estimator", pytest.fail)
+    receiver(BOOK, 1, asynchrony={"max_delay": 0})
 
 
 def test_names_of_devices_are_told(tmp_path):

@@ -2,9 +2,9 @@
 """The paths of devices in reports."""
 
 import numpy as np
+import pytest
 
 from gr_jadce.detection.asynchrony import Asynchrony, Delayed
-from gr_jadce.estimators import make_estimator
 from gr_jadce.pilots import make_pilots
 from gr_jadce.receiving.frame_receiver import FrameReceiver
 from gr_jadce.uplink import Scenario, simulate
@@ -15,7 +15,7 @@ STAMPS = [(number, (0, 0.0)) for number in range(3)]
 
 
 def receiver(delayed):
-    return FrameReceiver(BOOK, make_estimator("pc_admm", BOOK), "pc_admm", delayed=delayed)
+    return FrameReceiver(BOOK, None, "none", delayed=delayed)  # such devices need no estimator
 
 
 def echoes(n_frames=3):
@@ -53,3 +53,8 @@ def test_taps_are_zero_at_a_dead_antenna():
     assert gain.shape[1] == 3
     assert not gain[:, 1].any()
     assert gain[:, [0, 2]].all()
+
+
+def test_devices_in_step_need_an_estimator():
+    with pytest.raises(ValueError, match="^estimator: expected one for devices in step, got None"):
+        receiver(None)

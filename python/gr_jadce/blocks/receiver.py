@@ -80,7 +80,7 @@ class receiver(gr.sync_block):
         and solved all the same; 0 for no such level.
     asynchrony : Asynchrony or dict, optional
         How far devices may be out of step (`detection.asynchrony.Asynchrony`, or its arguments); the reports
-        then also tell their delays and carrier offsets. Such devices are found without the estimator.
+        then also tell their delays, offsets and taps. Such devices are found without the estimator.
         Default: all devices in step.
     noise_memory : int
         Where `noise_var` is unknown, give the estimator the median noise variance of so many frames
@@ -126,7 +126,7 @@ class receiver(gr.sync_block):
         self._levels = LevelTracker(self._noise_memory or _STATUS_MEMORY)
         asynchrony = Asynchrony(**asynchrony) if isinstance(asynchrony, dict) else asynchrony
         delayed = None if asynchrony is None else Delayed(book, asynchrony)
-        name, solve = set_up_estimator(estimator, book, estimator_options, self._threads)
+        name, solve = set_up_estimator(estimator, book, estimator_options, self._threads, delayed)
         self._receiver = FrameReceiver(
             book, solve, name, false_alarm=false_alarm, noise_var=noise_var, noise=noise,
             clip_level=clip_level, delayed=delayed, threads=self._threads,
@@ -158,8 +158,9 @@ class receiver(gr.sync_block):
 
     def set_estimator(self, name: str | Callable, options: dict[str, Any] | None = None) -> None:
         """Set up another estimator, in the calling thread, for all frames from the next batch on."""
-        name, estimator = set_up_estimator(name, self._receiver.pilots, options, self._threads)
-        self._change(name=name, estimator=estimator)
+        pilots, delayed = self._receiver.pilots, self._receiver.delayed
+        name, solve = set_up_estimator(name, pilots, options, self._threads, delayed)
+        self._change(name=name, estimator=solve)
 
     def hold_while(self, condition: Callable[[], bool]) -> None:
         """Unless frames are dropped, hold up their source while a condition is true."""

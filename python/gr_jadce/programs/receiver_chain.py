@@ -143,4 +143,6 @@ def _asynchrony(settings: ReceptionSettings, rate: float) -> Asynchrony | None:
     if waveform is None or (settings.max_delay is None and settings.max_offset is None):
         return None
     max_offset = (settings.max_offset or 0.0) * waveform.samples_per_symbol / rate
-    return Asynchrony(settings.max_delay or 0, max_offset, waveform.cyclic_prefix, waveform.roll_off)
+    return Asynchrony(
+        settings.max_delay or 0, max_offset, waveform.cyclic_prefix, waveform.roll_off, settings.max_paths
+    )

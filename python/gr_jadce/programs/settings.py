@@ -55,6 +55,8 @@ class ReceptionSettings:
         Symbols by which devices may be late; None if all are in step.
     max_offset : float, optional
         Hz by which their carriers may be off; None if none is.
+    max_paths : int, optional
+        Paths of a device, or clusters of paths, at most; None for as many as `Asynchrony` takes itself.
     n_slots : int, optional
         End after so many slots or frames.
     duration : float, optional
@@ -86,6 +88,7 @@ class ReceptionSettings:
     waveform: Waveform | Ofdm | None = None
     max_delay: int | None = None
     max_offset: float | None = None
+    max_paths: int | None = None
     n_slots: int | None = None
     duration: float | None = None
     idle: float | None = None

@@ -38,8 +38,9 @@ class FrameReceiver:
     Parameters
     ----------
     pilots : PilotBook
-    estimator : callable
-        ``estimator(received)`` gives an Estimate; it gets `noise_var`, too, if it takes that argument.
+    estimator : callable, optional
+        ``estimator(received)`` gives an Estimate; it gets `noise_var`, too, if it takes that argument. None
+        for devices out of step.
     name : str
         Name of the estimator, for the reports.
     false_alarm : float
@@ -61,11 +62,11 @@ class FrameReceiver:
     Raises
     ------
     ValueError
-        If a number is out of range, or the estimator was set up for other pilots.
+        If a number is out of range, the estimator was set up for other pilots, or one is needed and missing.
     """
 
     pilots: PilotBook
-    estimator: Callable[..., Estimate]
+    estimator: Callable[..., Estimate] | None
     name: str
     _: KW_ONLY
     false_alarm: float = 1e-3
@@ -87,7 +88,8 @@ class FrameReceiver:
             self.__dict__.update(name=_PATH_SEARCH)
         if self.delayed is not None and self.noise not in ("auto", "white"):
             raise ValueError(f"noise: expected 'white' or 'auto' for devices out of step, got {self.noise!r}")
-        check_book(self.estimator, self.pilots)
+        if self.delayed is None:
+            check_book(self._solver, self.pilots)
 
     def solve(
         self,
@@ -186,12 +188,18 @@ class FrameReceiver:
 
     def _estimate(self, samples: NDArray, noise_var_hint: float) -> Estimate:
         if not self._takes_noise_var:
-            return self.estimator(samples)
-        return self.estimator(samples, noise_var=self.noise_var or noise_var_hint or None)
+            return self._solver(samples)
+        return self._solver(samples, noise_var=self.noise_var or noise_var_hint or None)
+
+    @cached_property
+    def _solver(self) -> Callable[..., Estimate]:
+        if self.estimator is None:
+            raise ValueError("estimator: expected one for devices in step, got None")
+        return self.estimator
 
     @cached_property
     def _takes_noise_var(self) -> bool:
-        return takes_noise_var(self.estimator)
+        return takes_noise_var(self._solver)
 
     def _decide(self, samples: NDArray, noise_var_hint: float) -> tuple[Rows, NDArray]:
         """The rows of active devices, and the iterations that the estimator took of each frame."""

@@ -5,7 +5,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from ...estimators import make_estimator, takes_threads
+from ...detection.asynchrony import Delayed
+from ...estimators import find_factory, make_estimator, takes_threads
 from ...pilots.book import PilotBook
 from ...receiving.frame_receiver import name_of
 
@@ -13,9 +14,22 @@ _MAX_DEFAULT_THREADS = 4
 
 
 def set_up_estimator(
-    estimator: str | Callable, pilots: PilotBook, options: dict[str, Any] | None, threads: int
-) -> tuple[str, Callable]:
-    """The estimator's name, for reports, and the estimator; ValueError if it is neither name nor callable."""
+    estimator: str | Callable,
+    pilots: PilotBook,
+    options: dict[str, Any] | None,
+    threads: int,
+    delayed: Delayed | None,
+) -> tuple[str, Callable | None]:
+    """The estimator's name, for reports, and the estimator; None for devices out of step, which need none.
+
+    Raises
+    ------
+    ValueError
+        If it is neither the name of one nor callable.
+    """
+    if isinstance(estimator, str) and delayed is not None:
+        find_factory(estimator)
+        return estimator, None
     if isinstance(estimator, str):
         own = {"threads": threads} if takes_threads(estimator) else {}
         return estimator, make_estimator(estimator, pilots, **own | (options or {}))
