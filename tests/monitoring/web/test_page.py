@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from reports import make_taps
 from slot_reports import push_slots, slot_report
 from waiting import wait_until
 
@@ -160,6 +161,34 @@ def test_delays_and_offsets_show_where_they_are_reported(serve, look, monitor):
     monitor.push(slot_report(4, [1], delay=np.float32([0.25]), carrier_offset=np.float32([1e-3])))
     newest(page, 4)
     assert not page.evaluate("document.getElementById('steps').hidden")
+
+
+RESPONSE = """import('./main.js').then(({ panels }) => [document.getElementById('response').hidden,
+  document.getElementById('response-device').textContent, panels.charts.response.values?.delay])"""
+
+
+def test_the_response_of_the_strongest_device_shows_where_it_is_reported(serve, look, monitor):
+    page = look(serve())
+    monitor.push(slot_report(4, [1]))
+    newest(page, 4)
+    assert page.evaluate(RESPONSE)[0]
+    taps = make_taps([2, 3])
+    monitor.push(slot_report(5, [1, 8], score=[4, 9], delay=[0.5, 0.25], taps=taps))
+    newest(page, 5)
+    hidden, device, delay = page.evaluate(RESPONSE)
+    assert not hidden and device == "device 8"
+    assert delay == pytest.approx(taps.delay[2:], rel=1e-3)
+    page.evaluate(
+        "document.getElementById('wanted').value = '1'; document.getElementById('search').requestSubmit()"
+    )
+    page.wait("!document.getElementById('device').hidden")
+    hidden, device, delay = page.evaluate(RESPONSE)
+    assert not hidden and device == "device 1"
+    assert delay == pytest.approx(taps.delay[:2], rel=1e-3)
+    monitor.push(slot_report(6))
+    newest(page, 6)
+    page.evaluate("document.getElementById('all').click()")
+    assert page.evaluate(RESPONSE)[0]
 
 
 def test_names_that_come_later_get_their_room(serve, look, monitor):

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from reports import make_taps
 from slot_reports import push_slots, slot_report
 
 from gr_jadce.monitoring.web.columns import plain
@@ -122,6 +123,18 @@ def test_the_newest_frame_has_what_its_report_has(monitor, updates):
     assert frame["slot"] == str(2**63)
     assert (frame["device"], frame["gain"]) == ([3, 5], [[1, 1, 2], [0, 0, 3]])
     assert (frame["delay"], frame["offset"]) == ([0.25, -0.5], [0, 1e-3])
+
+
+def test_the_newest_frame_has_the_response_of_its_strongest_device(monitor, updates):
+    viewer = Viewer(updates)
+    taps = make_taps([1, 2])
+    taps.gain[1:] = [[1, 1j, 1], [0.1, 0.1, 0]]
+    monitor.push(slot_report(1, [3, 5], score=[4, 5], delay=[0, 1], taps=taps))
+    advance(updates, viewer)
+    response = viewer.last["frame"]["response"]
+    assert response["device"] == 5
+    assert response["delay"] == pytest.approx(taps.delay[1:], rel=1e-3)
+    assert response["power"] == pytest.approx([0, 10 * np.log10(0.02 / 3)], abs=1e-2)
 
 
 def test_names_are_learned_once_and_told_to_those_who_come_later(monitor, updates):

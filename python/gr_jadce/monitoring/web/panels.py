@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...numeric import decibels
 from ..antennas import AntennaLevels
 from ..figures import figure_texts
 from ..monitor import Snapshot
@@ -66,7 +67,22 @@ def _frame(report):
         "score": [float(score) for score in report.score],
         "gain": gains[:limit],
         **_out_of_step(report, slice(None)),
+        **_loudest_response(report),
     }
+
+
+def _loudest_response(report: Any) -> dict[str, Any]:
+    """The impulse response of the device with the highest score, where the report has such."""
+    if getattr(report, "responses", None) is None or not len(report.device):
+        return {}
+    row = int(np.argmax(report.score))
+    return {"response": {"device": int(report.device[row]), **_response(report, row)}}
+
+
+def _response(report: Any, row: int) -> dict[str, Any]:
+    """Delays of a device's taps, symbols, and their powers over antennas, dB."""
+    delay, gain = report.responses.of(row)
+    return {"delay": delay, "power": decibels(np.mean(np.abs(gain.astype(complex)) ** 2, axis=1))}
 
 
 def _antennas(reports: Sequence[Any]) -> dict[str, Any]:
@@ -94,7 +110,8 @@ def _row_of(report: Any, device: int) -> int | None:
 def _last(report: Any, row: int) -> dict[str, Any]:
     channel = getattr(report, "channel", None)
     parts = {} if channel is None else {"real": channel[row].real, "imaginary": channel[row].imag}
-    return parts | _out_of_step(report, row)
+    taps = {} if getattr(report, "responses", None) is None else {"response": _response(report, row)}
+    return parts | taps | _out_of_step(report, row)
 
 
 def _out_of_step(report: Any, rows: slice | int) -> dict[str, Any]:

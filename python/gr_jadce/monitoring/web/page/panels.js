@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What the page says in words and numbers, beside its drawings.
 
-import { Channels, History, Levels, Phasors, Steps } from "./charts.js";
+import { Channels, History, Levels, Phasors, Response, Steps } from "./charts.js";
 import { signed } from "./canvas.js";
 
 const HEADLINE = ["Active now", "Frames", "Detections", "Missed", "False alarms", "SNR", "Load"]; // tiles; the rest is a list
@@ -14,7 +14,8 @@ export class Panels {
   constructor(store) {
     this.store = store;
     this.charts = { channels: new Channels("channels"), levels: new Levels("levels"), steps: new Steps("steps-canvas"),
-      history: new History("history"), phasors: new Phasors("phasors") };
+      history: new History("history"), phasors: new Phasors("phasors"), response: new Response("response-canvas") };
+    this.chosen = null;
     this.#showLegend(false);
   }
 
@@ -32,6 +33,8 @@ export class Panels {
 
   /** Show a device, or with null none. */
   showDevice(panel) {
+    this.chosen = panel;
+    this.#showResponse();
     at("device").hidden = panel === null;
     if (panel === null) return;
     const { device, frames, age, gain, slot, delay, offset } = panel, found = age.length;
@@ -74,6 +77,17 @@ export class Panels {
     this.charts.channels.show({ ...frame, name: short });
     at("steps").hidden = frame.delay === undefined || frame.offset === undefined;
     if (!at("steps").hidden) this.charts.steps.show(frame);
+    this.newest = frame.response;
+    this.#showResponse();
+  }
+
+  /** The impulse response of the device that is looked at, or of the strongest one of the newest frame. */
+  #showResponse() {
+    const response = this.chosen === null ? this.newest : this.chosen.response;
+    at("response").hidden = response === undefined || !response.delay.length;
+    if (at("response").hidden) return;
+    write(at("response-device"), this.store.name(this.chosen?.device ?? response.device));
+    this.charts.response.show(response);
   }
 
   #showNames() {
