@@ -70,8 +70,10 @@ MAY_IMPORT["programs"] = {
 }  # fmt: skip
 # Packages outside NumPy and the standard library → the parts, or single modules, that may import them.
 OUTSIDE = {
-    "PyQt5": {f"blocks.support.window.{name}" for name in ("activity_window", "colours", "plots")},
-    "pyqtgraph": {"blocks.support.window.colours", "blocks.support.window.plots"},
+    "PyQt5": {
+        f"blocks.support.window.{name}" for name in ("activity_window", "colours", "plots", "response")
+    },
+    "pyqtgraph": {f"blocks.support.window.{name}" for name in ("colours", "plots", "response")},
     "gnuradio": {"blocks", "programs", "radio"},
     "SoapySDR": {"radio"},
     "zmq": {"delivery.publishing", "delivery.frame_relay"},

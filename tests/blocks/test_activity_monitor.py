@@ -7,7 +7,7 @@ import numpy as np
 import pmt
 import pytest
 from publisher import publish
-from reports import make_report
+from reports import make_report, make_taps
 
 from gr_jadce.blocks import activity_monitor
 from gr_jadce.reports.pdus import status_to_pmt, to_pmts
@@ -107,6 +107,29 @@ def test_the_window_shows_misses_and_figures(application):
     assert {MISSED, FALSE_ALARM} <= colours(image)
     texts = " ".join(label.text() for label in window.findChildren(WIDGETS.QLabel))
     assert "60 (20 %)" in texts  # missed
+
+
+def test_the_window_shows_the_strongest_response_once_there_is_one(application):
+    monitor = activity_monitor(frames=50)
+    publish(frames(3), monitor)
+    window, _ = shown(monitor, application)
+    assert monitor.response() is None
+    assert not window._response_plot.isVisibleTo(window)
+    taps = make_taps([2, 1, 3])
+    taps.gain[2] = 10
+    names = ("a", "<i>b</i>", "c")
+    publish(to_pmts(make_report(3, frame_id=2000, device=[3, 5, 9], taps=taps, device_id=names)), monitor)
+    response = monitor.response()
+    assert (response.device, response.delay.tolist()) == (5, taps.delay[2:3].tolist())
+    assert response.power_db == pytest.approx(20)
+    window, _ = shown(monitor, application)
+    assert window._response_plot.isVisibleTo(window)
+    assert "&lt;i&gt;b" in window._response_plot._title
+    window.resize(800, 300)
+    window.show()
+    application.processEvents()
+    assert not window._response_plot.isVisible()
+    window.hide()
 
 
 def test_the_window_becomes_dark_with_the_desktop(application, dark):

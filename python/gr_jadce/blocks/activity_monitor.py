@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..checks import check_integer, check_positive
 from ..monitoring.figures import Counts, Figures
 from ..monitoring.monitor import Monitor
+from ..monitoring.responses import Response, strongest
 from ..reports.pdus import activity_from_pmt, channel_from_pmt
 from .support.report_sink import report_sink
 
@@ -56,7 +57,11 @@ class activity_monitor(report_sink):
             from .support.window.activity_window import ActivityWindow
 
             self._window = ActivityWindow(
-                self._monitor, self.channel_gains, title=self._title, update_time=self._update_time
+                self._monitor,
+                self.channel_gains,
+                self.response,
+                title=self._title,
+                update_time=self._update_time,
             )
         return self._window
 
@@ -78,13 +83,13 @@ class activity_monitor(report_sink):
 
     def channel_gains(self) -> tuple[NDArray, NDArray] | None:
         """Devices (K,) and magnitudes (K, M) of the channels of the newest frame; None before the first."""
-        if self._channel_pdu is None:
-            return None
-        try:
-            fields = channel_from_pmt(self._channel_pdu)
-        except ValueError:
-            return None
-        return fields["device"], np.abs(fields["channel"])
+        fields = self._newest_channel()
+        return None if fields is None else (fields["device"], np.abs(fields["channel"]))
+
+    def response(self) -> Response | None:
+        """The strongest impulse response in the newest frame; None where devices have a single path."""
+        fields = self._newest_channel()
+        return strongest(fields["device"], fields["taps"]) if fields and "taps" in fields else None
 
     def handle_message(self, message: Any) -> None:
         """Take all messages that wait, then let more gather: waking up for each would cost as much."""
@@ -106,6 +111,15 @@ class activity_monitor(report_sink):
     def take_status(self, status: dict[str, Any]) -> None:
         """Keep the totals."""
         self._monitor.push_status(status)
+
+    def _newest_channel(self):
+        """The fields of the newest channel PDU; None if there is none, or it is malformed."""
+        if self._channel_pdu is None:
+            return None
+        try:
+            return channel_from_pmt(self._channel_pdu)
+        except ValueError:
+            return None
 
     def _take_channel(self, pdu):
         # The channels of a frame's truth come before its report.

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...numeric import decibels
 from ..antennas import AntennaLevels
 from ..figures import figure_texts
 from ..monitor import Snapshot
+from ..responses import Response
 
 _MAX_GAINS = 4096  # magnitudes of channels in one message; devices that are too many are left out
 _FRAMES_OF_LEVELS = 64  # of which levels are the mean
@@ -81,8 +81,8 @@ def _loudest_response(report: Any) -> dict[str, Any]:
 
 def _response(report: Any, row: int) -> dict[str, Any]:
     """Delays of a device's taps, symbols, and their powers over antennas, dB."""
-    delay, gain = report.responses.of(row)
-    return {"delay": delay, "power": decibels(np.mean(np.abs(gain.astype(complex)) ** 2, axis=1))}
+    response = Response.of(report.device, report.responses, row)
+    return {"delay": response.delay, "power": response.power_db}
 
 
 def _antennas(reports: Sequence[Any]) -> dict[str, Any]:

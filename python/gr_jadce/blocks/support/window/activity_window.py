@@ -14,8 +14,10 @@ import PyQt5.QtWidgets as QtWidgets
 from ....monitoring.figures import figure_texts
 from ....monitoring.monitor import Monitor
 from ....monitoring.raster import STRONGEST, WEAKEST
+from ....monitoring.responses import Response
 from .colours import Colours, is_change_of_colours, rgb
 from .plots import ChannelGains, Plots
+from .response import ResponsePlot
 
 _FIGURES_INTERVAL_S = 0.25  # faster ones cannot be read
 _MAX_DRAWING_SHARE = 0.1  # of a core; on a slow or busy machine the window is drawn less often
@@ -24,7 +26,12 @@ _EMS_OF_WIDTH, _EMS_OF_HEIGHT = (
     42.0,
 )  # letters grow with the window, as it is made larger for a projector
 _MIN_EM, _MAX_EM = 12.0, 32.0  # pixels
-_MIN_PLOTS_EM, _PANEL_EM, _LEGEND_EM = 16.0, 8.0, 2.5  # heights; what leaves the plots too little hides
+_MIN_PLOTS_EM, _PANEL_EM, _LEGEND_EM, _RESPONSE_EM = (
+    16.0,
+    8.0,
+    2.5,
+    20.0,
+)  # heights; what leaves the plots too little hides
 # Windows stay until the process ends: a collection of garbage may run in any of GNU Radio's threads,
 # and Qt crashes when a widget is deleted in another thread than its own.
 _windows: list[QtWidgets.QWidget] = []
@@ -41,6 +48,8 @@ class ActivityWindow(QtWidgets.QWidget):
     monitor : monitoring.Monitor
     channel_gains : callable
         Gives devices (K,) and magnitudes (K, M) of the newest frame, or None.
+    response : callable
+        Gives the impulse response to show, or None.
     title : str
     update_time : float
         Seconds from one drawing to the next, longer if drawing would take a tenth of a core.
@@ -50,6 +59,7 @@ class ActivityWindow(QtWidgets.QWidget):
         self,
         monitor: Monitor,
         channel_gains: Callable[[], ChannelGains | None],
+        response: Callable[[], Response | None] = lambda: None,
         *,
         title: str = "",
         update_time: float = 0.1,
@@ -57,9 +67,10 @@ class ActivityWindow(QtWidgets.QWidget):
         super().__init__()
         _windows.append(self)
         self._monitor = monitor
-        self._channel_gains = channel_gains
-        self._drawn, self._drawn_at = None, 0.0
+        self._channel_gains, self._response = channel_gains, response
+        self._drawn, self._drawn_at, self._has_room = None, 0.0, False
         self._panel, self._plots, self._legend = _FigurePanel(), Plots(), _Legend()
+        self._response_plot = ResponsePlot()
         self._anew = QtWidgets.QPushButton("count anew")
         self._anew.clicked.connect(lambda: self._monitor.reset())
         self._lay_out(title)
@@ -75,8 +86,10 @@ class ActivityWindow(QtWidgets.QWidget):
 
     def resizeEvent(self, event: Any) -> None:
         em = min(max(min(self.width() / _EMS_OF_WIDTH, self.height() / _EMS_OF_HEIGHT), _MIN_EM), _MAX_EM)
-        for part in (self._panel, self._plots, self._legend):
+        for part in (self._panel, self._plots, self._legend, self._response_plot):
             part.set_em(em)
+        self._has_room = self.height() >= (_MIN_PLOTS_EM + _RESPONSE_EM) * em
+        self._show_response_plot()
         self._panel.setVisible(self.height() >= (_MIN_PLOTS_EM + _PANEL_EM) * em)
         for part in (self._legend, self._anew):
             part.setVisible(self.height() >= (_MIN_PLOTS_EM + _LEGEND_EM) * em)
@@ -92,6 +105,11 @@ class ActivityWindow(QtWidgets.QWidget):
             self._plots.show_names(self._monitor.names())
             self._plots.show_raster(*self._monitor.raster(), figures)
             self._plots.show_channel(self._channel_gains(), figures)
+            self._response_plot.show_response(self._response(), self._monitor.names())
+            self._show_response_plot()
+
+    def _show_response_plot(self):
+        self._response_plot.setVisible(self._response_plot.has_response and self._has_room)
 
     def _tick(self):
         changes, now = self._monitor.changes(), monotonic()
@@ -109,6 +127,7 @@ class ActivityWindow(QtWidgets.QWidget):
             layout.addWidget(QtWidgets.QLabel(f"<b>{escape(title)}</b>"), alignment=QtCore.Qt.AlignHCenter)
         layout.addWidget(self._panel)
         layout.addWidget(self._plots, stretch=1)
+        layout.addWidget(self._response_plot)
         foot = QtWidgets.QHBoxLayout()
         foot.addWidget(self._legend, stretch=1)
         foot.addWidget(self._anew)

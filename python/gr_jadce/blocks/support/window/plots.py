@@ -159,7 +159,7 @@ class Plots(pg.GraphicsLayoutWidget):
             axis.setPen(self._ink)
             axis.setTextPen(self._ink)
             if self._em:
-                axis.setStyle(tickFont=_font(self._em))
+                axis.setStyle(tickFont=tick_font(self._em))
 
     def _fit(self, seconds, n_devices, n_antennas):
         if (seconds, n_devices, n_antennas) == self._fitted:
@@ -171,7 +171,8 @@ class Plots(pg.GraphicsLayoutWidget):
         self._plots[1].getAxis("bottom").setTicks([[(tick, str(tick)) for tick in ticks]])
 
 
-def _font(em):
+def tick_font(em: float) -> QtGui.QFont:
+    """The letters of numbers at axes, where others have `em` pixels."""
     font = QtGui.QFont()
     font.setPixelSize(max(round(0.9 * em), 1))
     return font
