@@ -80,7 +80,7 @@ def _stages(book, received, say):
     return best
 
 
-def _sources(blocks, gr, top, paths, samples):
+def sources(blocks, gr, top, paths, samples):
     heads = []
     for path in paths:
         source = blocks.file_source(gr.sizeof_gr_complex, str(path), True)
@@ -105,8 +105,8 @@ def _flowgraph(book, paths, sink, count):
     framer = pilot_framer(L, M, PERIOD)
     solver = receiver(book, M, estimator="unrolled")
     with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
-        end = {"counter": _counter, "reports": _reader, "json": lambda: json_sink(file.name)}[sink]()
-        for m, head in enumerate(_sources(blocks, gr, top, paths, count * PERIOD)):
+        end = {"counter": counter, "reports": _reader, "json": lambda: json_sink(file.name)}[sink]()
+        for m, head in enumerate(sources(blocks, gr, top, paths, count * PERIOD)):
             top.connect(head, (framer, m))
         top.connect(framer, solver)
         for port in ("activity", "channel", "status"):
@@ -121,13 +121,13 @@ def _flowgraph(book, paths, sink, count):
     }  # fmt: skip
 
 
-def _counter():
+def counter():
     """A sink that reads the frame number and the devices of every activity message."""
     import pmt
 
     from gr_jadce.blocks.support.report_sink import report_sink
 
-    class counter(report_sink):
+    class counting(report_sink):
         def __init__(self):
             report_sink.__init__(self, "counter")
             self.seen, self.arrivals = 0, {}
@@ -141,7 +141,7 @@ def _counter():
                 self.arrivals[frame_id] = perf_counter()
                 self.seen += 1
 
-    return counter()
+    return counting()
 
 
 def _reader():
@@ -198,7 +198,7 @@ def _paced(book, received, rate, count):
 
     from gr_jadce.blocks import receiver
 
-    top, source, sink = gr.top_block(), _paced_source(received, rate, count), _counter()
+    top, source, sink = gr.top_block(), _paced_source(received, rate, count), counter()
     solver = receiver(book, M, estimator="unrolled")
     top.connect(source, solver)
     for port in ("activity", "channel", "status"):

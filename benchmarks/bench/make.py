@@ -21,6 +21,7 @@ import memory  # noqa: E402
 import network  # noqa: E402
 import out_of_step  # noqa: E402
 import scaling  # noqa: E402
+import shaped  # noqa: E402
 import solver  # noqa: E402
 import warm  # noqa: E402
 from timing import machine  # noqa: E402
@@ -38,6 +39,7 @@ PARTS = {
     "warm": ("(vii) iterations from the slot before", warm.run),
     "instruction_sets": ("(viii) kernels by instruction set, against this machine's", instruction_sets.run),
     "out_of_step": ("(ix) devices out of step against the same in step", out_of_step.run),
+    "shaped": ("(x) whole flowgraph of devices out of step", shaped.run),
 }
 
 

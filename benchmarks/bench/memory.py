@@ -13,10 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
+DELAYED = "delays to "  # in place of an estimator: symbols, behind a prefix of as many
 CASES = {  # estimator, pilots, N, L, M, frames
     "pc_admm": ("pc_admm", "gaussian", 200, 64, 4, 64),
     "unrolled": ("unrolled", "gaussian", 200, 64, 4, 64),
     "pc_admm, fast": ("pc_admm", "dft", 65_536, 8192, 8, 4),
+    "out of step": (f"{DELAYED}16", "gaussian", 1000, 128, 8, 4),
 }
 STAGES = ("imported", "set_up", "solved")
 
@@ -44,7 +46,10 @@ def peak_mb():
 def _measure(estimator, kind, N, L, M, frames):
     from gr_jadce import Scenario, make_pilots, simulate
 
-    scenario = Scenario(make_pilots(kind, N, L, seed=1), M, n_active=L // 10, snr_db=10)
+    steps = {}
+    if estimator.startswith(DELAYED):
+        steps = dict.fromkeys(("max_delay", "cyclic_prefix"), int(estimator.removeprefix(DELAYED)))
+    scenario = Scenario(make_pilots(kind, N, L, seed=1), M, n_active=L // 10, snr_db=10, **steps)
     received = simulate(scenario, frames, seed=2).received.astype(np.complex64)
     with tempfile.NamedTemporaryFile(suffix=".npy") as file:
         np.save(file.name, received)
@@ -55,10 +60,16 @@ def _measure(estimator, kind, N, L, M, frames):
 
 def solve_alone(path, estimator, kind, N, L):
     from gr_jadce import make_pilots
+    from gr_jadce.detection.asynchrony import Asynchrony, Delayed
     from gr_jadce.estimators import make_estimator
 
     peaks, received = [peak_mb()], np.load(path)
-    solve = make_estimator(estimator, make_pilots(kind, int(N), int(L), seed=1))
+    book = make_pilots(kind, int(N), int(L), seed=1)
+    if estimator.startswith(DELAYED):
+        delay = int(estimator.removeprefix(DELAYED))
+        solve = Delayed(book, Asynchrony(delay, prefix=delay)).decide_rows
+    else:
+        solve = make_estimator(estimator, book)
     peaks.append(peak_mb())
     solve(received)
     print(json.dumps([*peaks, peak_mb()]))

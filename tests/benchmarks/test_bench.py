@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from compiled import compiled_kernel
 
 compiled_kernel(allow_module_level=True)
@@ -55,6 +56,15 @@ def test_devices_out_of_step_are_measured_against_the_same_in_step(tmp_path):
     results, _ = bench("out_of_step", tmp_path)
     assert results["in step"]["ratio"] == 1
     assert all(entry["ratio"] > 0 for name, entry in results.items() if name != "cell")
+
+
+def test_the_flowgraph_of_devices_out_of_step_answers_every_frame(tmp_path):
+    pytest.importorskip("gnuradio")
+    results, _ = bench("shaped", tmp_path)
+    for name in ("framer and receiver", "with matched filters"):
+        assert results[name]["missing"] == 0
+        assert 0 < results[name]["processor_s"]
+    assert {"search", "reports", "to messages"} <= set(results["stages"])
 
 
 def test_every_level_is_measured(tmp_path):

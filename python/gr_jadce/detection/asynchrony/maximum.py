@@ -16,6 +16,7 @@ t^k e^{−t} becomes Γ(d + k)/Γ(d) x^k (1 + x)^{−d−k}, x = energy/rest.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +64,7 @@ def _anywhere(
     return np.minimum(log_p, 0) / np.log(10)
 
 
+@lru_cache(maxsize=64)  # as many steps as a short batch takes to be searched
 def limit(false_alarm: float, n_antennas: int, extent: Extent) -> float:
     """The energy that a maximum exceeds with probability `false_alarm`, σ² = 1."""
     low, high = 0.0, 1e4
