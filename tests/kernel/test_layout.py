@@ -13,7 +13,7 @@ FILES = sorted(path for path in KERNEL.rglob("*") if path.suffix in (".cc", ".hp
 MAY_INCLUDE = {
     "arithmetic": set(),
     "pilots": {"arithmetic"},
-    "pc_admm": {"arithmetic"},
+    "pc_admm": {"arithmetic", "pilots"},
     "network": {"arithmetic", "pilots"},
     "detection": {"arithmetic"},
     "asynchrony": {"arithmetic", "detection"},

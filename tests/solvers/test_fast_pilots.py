@@ -15,7 +15,7 @@ from gr_jadce.uplink import simulate
 
 KERNEL = kernel_for("auto")
 BACKENDS = ["numpy", pytest.param("kernel", marks=pytest.mark.skipif(
-    not hasattr(KERNEL, "FastPcAdmm"), reason="needs the compiled kernel"))]  # fmt: skip
+    not hasattr(KERNEL, "fast_pc_admm"), reason="needs the compiled kernel"))]  # fmt: skip
 # Tight and not, powers of two and odd, and shifts of the user's own.
 BOOKS = [
     make_pilots("dft", 97, 31),
@@ -115,7 +115,7 @@ print(peak() - before)
     assert int(out.stdout) < 80_000  # KiB
 
 
-@pytest.mark.skipif(not hasattr(KERNEL, "FastPcAdmm"), reason="needs the compiled kernel")
+@pytest.mark.skipif(not hasattr(KERNEL, "fast_pc_admm"), reason="needs the compiled kernel")
 @pytest.mark.parametrize("kind", ["dft", "hadamard"])
 def test_descent_first_saves_iterations_and_finds_the_same_optimum(kind):
     book = make_pilots(kind, 4096, 512)

@@ -228,11 +228,11 @@ def _compiled(kernel: ModuleType, step_options: dict, rotated: Rotated, options:
 def _compiled_fast(kernel: ModuleType, rotated: Rotated, options: dict) -> Any:
     """The solver with fast transforms, or None where the kernel has none, or not for these shifts."""
     book = rotated.book
-    if not hasattr(kernel, "FastPcAdmm"):
+    if not hasattr(kernel, "fast_pc_admm"):
         return None
     index = book.rows if book.shifts is None else book.roots
     if book.shifts is not None and list(book.shifts) != list(range(book.pilot_length)):
         return None
-    return kernel.FastPcAdmm(
+    return kernel.fast_pc_admm(
         book.kind, book.pilot_length, book.n_devices, index, float(rotated.s[0]), options
     )

@@ -15,6 +15,11 @@
 #include <immintrin.h>
 #endif
 
+#ifdef JADCE_BINDINGS
+#error                                                                                                       \
+    "the bindings are compiled once, for all instruction sets: nothing that they include may know of vectors"
+#endif
+
 namespace jadce {
 
 #if defined(__AVX512F__)

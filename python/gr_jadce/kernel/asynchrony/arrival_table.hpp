@@ -2,8 +2,6 @@
 // The pilots of all devices at delays on a grid, and between them: Arrivals of gr_jadce.detection.asynchrony.
 #pragma once
 
-#include "arithmetic/simd.hpp"
-
 #include <algorithm>
 #include <cmath>
 #include <complex>

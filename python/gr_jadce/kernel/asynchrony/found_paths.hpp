@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a search found, in the order in which it leaves the kernel: by device.
+// What a search found, in the order in which it leaves the kernel: by device; and the searches of a batch.
 #pragma once
 
-#include "asynchrony/search.hpp"
+#include "arithmetic/complex.hpp"
+#include "asynchrony/arrival_table.hpp"
+#include "asynchrony/search_rule.hpp"
 
-#include <cmath>
+#include <complex>
 #include <vector>
 
 namespace jadce {
@@ -23,38 +25,20 @@ struct FoundPaths
     std::vector<Complex> tap_gain; // antenna by antenna
 };
 
-// The mean of a cluster's gains, given the frame.
-inline void add_taps(const ClusterFit& fit, int number, FoundPaths& found)
+// received (B, L, M), noise_var (B,): σ², 0 where unknown.
+template <class Sample>
+struct SearchFrames
 {
-    const Cluster& cluster = fit.clusters[std::size_t(number)];
-    const bool is_path = cluster.spread < least_spread;
-    for (int i = 0; i < (is_path ? 1 : n_nodes); ++i) {
-        const double root = is_path ? 1 : std::sqrt(node_share[std::size_t(i)]);
-        found.tap_delay.push_back(cluster.delay +
-                                  (is_path ? 0 : cluster.spread * node_delay[std::size_t(i)]));
-        for (int m = 0; m < fit.M(); ++m) {
-            found.tap_gain.push_back(root * fit.gain(number, i, m));
-        }
-    }
-}
+    const std::complex<Sample>* received;
+    const double* noise_var;
+    int B, M;
+};
 
-inline FoundPaths found_paths(const Search& search)
-{
-    const ClusterFit& fit = search.fit();
-    FoundPaths found;
-    found.noise_var = fit.noise_var;
-    found.signal = fit.explained();
-    for (const auto& [device, numbers] : fit.own()) {
-        const std::size_t before = found.tap_delay.size();
-        for (int number : numbers) {
-            add_taps(fit, number, found);
-        }
-        found.devices.push_back({device,
-                                 int(found.tap_delay.size() - before),
-                                 search.score(device),
-                                 fit.clusters[std::size_t(numbers[0])].offset});
-    }
-    return found;
-}
+std::vector<FoundPaths>
+search_all(const ArrivalTable& table, const SearchRule& rule, const SearchFrames<float>& frames, int threads);
+std::vector<FoundPaths> search_all(const ArrivalTable& table,
+                                   const SearchRule& rule,
+                                   const SearchFrames<double>& frames,
+                                   int threads);
 
 } // namespace jadce

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // PathSearch of the module.
-#include "arithmetic/threads.hpp"
 #include "asynchrony/found_paths.hpp"
 #include "bindings/arguments.hpp"
 #include "bindings/parts.hpp"
 
 #include <cstdint>
-#include <memory>
 #include <utility>
 #include <vector>
 
@@ -121,19 +119,11 @@ py::tuple search(const PathSearch& self,
                              bounds.second,
                              max_offset,
                              max_paths};
-    std::vector<FoundPaths> found(std::size_t(B), FoundPaths{});
+    const SearchFrames<Sample> frames = {received.data(), noise_var.data(), B, M};
+    std::vector<FoundPaths> found;
     {
         py::gil_scoped_release release;
-        const std::complex<Sample>* frames = received.data();
-        const double* levels = noise_var.data();
-        for_each_frame(
-            B,
-            threads,
-            [&] { return std::make_unique<Search>(table, rule, M); },
-            [&](int frame, std::unique_ptr<Search>& search) {
-                search->run(frames + std::ptrdiff_t(frame) * table.L * M, levels[frame]);
-                found[std::size_t(frame)] = found_paths(*search);
-            });
+        found = search_all(table, rule, frames, threads);
     }
     return gather(found, M);
 }

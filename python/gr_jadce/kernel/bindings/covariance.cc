@@ -2,8 +2,7 @@
 // PowerDescent of the module.
 #include "bindings/arguments.hpp"
 #include "bindings/parts.hpp"
-#include "covariance/descent.hpp"
-#include "covariance/exchanges.hpp"
+#include "covariance/power_descent.hpp"
 
 #include <memory>
 #include <vector>
@@ -11,31 +10,32 @@
 namespace jadce {
 namespace {
 
-std::unique_ptr<PilotPlanes> make_pilots(const Contiguous<Complex>& pilots)
+std::unique_ptr<PowerDescent> descent_of(const Contiguous<Complex>& pilots)
 {
     check(pilots.ndim() == 2 && pilots.size() > 0, "pilots: expected (L, N)");
-    return std::make_unique<PilotPlanes>(pilots.data(), int(pilots.shape(0)), int(pilots.shape(1)));
+    return make_power_descent(pilots.data(), int(pilots.shape(0)), int(pilots.shape(1)));
 }
 
-void check_frames(const PilotPlanes& pilots,
+void check_frames(const PowerDescent& pilots,
                   const Contiguous<Complex>& received,
                   const Contiguous<double>& power,
                   const Contiguous<double>& noise_var,
                   const Contiguous<bool>& allowed,
                   const Contiguous<double>& floor)
 {
-    check(received.ndim() == 3 && received.shape(1) == pilots.L && received.shape(2) > 0,
+    check(received.ndim() == 3 && received.shape(1) == pilots.length() && received.shape(2) > 0,
           "received: expected frames (B, L, M) of the pilots' length");
     const py::ssize_t B = received.shape(0);
-    check(power.ndim() == 2 && power.shape(0) == B && power.shape(1) == pilots.N, "power: expected (B, N)");
-    check(allowed.ndim() == 2 && allowed.shape(0) == B && allowed.shape(1) == pilots.N,
+    check(power.ndim() == 2 && power.shape(0) == B && power.shape(1) == pilots.devices(),
+          "power: expected (B, N)");
+    check(allowed.ndim() == 2 && allowed.shape(0) == B && allowed.shape(1) == pilots.devices(),
           "allowed: expected (B, N)");
     check(noise_var.ndim() == 1 && noise_var.shape(0) == B, "noise_var: expected one number for each frame");
     check(floor.ndim() == 1 && floor.shape(0) == B, "floor: expected one number for each frame");
 }
 
 // → power (B, N), noise_var (B,), channel (B, N, M), cost (B,), n_iter (B,), n_updates (B,).
-py::tuple descend(const PilotPlanes& pilots,
+py::tuple descend(const PowerDescent& pilots,
                   const Contiguous<Complex>& received,
                   const Contiguous<double>& power,
                   const Contiguous<double>& noise_var,
@@ -51,7 +51,7 @@ py::tuple descend(const PilotPlanes& pilots,
     check_frames(pilots, received, power, noise_var, allowed, floor);
     check(!ramp.empty(), "ramp: expected a share for the first round");
     check(threads > 0, "threads: expected at least 1");
-    const py::ssize_t B = received.shape(0), N = pilots.N, M = received.shape(2);
+    const py::ssize_t B = received.shape(0), N = pilots.devices(), M = received.shape(2);
     py::array_t<double> powers({B, N});
     auto noise = vector_of<double>(B), cost = vector_of<double>(B);
     py::array_t<Complex> channel({B, N, M});
@@ -68,13 +68,13 @@ py::tuple descend(const PilotPlanes& pilots,
                                     n_updates.mutable_data()};
     {
         py::gil_scoped_release release;
-        descend_all(pilots, rule, frames, threads, results);
+        pilots.descend(rule, frames, threads, results);
     }
     return py::make_tuple(powers, noise, channel, cost, n_iter, n_updates);
 }
 
 // → gain, leaves, enters, power (B, count) each.
-py::tuple exchanges(const PilotPlanes& pilots,
+py::tuple exchanges(const PowerDescent& pilots,
                     const Contiguous<Complex>& received,
                     const Contiguous<double>& power,
                     const Contiguous<double>& noise_var,
@@ -102,7 +102,7 @@ py::tuple exchanges(const PilotPlanes& pilots,
         gain.mutable_data(), leaves.mutable_data(), enters.mutable_data(), best.mutable_data()};
     {
         py::gil_scoped_release release;
-        exchange_all(pilots, frames, threads, results);
+        pilots.exchange(frames, threads, results);
     }
     return py::make_tuple(gain, leaves, enters, best);
 }
@@ -112,9 +112,9 @@ py::tuple exchanges(const PilotPlanes& pilots,
 void bind_covariance(py::module_& module)
 {
     using namespace py::literals;
-    py::class_<PilotPlanes>(
+    py::class_<PowerDescent>(
         module, "PowerDescent", "Descents over the powers of a pilot book's devices.", py::module_local())
-        .def(py::init(&make_pilots), "pilots"_a)
+        .def(py::init(&descent_of), "pilots"_a)
         .def("descend",
              &descend,
              "received"_a,

@@ -2,11 +2,12 @@
 // Detection of the module.
 #include "bindings/arguments.hpp"
 #include "bindings/parts.hpp"
-#include "detection/batch.hpp"
+#include "detection/book.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,18 +19,15 @@ template <class Sample>
 using Channel = std::optional<Contiguous<std::complex<Sample>>>; // of estimates that are posterior means
 using Correlation = std::optional<Contiguous<Complex>>;          // of books with fast products
 
-Book make_book(const Contiguous<Complex>& gram, const std::optional<Contiguous<Complex>>& pilots)
+std::unique_ptr<Book> book_of(const Contiguous<Complex>& gram,
+                              const std::optional<Contiguous<Complex>>& pilots)
 {
     check(gram.ndim() == 2 && gram.shape(0) == gram.shape(1), "gram: expected (N, N)");
-    Book book{Gram(gram.data(), std::size_t(gram.shape(0))), {}};
-    if (pilots) {
-        check(pilots->ndim() == 2 && pilots->shape(1) == gram.shape(0), "pilots: expected (L, N)");
-        const py::ssize_t N = pilots->shape(1);
-        const Complex* values = pilots->data();
-        book.adjoint = Packed<double>(
-            int(N), int(pilots->shape(0)), false, [&](int n, int l) { return values[l * N + n]; });
-    }
-    return book;
+    check(!pilots || (pilots->ndim() == 2 && pilots->shape(1) == gram.shape(0)), "pilots: expected (L, N)");
+    return make_book(gram.data(),
+                     int(gram.shape(0)),
+                     pilots ? pilots->data() : nullptr,
+                     pilots ? int(pilots->shape(0)) : 0);
 }
 
 template <class Sample>
@@ -41,7 +39,7 @@ void check_frames(const Book& book,
                   const Channel<Sample>& channel,
                   py::ssize_t L)
 {
-    const py::ssize_t N = py::ssize_t(book.gram.n_devices());
+    const py::ssize_t N = py::ssize_t(book.n_devices());
     check(received.ndim() == 3 && received.shape(1) == L && received.shape(2) > 0 && L > 0,
           "received: expected (B, L, M)");
     const py::ssize_t B = received.shape(0), M = received.shape(2);
@@ -50,7 +48,7 @@ void check_frames(const Book& book,
                   correlation->shape(2) == M,
               "correlation: expected (N, B, M)");
     } else {
-        check(book.adjoint.columns() == L, "received: expected frames of the pilots' length");
+        check(book.pilot_length() == L, "received: expected frames of the pilots' length");
     }
     check(score.ndim() == 2 && score.shape(0) == B && score.shape(1) == N, "score: expected (B, N)");
     check(noise_var.ndim() == 1 && noise_var.shape(0) == B, "noise_var: expected (B,)");
@@ -126,7 +124,7 @@ py::tuple decide(const Book& book,
     check_frames(book, received, correlation, score, noise_var, channel, py::ssize_t(rule.pilot_length));
     check(threads > 0, "threads: expected at least 1");
     const py::ssize_t B = received.shape(0), M = received.shape(2);
-    const py::ssize_t N = py::ssize_t(book.gram.n_devices());
+    const py::ssize_t N = py::ssize_t(book.n_devices());
     py::array_t<double> scores({with_scores ? B : 0, N}), statistics({B, py::ssize_t(2)});
     auto noise = vector_of<double>(B), snr_db = vector_of<double>(B), dof = vector_of<double>(B),
          uncertainty = vector_of<double>(B), evidence = vector_of<double>(B);
@@ -152,7 +150,7 @@ py::tuple decide(const Book& book,
                           evidence.mutable_data()};
     {
         py::gil_scoped_release release;
-        decide_all(book, rule, frames, threads, all);
+        book.decide(rule, frames, threads, all);
     }
     return py::make_tuple(
         joined(rows, M), noise, snr_db, noise_cov, dof, uncertainty, evidence, statistics, agrees, scores);
@@ -180,7 +178,7 @@ void bind_detection(py::module_& module)
 {
     py::class_<Book> bound(
         module, "Detection", "Decisions about frames of a pilot book.", py::module_local());
-    bound.def(py::init(&make_book), py::arg("gram"), py::arg("pilots") = py::none());
+    bound.def(py::init(&book_of), py::arg("gram"), py::arg("pilots") = py::none());
     bind_for<float>(bound, py::arg("received").noconvert());
     bind_for<double>(bound, py::arg("received"));
 }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The module, of a name for each instruction set that it is compiled for.
+// The module, of a name for each instruction set that a kernel may be built for. The bindings are compiled
+// once and linked to the kernel of each.
 #include "bindings/parts.hpp"
 
-PYBIND11_MODULE(JADCE_MODULE, module)
+namespace {
+
+void bind_all(pybind11::module_& module)
 {
     module.doc() = "Compiled kernel of gr_jadce; the NumPy forms beside it define what it computes.";
     // backend.py refuses a kernel whose pybind11 does not know the NumPy that is there.
@@ -15,3 +18,12 @@ PYBIND11_MODULE(JADCE_MODULE, module)
     jadce::bind_asynchrony(module);
     jadce::bind_reports(module);
 }
+
+} // namespace
+
+// Python calls the one that is named as the file.
+PYBIND11_MODULE(_kernel_v2, module) { bind_all(module); }
+PYBIND11_MODULE(_kernel_v3, module) { bind_all(module); }
+PYBIND11_MODULE(_kernel_v4, module) { bind_all(module); }
+PYBIND11_MODULE(_kernel_generic, module) { bind_all(module); }
+PYBIND11_MODULE(_kernel_native, module) { bind_all(module); }

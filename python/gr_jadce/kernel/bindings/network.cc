@@ -2,7 +2,7 @@
 // Network of the module.
 #include "bindings/arguments.hpp"
 #include "bindings/parts.hpp"
-#include "network/batch.hpp"
+#include "network/frame_network.hpp"
 
 #include <algorithm>
 #include <map>
@@ -54,25 +54,25 @@ Layer layer_from(const Weights& weights, int k)
     return layer;
 }
 
-std::unique_ptr<DenseNetwork> make_network(const Contiguous<Complex>& B,
-                                           const Contiguous<Complex>& Q,
-                                           const Contiguous<double>& s,
-                                           double energy,
-                                           const Weights& weights,
-                                           const std::vector<int>& order)
+std::unique_ptr<FrameNetwork> network_of(const Contiguous<Complex>& B,
+                                         const Contiguous<Complex>& Q,
+                                         const Contiguous<double>& s,
+                                         double energy,
+                                         const Weights& weights,
+                                         const std::vector<int>& order)
 {
     check_rotated(B, Q, s);
     std::vector<Layer> layers;
     for (const int k : order) {
         layers.push_back(layer_from(weights, k));
     }
-    return std::make_unique<DenseNetwork>(
+    return make_network(
         int(B.shape(0)), int(B.shape(1)), B.data(), Q.data(), s.data(), energy, std::move(layers));
 }
 
 // received (B, L, M), noise_var (B,) with 0 for unknown → channel (B, N, M), score, n_iter.
 template <class Sample>
-py::tuple run(const DenseNetwork& network,
+py::tuple run(const FrameNetwork& network,
               const Contiguous<std::complex<Sample>>& received,
               const Contiguous<double>& noise_var,
               double tol,
@@ -98,7 +98,7 @@ py::tuple run(const DenseNetwork& network,
 }
 
 template <class Sample>
-void bind_for(py::class_<DenseNetwork>& bound, const py::arg& received)
+void bind_for(py::class_<FrameNetwork>& bound, const py::arg& received)
 {
     bound.def("run", &run<Sample>, received, py::arg("noise_var"), py::arg("tol"), py::arg("threads"));
 }
@@ -107,9 +107,9 @@ void bind_for(py::class_<DenseNetwork>& bound, const py::arg& received)
 
 void bind_network(py::module_& module)
 {
-    py::class_<DenseNetwork> bound(
+    py::class_<FrameNetwork> bound(
         module, "Network", "The unrolled network for a dense pilot book.", py::module_local());
-    bound.def(py::init(&make_network),
+    bound.def(py::init(&network_of),
               py::arg("B"),
               py::arg("Q"),
               py::arg("s"),

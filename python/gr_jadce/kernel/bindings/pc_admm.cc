@@ -2,11 +2,7 @@
 // PcAdmm and FastPcAdmm of the module.
 #include "bindings/arguments.hpp"
 #include "bindings/parts.hpp"
-#include "pc_admm/solver.hpp"
-#include "pilots/dense_pilots.hpp"
-#ifdef JADCE_FFTW
-#include "pilots/fast_pilots.hpp"
-#endif
+#include "pc_admm/frame_solver.hpp"
 
 #include <cstdlib>
 #include <memory>
@@ -32,8 +28,8 @@ py::array_t<T> zeros(std::vector<py::ssize_t> shape)
     return py::array_t<T>(shape, static_cast<T*>(data), py::capsule(data, std::free));
 }
 
-template <class Bound, class Sample>
-PcAdmmFrames<Sample> frames_from(const Bound& solver,
+template <class Sample>
+PcAdmmFrames<Sample> frames_from(const PcAdmmSolver& solver,
                                  const Contiguous<std::complex<Sample>>& received,
                                  int n_antennas,
                                  int threads)
@@ -45,8 +41,8 @@ PcAdmmFrames<Sample> frames_from(const Bound& solver,
 }
 
 // received (B, L, M); noise_var (B,), 0 where unknown → channel (B, N, M), score, n_iter, gap.
-template <class Bound, class Sample>
-py::tuple solve(const Bound& solver,
+template <class Sample>
+py::tuple solve(const PcAdmmSolver& solver,
                 const Contiguous<std::complex<Sample>>& received,
                 const Contiguous<double>& noise_var,
                 int n_antennas,
@@ -70,8 +66,8 @@ py::tuple solve(const Bound& solver,
 }
 
 // received (B, L, M) → σ² (B,).
-template <class Bound, class Sample>
-py::array_t<double> estimate_noise_var(const Bound& solver,
+template <class Sample>
+py::array_t<double> estimate_noise_var(const PcAdmmSolver& solver,
                                        const Contiguous<std::complex<Sample>>& received,
                                        int n_antennas,
                                        int threads)
@@ -106,82 +102,53 @@ PcAdmmOptions options_from(const py::dict& dict)
     return options;
 }
 
-template <class Bound, class Sample>
-void bind_for(py::class_<Bound>& bound, const py::arg& received)
+template <class Sample>
+void bind_for(py::class_<PcAdmmSolver>& bound, const py::arg& received)
 {
-    bound.def("solve",
-              &solve<Bound, Sample>,
-              received,
-              py::arg("noise_var"),
-              py::arg("n_antennas"),
-              py::arg("threads"));
+    bound.def(
+        "solve", &solve<Sample>, received, py::arg("noise_var"), py::arg("n_antennas"), py::arg("threads"));
     bound.def("estimate_noise_var",
-              &estimate_noise_var<Bound, Sample>,
+              &estimate_noise_var<Sample>,
               received,
               py::arg("n_antennas"),
               py::arg("threads"));
 }
 
-template <class Bound>
-void bind_solver(py::class_<Bound>& bound)
-{
-    bind_for<Bound, float>(bound, py::arg("received").noconvert());
-    bind_for<Bound, double>(bound, py::arg("received"));
-}
-
-using DenseSolver = Solver<DensePilots>;
-
-std::unique_ptr<DenseSolver> make_dense(const Contiguous<Complex>& B,
-                                        const Contiguous<Complex>& Q,
-                                        const Contiguous<double>& s,
-                                        double energy,
-                                        const py::dict& options)
+std::unique_ptr<PcAdmmSolver> make_dense(const Contiguous<Complex>& B,
+                                         const Contiguous<Complex>& Q,
+                                         const Contiguous<double>& s,
+                                         double energy,
+                                         const py::dict& options)
 {
     check_rotated(B, Q, s);
-    return std::make_unique<DenseSolver>(
+    return make_dense_solver(
         options_from(options), int(B.shape(0)), int(B.shape(1)), B.data(), Q.data(), s.data(), energy);
 }
 
-void bind_dense(py::module_& module)
-{
-    py::class_<DenseSolver> bound(
-        module, "PcAdmm", "PC-ADMM for a dense pilot book in rotated coordinates.", py::module_local());
-    bound.def(py::init(&make_dense),
-              py::arg("B"),
-              py::arg("Q"),
-              py::arg("s"),
-              py::arg("energy"),
-              py::arg("options"));
-    bind_solver(bound);
-}
-
 #ifdef JADCE_FFTW
-using FastSolver = Solver<FastPilots>;
-
-std::unique_ptr<FastSolver> make_fast(const std::string& kind,
-                                      int pilot_length,
-                                      int n_devices,
-                                      const Contiguous<std::int64_t>& index,
-                                      double bound,
-                                      const py::dict& options)
+std::unique_ptr<PcAdmmSolver> make_fast(const std::string& kind,
+                                        int pilot_length,
+                                        int n_devices,
+                                        const Contiguous<std::int64_t>& index,
+                                        double bound,
+                                        const py::dict& options)
 {
     const std::int64_t* first = index.data();
-    return std::make_unique<FastSolver>(
-        options_from(options), FastBook{kind, pilot_length, n_devices, {first, first + index.size()}, bound});
+    return make_fast_solver(options_from(options),
+                            {kind, pilot_length, n_devices, {first, first + index.size()}, bound});
 }
 
 void bind_fast(py::module_& module)
 {
-    py::class_<FastSolver> bound(
-        module, "FastPcAdmm", "PC-ADMM for a structured pilot book, by transforms.", py::module_local());
-    bound.def(py::init(&make_fast),
-              py::arg("kind"),
-              py::arg("pilot_length"),
-              py::arg("n_devices"),
-              py::arg("index"),
-              py::arg("bound"),
-              py::arg("options"));
-    bind_solver(bound);
+    module.def("fast_pc_admm",
+               &make_fast,
+               "PC-ADMM for a structured pilot book, by transforms.",
+               py::arg("kind"),
+               py::arg("pilot_length"),
+               py::arg("n_devices"),
+               py::arg("index"),
+               py::arg("bound"),
+               py::arg("options"));
 }
 #endif
 
@@ -189,7 +156,16 @@ void bind_fast(py::module_& module)
 
 void bind_pc_admm(py::module_& module)
 {
-    bind_dense(module);
+    py::class_<PcAdmmSolver> bound(
+        module, "PcAdmm", "PC-ADMM for a dense pilot book in rotated coordinates.", py::module_local());
+    bound.def(py::init(&make_dense),
+              py::arg("B"),
+              py::arg("Q"),
+              py::arg("s"),
+              py::arg("energy"),
+              py::arg("options"));
+    bind_for<float>(bound, py::arg("received").noconvert());
+    bind_for<double>(bound, py::arg("received"));
 #ifdef JADCE_FFTW
     bind_fast(module);
 #endif

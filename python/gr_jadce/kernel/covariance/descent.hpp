@@ -6,6 +6,7 @@
 #include "covariance/inverse.hpp"
 #include "covariance/inverse_factor.hpp"
 #include "covariance/pilot_planes.hpp"
+#include "covariance/power_descent.hpp"
 #include "covariance/slopes.hpp"
 
 #include <algorithm>
@@ -14,32 +15,6 @@
 #include <vector>
 
 namespace jadce {
-
-struct DescentRule
-{
-    std::vector<double> ramp; // shares of the penalty, round by round
-    int held;                 // rounds that σ² is held for; −1: always
-    int passes, max_iter;
-    double tol;
-};
-
-// Of B frames: received (B, L, M), power (B, N), noise_var (B,), allowed (B, N), floor (B,).
-struct DescentFrames
-{
-    const Complex* received;
-    const double *power, *noise_var, *floor;
-    const bool* allowed;
-    int B, M;
-};
-
-// power (B, N), noise_var (B,), channel (B, N, M) of zeros, cost, n_iter and n_updates (B,).
-struct DescentResults
-{
-    double *power, *noise_var;
-    Complex* channel;
-    double* cost;
-    std::int64_t *n_iter, *n_updates;
-};
 
 // One frame's at a time; each thread has one.
 class Descent

@@ -7,6 +7,7 @@
 #include "covariance/inverse.hpp"
 #include "covariance/inverse_factor.hpp"
 #include "covariance/pilot_planes.hpp"
+#include "covariance/power_descent.hpp"
 #include "covariance/slopes.hpp"
 
 #include <algorithm>
@@ -16,25 +17,6 @@
 #include <vector>
 
 namespace jadce {
-
-// Of B frames: received (B, L, M), power (B, N), noise_var (B,), allowed (B, N); `count` of each that gain
-// more than `least`.
-struct ExchangeFrames
-{
-    const Complex* received;
-    const double *power, *noise_var;
-    const bool* allowed;
-    int B, M, count;
-    double least;
-};
-
-// (B, count) each; the gain −∞ where there are no more.
-struct ExchangeResults
-{
-    double* gain;
-    std::int64_t *leaves, *enters;
-    double* power;
-};
 
 // One frame's at a time; each thread has one.
 class Exchanges

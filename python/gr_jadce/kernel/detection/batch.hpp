@@ -5,43 +5,27 @@
 #include "arithmetic/dense.hpp"
 #include "arithmetic/planar.hpp"
 #include "arithmetic/threads.hpp"
-#include "detection/detection.hpp"
+#include "detection/book.hpp"
+#include "detection/gram.hpp"
 
 #include <algorithm>
-#include <complex>
 #include <cstddef>
 #include <vector>
 
 namespace jadce {
 
-// A pilot book: its Gram matrix and, unless it has fast products, the pilots themselves.
-struct Book
+// The Gram matrix of a pilot book and, unless it has fast products, the pilots themselves.
+struct BookArrays
 {
     Gram gram;
     Packed<double> adjoint;
-};
-
-// The frames (B, L, M) of a call, and what is known of them: correlations (N, B, M) of books with fast
-// products, or null; scores (B, N); σ² (B,), 0 where unknown; the channels (B, N, M) of an estimate that is a
-// posterior mean, or null, and the share of the squared error to expect within which they are taken.
-template <class Sample>
-struct DetectionFrames
-{
-    const std::complex<Sample>* received;
-    const Complex* correlation;
-    const double* score;
-    const double* noise_var;
-    const std::complex<Sample>* channel;
-    double agreement;
-    bool* agrees; // (B,), where they are
-    std::size_t count;
 };
 
 // What a thread decides with: the detector, a frame's samples and its correlations, in planes.
 class BatchDetector
 {
 public:
-    BatchDetector(const Book& book, const Rule& rule)
+    BatchDetector(const BookArrays& book, const Rule& rule)
         : book_(book), rule_(rule), detector_(book.gram, rule),
           samples_(2 * rule.n_antennas * std::size_t(padded<double>(int(rule.pilot_length)))),
           correlation_(2 * rule.n_antennas * book.gram.stride()), moment_(rule.n_antennas * rule.n_antennas)
@@ -135,7 +119,7 @@ private:
 
     int sample_stride() const { return padded<double>(int(rule_.pilot_length)); }
 
-    const Book& book_;
+    const BookArrays& book_;
     const Rule rule_;
     Detector detector_;
     Array<double> samples_, correlation_;
@@ -143,7 +127,7 @@ private:
 };
 
 template <class Sample>
-void decide_all(const Book& book,
+void decide_all(const BookArrays& book,
                 const Rule& rule,
                 const DetectionFrames<Sample>& frames,
                 int threads,

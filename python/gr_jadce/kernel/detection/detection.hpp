@@ -2,7 +2,7 @@
 // From an estimate to decisions, frame by frame: the compiled form of gr_jadce.detection.
 #pragma once
 
-#include "detection/gram.hpp"
+#include "arithmetic/complex.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +10,8 @@
 #include <vector>
 
 namespace jadce {
+
+class Gram;
 
 // What was measured on frames before they were whitened by it: nothing, the noise variance of each antenna,
 // or their covariance.

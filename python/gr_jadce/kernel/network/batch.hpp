@@ -5,36 +5,18 @@
 #include "arithmetic/complex.hpp"
 #include "arithmetic/planar.hpp"
 #include "arithmetic/threads.hpp"
+#include "network/frame_network.hpp"
 #include "network/network.hpp"
 #include "pilots/dense_pilots.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
 #include <utility>
 #include <vector>
 
 namespace jadce {
 
-// Frames (B, L, M), and σ² of each, 0 where unknown.
-template <class Sample>
-struct NetworkFrames
-{
-    const std::complex<Sample>* received;
-    const double* noise_var;
-    int count, M;
-};
-
-// Where their estimates go: (B, N, M), (B, N) and (B,).
-template <class Sample>
-struct NetworkEstimates
-{
-    std::complex<Sample>* channel;
-    float* score;
-    std::int64_t* n_iter;
-};
-
-class DenseNetwork
+class DenseNetwork final : public FrameNetwork
 {
     using Pilots = DensePilots<float>;
     using Work = Network<Pilots>::Workspace;
@@ -54,14 +36,31 @@ public:
     DenseNetwork(const DenseNetwork&) = delete; // the network points to the pilots
     DenseNetwork& operator=(const DenseNetwork&) = delete;
 
-    int length() const { return pilots_.length; }
-    int devices() const { return pilots_.devices; }
+    int length() const override { return pilots_.length; }
+    int devices() const override { return pilots_.devices; }
 
-    template <class Sample>
-    void run(const NetworkFrames<Sample>& frames,
+    void run(const NetworkFrames<float>& frames,
              float tol,
              int threads,
-             const NetworkEstimates<Sample>& estimates) const
+             const NetworkEstimates<float>& estimates) const override
+    {
+        run_all(frames, tol, threads, estimates);
+    }
+
+    void run(const NetworkFrames<double>& frames,
+             float tol,
+             int threads,
+             const NetworkEstimates<double>& estimates) const override
+    {
+        run_all(frames, tol, threads, estimates);
+    }
+
+private:
+    template <class Sample>
+    void run_all(const NetworkFrames<Sample>& frames,
+                 float tol,
+                 int threads,
+                 const NetworkEstimates<Sample>& estimates) const
     {
         for_each_frame(
             frames.count,
@@ -70,7 +69,6 @@ public:
             [&](int frame, Work& work) { solve(frame, frames, tol, estimates, work); });
     }
 
-private:
     template <class Sample>
     void solve(int frame,
                const NetworkFrames<Sample>& frames,

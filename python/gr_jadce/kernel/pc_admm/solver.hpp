@@ -5,35 +5,16 @@
 
 #include "arithmetic/spare.hpp"
 #include "arithmetic/threads.hpp"
+#include "pc_admm/frame_solver.hpp"
 #include "pc_admm/pc_admm.hpp"
 
 #include <algorithm>
-#include <complex>
-#include <cstdint>
 #include <vector>
 
 namespace jadce {
 
-// Frames (B, L, M), of antennas of which some may have been rotated away before.
-template <class Sample>
-struct PcAdmmFrames
-{
-    const std::complex<Sample>* received;
-    int count, M, n_antennas;
-};
-
-// Where their estimates go: (B, N, M), (B, N), (B,) and (B,), the first two zeroed.
-template <class Sample>
-struct PcAdmmEstimates
-{
-    std::complex<Sample>* channel;
-    double* score;
-    double* gap;
-    std::int64_t* n_iter;
-};
-
 template <template <class> class Pilots>
-class Solver
+class Solver final : public PcAdmmSolver
 {
 public:
     template <class... Arguments>
@@ -42,15 +23,44 @@ public:
     {
     }
 
-    int length() const { return single_.length; }
-    int devices() const { return single_.devices; }
+    int length() const override { return single_.length; }
+    int devices() const override { return single_.devices; }
 
-    // noise_var (B,): σ², 0 where unknown.
-    template <class Sample>
-    void solve(const PcAdmmFrames<Sample>& frames,
+    void solve(const PcAdmmFrames<float>& frames,
                const double* noise_var,
                int threads,
-               const PcAdmmEstimates<Sample>& estimates) const
+               const PcAdmmEstimates<float>& estimates) const override
+    {
+        solve_all(frames, noise_var, threads, estimates);
+    }
+
+    void solve(const PcAdmmFrames<double>& frames,
+               const double* noise_var,
+               int threads,
+               const PcAdmmEstimates<double>& estimates) const override
+    {
+        solve_all(frames, noise_var, threads, estimates);
+    }
+
+    void estimate_noise_var(const PcAdmmFrames<float>& frames, int threads, double* noise_var) const override
+    {
+        estimate_all(frames, threads, noise_var);
+    }
+
+    void estimate_noise_var(const PcAdmmFrames<double>& frames, int threads, double* noise_var) const override
+    {
+        estimate_all(frames, threads, noise_var);
+    }
+
+private:
+    template <class T>
+    using Work = Workspace<Pilots<T>>;
+
+    template <class Sample>
+    void solve_all(const PcAdmmFrames<Sample>& frames,
+                   const double* noise_var,
+                   int threads,
+                   const PcAdmmEstimates<Sample>& estimates) const
     {
         const Batch<Sample> batch = {*this, frames, noise_var, estimates};
         const bool done = single_may_do<Sample>() ? in_step<float>(single_, threads, batch)
@@ -62,9 +72,8 @@ public:
         }
     }
 
-    // noise_var (B,): σ² by the scaled LASSO.
     template <class Sample>
-    void estimate_noise_var(const PcAdmmFrames<Sample>& frames, int threads, double* noise_var) const
+    void estimate_all(const PcAdmmFrames<Sample>& frames, int threads, double* noise_var) const
     {
         one_by_one<Sample>(frames, threads, [&](int frame, auto& solver, auto& work) {
             const double scale = load(frames, frame, solver, work);
@@ -73,10 +82,6 @@ public:
             return true;
         });
     }
-
-private:
-    template <class T>
-    using Work = Workspace<Pilots<T>>;
 
     struct Prepared
     {

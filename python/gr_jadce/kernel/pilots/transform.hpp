@@ -3,25 +3,12 @@
 #pragma once
 
 #include "arithmetic/simd.hpp"
+#include "pilots/fast_book.hpp"
 
 #include <cstddef>
-#include <cstdint>
 #include <memory>
-#include <string>
-#include <vector>
 
 namespace jadce {
-
-// What `pilots/structured.py` computes with; `index` holds the rows, or the roots of Zadoff-Chu sequences.
-struct FastBook
-{
-    std::string kind;
-    int length, devices;
-    std::vector<std::int64_t> index;
-    // c of A Aᴴ = c I, or, where there is none, of pilots that contain these: the others' devices are
-    // never active, and the iteration needs nothing of them but this c.
-    double bound;
-};
 
 // A x and Aᴴ y of one antenna, real and imaginary parts apart; one object serves all threads.
 template <class T>

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "asynchrony/found_paths.hpp"
+#include "arithmetic/threads.hpp"
+#include "asynchrony/search.hpp"
+
+#include <cmath>
+#include <memory>
+
+namespace jadce {
+namespace {
+
+// The mean of a cluster's gains, given the frame.
+void add_taps(const ClusterFit& fit, int number, FoundPaths& found)
+{
+    const Cluster& cluster = fit.clusters[std::size_t(number)];
+    const bool is_path = cluster.spread < least_spread;
+    for (int i = 0; i < (is_path ? 1 : n_nodes); ++i) {
+        const double root = is_path ? 1 : std::sqrt(node_share[std::size_t(i)]);
+        found.tap_delay.push_back(cluster.delay +
+                                  (is_path ? 0 : cluster.spread * node_delay[std::size_t(i)]));
+        for (int m = 0; m < fit.M(); ++m) {
+            found.tap_gain.push_back(root * fit.gain(number, i, m));
+        }
+    }
+}
+
+FoundPaths found_paths(const Search& search)
+{
+    const ClusterFit& fit = search.fit();
+    FoundPaths found;
+    found.noise_var = fit.noise_var;
+    found.signal = fit.explained();
+    for (const auto& [device, numbers] : fit.own()) {
+        const std::size_t before = found.tap_delay.size();
+        for (int number : numbers) {
+            add_taps(fit, number, found);
+        }
+        found.devices.push_back({device,
+                                 int(found.tap_delay.size() - before),
+                                 search.score(device),
+                                 fit.clusters[std::size_t(numbers[0])].offset});
+    }
+    return found;
+}
+
+template <class Sample>
+std::vector<FoundPaths> search_each(const ArrivalTable& table,
+                                    const SearchRule& rule,
+                                    const SearchFrames<Sample>& frames,
+                                    int threads)
+{
+    std::vector<FoundPaths> found(std::size_t(frames.B), FoundPaths{});
+    for_each_frame(
+        frames.B,
+        threads,
+        [&] { return std::make_unique<Search>(table, rule, frames.M); },
+        [&](int frame, std::unique_ptr<Search>& search) {
+            search->run(frames.received + std::ptrdiff_t(frame) * table.L * frames.M,
+                        frames.noise_var[frame]);
+            found[std::size_t(frame)] = found_paths(*search);
+        });
+    return found;
+}
+
+} // namespace
+
+std::vector<FoundPaths>
+search_all(const ArrivalTable& table, const SearchRule& rule, const SearchFrames<float>& frames, int threads)
+{
+    return search_each(table, rule, frames, threads);
+}
+
+std::vector<FoundPaths>
+search_all(const ArrivalTable& table, const SearchRule& rule, const SearchFrames<double>& frames, int threads)
+{
+    return search_each(table, rule, frames, threads);
+}
+
+} // namespace jadce

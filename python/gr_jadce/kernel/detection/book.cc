@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "detection/batch.hpp"
+
+#include <utility>
+
+namespace jadce {
+namespace {
+
+class PackedBook final : public Book
+{
+public:
+    explicit PackedBook(BookArrays arrays) : arrays_(std::move(arrays)) {}
+    std::size_t n_devices() const override { return arrays_.gram.n_devices(); }
+    int pilot_length() const override { return arrays_.adjoint.columns(); }
+
+    void decide(const Rule& rule,
+                const DetectionFrames<float>& frames,
+                int threads,
+                const Decision& all) const override
+    {
+        decide_all(arrays_, rule, frames, threads, all);
+    }
+
+    void decide(const Rule& rule,
+                const DetectionFrames<double>& frames,
+                int threads,
+                const Decision& all) const override
+    {
+        decide_all(arrays_, rule, frames, threads, all);
+    }
+
+private:
+    const BookArrays arrays_;
+};
+
+} // namespace
+
+std::unique_ptr<Book> make_book(const Complex* gram, int N, const Complex* pilots, int L)
+{
+    BookArrays arrays{Gram(gram, std::size_t(N)), {}};
+    if (pilots) {
+        arrays.adjoint =
+            Packed<double>(N, L, false, [&](int n, int l) { return pilots[std::ptrdiff_t(l) * N + n]; });
+    }
+    return std::make_unique<PackedBook>(std::move(arrays));
+}
+
+} // namespace jadce
