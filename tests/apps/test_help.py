@@ -79,7 +79,7 @@ def test_the_examples_work_when_pasted(app, environment, tmp_path):
         text = app(name, "--help").stdout.replace("\\\n", " ")
         examples += [line.strip() for line in text.splitlines() if line.startswith("  jadce-")]
     runnable = list(dict.fromkeys(line for line in examples if not re.search("--(usrp|soapy|frames)", line)))
-    assert len(runnable) == 9
+    assert len(runnable) == 10
     printed = ""
     for line in runnable:
         process = subprocess.run(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gr_jadce import load_pilots, make_pilots
-from gr_jadce.pilots import PILOT_KINDS
+from gr_jadce.pilots import PILOT_KINDS, Preambles
 
 
 @pytest.mark.parametrize("kind", PILOT_KINDS)
@@ -99,3 +99,27 @@ def test_a_full_disk_leaves_no_broken_book(app, fails, tmp_path):
 def _small_files():
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+
+
+def test_preambles_are_made_and_shown_as_the_standard_names_them(app, fails, tmp_path):
+    options = ("--kind", "nr_prach", "--preamble-format", "A2", "--spacing", 30, "--root", 136)
+    process = app("jadce-pilots", "make", *options, "--cyclic-shift", 46, "-o", "cell.npz")
+    assert process.returncode == 0, process.stderr
+    wanted = Preambles("A2", 30e3, 136, cyclic_shift=46)
+    assert load_pilots(tmp_path / "cell.npz").preambles == wanted
+    lines = app("jadce-pilots", "show", "cell.npz").stdout.splitlines()
+    shown = dict(re.split(r"  +", line, maxsplit=1) for line in lines)
+    assert shown["preamble format"] == "A2"
+    assert shown["subcarriers"] == "139 of 30 kHz"
+    assert shown["logical roots"] == "136 to 19"
+    assert shown["physical roots"].startswith("69 70 1 138 2 137")
+    assert shown["cyclic shifts"] == "3 a root, N_CS 46 samples of 0.2398 µs"
+    assert shown["cell radius"].startswith("1.41 km")
+    assert shown["devices (N)"] == "64"
+    fails(
+        app("jadce-pilots", "make", *options, "--length", 7, "-o", "b.npz"), "--length", "none for preambles"
+    )
+    fails(
+        app("jadce-pilots", "make", *options, "--cyclic-shift", 14, "-o", "b.npz"), "cyclic_shift", "0, 2, 4"
+    )
+    fails(app("jadce-pilots", "make", "--devices", 7, "-o", "b.npz"), "--length", "gaussian")

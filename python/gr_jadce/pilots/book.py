@@ -14,6 +14,7 @@ from ..files import PathLike
 from ..numeric import decibels, sum_squares
 from .archive import read_npz, write_npz
 from .fields import CHECKS, FIELDS, book_fields, check_names, check_size, check_symbols, check_total
+from .preambles import Preambles, preambles_of
 from .structured import DftPilots, HadamardPilots, MatrixPilots, ZadoffChuPilots, eigenvalue_range
 
 _MAX_EIGEN_LENGTH = (
@@ -41,6 +42,8 @@ class PilotBook:
     roots, shifts : int arrays, optional
         Device n uses the Zadoff-Chu sequence of root ``roots[n // len(shifts)]``, cyclically
         shifted by ``shifts[n % len(shifts)]`` ("zadoff_chu").
+    preamble_format, spacing, logical_root, cyclic_shift : optional
+        Those of `preambles.Preambles`, on the subcarriers of all symbols ("nr_prach").
     device_id : (N,) str array, optional
         Names of the devices, carried into the reports.
 
@@ -58,6 +61,10 @@ class PilotBook:
     rows: np.ndarray | None = None
     roots: np.ndarray | None = None
     shifts: np.ndarray | None = None
+    preamble_format: str | None = None
+    spacing: float | None = None
+    logical_root: int | None = None
+    cyclic_shift: int | None = None
     device_id: np.ndarray | None = None
 
     def __post_init__(self) -> None:
@@ -84,11 +91,16 @@ class PilotBook:
             check_total(self.pilot_length, self.n_devices)
         except ValueError as error:
             raise ValueError(f"this needs the pilots as a matrix, which is too large: {error}") from error
-        structure = self._structure
-        matrix = self.pilots if structure is None else structure.columns(np.arange(self.n_devices))
+        structure, own = self._structure, self.preambles.matrix if self.preambles else self.pilots
+        matrix = own if structure is None else structure.columns(np.arange(self.n_devices))
         matrix = np.array(matrix, dtype=np.complex64, order="C")
         matrix.setflags(write=False)
         return matrix
+
+    @cached_property
+    def preambles(self) -> Preambles | None:
+        """The preambles of a book of kind "nr_prach", else None."""
+        return preambles_of(self) if self.kind == "nr_prach" else None
 
     @property
     def is_fast(self) -> bool:
@@ -173,7 +185,7 @@ class PilotBook:
         if self._structure is not None:
             return 0.0  # all symbols have the same magnitude
         power = np.abs(self.matrix) ** 2
-        return float(decibels(np.max(power.max(axis=0) / power.mean(axis=0))))
+        return float(decibels(max(np.max(power.max(axis=0) / power.mean(axis=0)), 1)))
 
     def tight_extension(self) -> tuple[Any, np.ndarray]:
         """For a structured book: pilots with A Aᴴ = c I that contain these (see `structured`), and where."""

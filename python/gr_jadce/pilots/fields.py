@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..checks import check_choice, check_integer
+from .preambles import FIELDS as PREAMBLE_FIELDS
+from .preambles import preambles_of
 from .structured import hadamard_order
 
 _MAX_ENTRIES = 2**27  # of a matrix: 1 GiB
@@ -21,6 +23,7 @@ FIELDS = {
     "dft": ("rows",),
     "hadamard": ("rows",),
     "zadoff_chu": ("roots", "shifts"),
+    "nr_prach": PREAMBLE_FIELDS,
 }
 
 
@@ -115,6 +118,16 @@ def _check_zadoff_chu(book):
         )
 
 
+def _check_preambles(book):
+    preambles = preambles_of(book)
+    length = preambles.repetitions * preambles.length
+    if book.pilot_length != length:
+        raise ValueError(
+            f"pilot_length: expected {length} of preamble format {preambles.preamble_format}, "
+            f"got {book.pilot_length}"
+        )
+
+
 def _check_indices(name, values, count, below):
     values = np.asarray(values)
     good = values.ndim == 1 and values.dtype.kind in "iu" and values.size > 0
@@ -131,4 +144,5 @@ CHECKS: dict[str, Callable[[Any], None]] = {
     "dft": _check_rows,
     "hadamard": _check_rows,
     "zadoff_chu": _check_zadoff_chu,
+    "nr_prach": _check_preambles,
 }

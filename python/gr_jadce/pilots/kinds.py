@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from ..checks import check_choice, check_integer
 from .book import PilotBook
 from .fields import FIELDS, check_names, check_size, check_total
+from .preambles import Preambles
 from .structured import hadamard_order
 
 PILOT_KINDS = ("gaussian", "qpsk", "dft", "hadamard", "zadoff_chu")
@@ -50,6 +51,23 @@ def make_pilots(
     fields = _MAKE[kind](rng, n_devices, pilot_length)
     names = None if device_id is None else check_names(device_id, n_devices)
     return PilotBook(kind, pilot_length, n_devices, device_id=names, **fields)
+
+
+def preamble_book(preambles: Preambles, *, device_id: ArrayLike | None = None) -> PilotBook:
+    """The book of random access preambles, kind "nr_prach": a device is a preamble of the cell.
+
+    Its pilots are on the subcarriers of all symbols of an occasion, one symbol after the other.
+
+    Parameters
+    ----------
+    preambles : Preambles
+    device_id : (N,) str array, optional
+        Names of the preambles.
+    """
+    fields = {name: getattr(preambles, name) for name in FIELDS["nr_prach"]}
+    length, count = preambles.repetitions * preambles.length, preambles.n_preambles
+    names = None if device_id is None else check_names(device_id, count)
+    return PilotBook("nr_prach", length, count, device_id=names, **fields)
 
 
 def _make_gaussian(rng, n_devices, pilot_length):
