@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "uplink": {"checks", "files", "numeric", "pilots", "waveform"},
     "solvers": {"checks", "numeric", "backend", "estimate", "pilots"},
     "detection": {"checks", "numeric", "backend", "estimate", "pilots", "waveform"},
+    "random_access": {"checks", "numeric", "detection", "estimate", "pilots", "waveform"},
     "reports": {"checks", "numeric", "metrics"},
     "recordings": {"checks", "numeric", "files", "slots"},
     "unrolled": {
@@ -91,6 +92,7 @@ OUTSIDE = {
         "uplink",
         "metrics",
         "pilots",
+        "random_access",
     },
     "prometheus_client": {"monitoring.prometheus", "blocks.web_sink"},
     "tornado": {"monitoring.web.server", "monitoring.web.handlers"},
@@ -184,7 +186,16 @@ def test_the_check_sees_an_import_upward(tmp_path, monkeypatch):
         ("gr_jadce", ["torch", "gnuradio", "pmt", "PyQt5", "pyqtgraph", "matplotlib"]),
         *[
             (f"gr_jadce.{face}", ["torch", "gnuradio", "pmt", "zmq", "PyQt5", "pyqtgraph", "matplotlib"])
-            for face in ("pilots", "uplink", "slots", "detection", "receiving", "reports", "recordings")
+            for face in (
+                "pilots",
+                "uplink",
+                "slots",
+                "detection",
+                "random_access",
+                "receiving",
+                "reports",
+                "recordings",
+            )
         ],
         *[
             (
