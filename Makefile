@@ -103,7 +103,7 @@ wheel:
 	@tools/wheel.sh $(PYTHON)
 
 wheel-check:
-	@tools/wheel_check.sh $(or $(PYTHON),/usr/bin/python3) $(PINS)
+	@tools/wheel_check.sh $(or $(PYTHON),/usr/bin/python3) $(foreach pin,$(PINS),'$(pin)')
 
 deb:
 	@tools/deb.sh
