@@ -12,6 +12,8 @@ from noise_fields import make_field
 from gr_jadce import Scenario, make_estimator, make_pilots, simulate
 from gr_jadce.detection.asynchrony import Asynchrony, Delayed
 from gr_jadce.detection.decide import decide_rows
+from gr_jadce.uplink.fading import complex_normal
+from gr_jadce.uplink.simulation import Uplink
 
 # Of PC-ADMM only the order of the scores matters here: decisions hardly differ from those after the
 # defaults (λ from an estimate of σ, gap 1e-4), which take several times longer.
@@ -32,10 +34,13 @@ def chunk_frames(settings):
 
 def count_chunk(settings, wanted, name, turn):
     """What is counted, at each probability wanted, over the frames of one turn of the cell of that name."""
-    scenario, n_frames = scenario_of(settings), chunk_frames(settings)
-    uplink = simulate(scenario, n_frames, crc32(name.encode()), first_frame=turn * n_frames)
+    scenario, n_frames, seed = scenario_of(settings), chunk_frames(settings), crc32(name.encode())
+    if scenario.n_active is not None and not settings["range"] and not scenario.power_spread_db:
+        uplink = draw_frames(scenario, n_frames, np.random.default_rng([seed, turn]))
+    else:
+        uplink = simulate(scenario, n_frames, seed, first_frame=turn * n_frames)
     if settings["noise"]:
-        return _count_in_noise(settings, wanted, scenario, uplink, [crc32(name.encode()), turn])
+        return _count_in_noise(settings, wanted, scenario, uplink, [seed, turn])
     noise_var = uplink.noise_var if settings["noise_var"] == "told" else None
     if settings["range"]:
         search = delayed(scenario.pilots, settings["range"])
@@ -47,6 +52,20 @@ def count_chunk(settings, wanted, name, turn):
         return decide_rows(estimate, uplink.received, scenario.pilots, probability, noise_var, noise="auto")
 
     return {text: count(uplink, decided(float(text)), uplink.noise_var) for text in wanted}
+
+
+def draw_frames(scenario, n_frames, rng):
+    """Frames of K devices in step with channels of equal mean power, all at once: 50 times faster."""
+    n_devices, n_antennas, K = scenario.pilots.n_devices, scenario.n_antennas, scenario.n_active
+    device = rng.random((n_frames, n_devices)).argpartition(min(K, n_devices - 1), axis=1)[:, :K]
+    gain = complex_normal(rng, (n_frames, K, n_antennas))
+    pilots = np.moveaxis(scenario.pilots.matrix[:, device], 0, 1)  # (B, L, K)
+    noise = complex_normal(rng, (n_frames, scenario.pilots.pilot_length, n_antennas))
+    received = (pilots @ gain + noise * np.sqrt(scenario.noise_var)).astype(np.complex64)
+    channel = np.zeros((n_frames, n_devices, n_antennas), np.complex64)
+    activity, frame = np.zeros((n_frames, n_devices), bool), np.arange(n_frames)[:, None]
+    channel[frame, device], activity[frame, device] = gain, True
+    return Uplink(received, channel, activity, scenario.noise_var)
 
 
 def _count_in_noise(settings, wanted, scenario, uplink, seed):

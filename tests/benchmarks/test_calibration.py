@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import gr_jadce
+from gr_jadce import simulate
 
 PARTS = [
     "calibration",
@@ -19,6 +21,7 @@ RARE = ("0.0001", "1e-05")
 FIGURES = Path(__file__).resolve().parents[2] / "benchmarks" / "figures"
 sys.path.insert(0, str(FIGURES))
 import calibration_cells  # noqa: E402
+import cell_counts  # noqa: E402
 import false_alarms  # noqa: E402
 
 
@@ -92,6 +95,25 @@ def test_large_probabilities_take_few_frames(output):
     part = calibration_cells.PARTS["few-samples"]._replace(decisions=1e6, events=100)
     cell = part.cells[0]
     assert [part.decisions_about(cell, wanted) for wanted in part.wanted] == [1e3, 1e4, 1e5, 1e6, 1e6]
+
+
+@pytest.mark.parametrize("n_active", [0, 3])
+def test_frames_that_are_drawn_at_once_are_those_of_the_simulator(n_active):
+    part = calibration_cells.PARTS["few-samples"]
+    cell = next(c for c in part.cells if (c["n_active"], c["n_antennas"]) == (n_active, 4))
+    scenario = cell_counts.scenario_of(part.settings(cell))
+    one, other = (
+        cell_counts.draw_frames(scenario, 4000, np.random.default_rng(1)),
+        simulate(scenario, 1000, seed=1),
+    )
+    assert one.received.dtype == other.received.dtype and one.noise_var == other.noise_var
+    assert (one.activity.sum(axis=1) == n_active).all()
+    assert one.activity.mean(axis=0) == pytest.approx(n_active / one.activity.shape[1], abs=0.03)
+    np.testing.assert_array_equal(one.channel.any(axis=2), one.activity)
+    powers = [np.mean(np.abs(frames.received) ** 2) for frames in (one, other)]
+    assert powers[0] == pytest.approx(powers[1], rel=0.1)
+    noise = one.received - scenario.pilots.matrix @ one.channel
+    assert np.mean(np.abs(noise) ** 2) == pytest.approx(one.noise_var, rel=0.02)
 
 
 def test_all_kinds_of_pilots_are_measured_with_few_samples():

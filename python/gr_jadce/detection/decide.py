@@ -39,8 +39,9 @@ class Decision(NamedTuple):
     snr_db : (B,) float, energy of the detected signal over that of the noise, −inf with none.
     noise_cov : (B, M, M) complex, covariance Ψ = E wᴴw of the noise w (1, M) of a sample, as measured.
 
-    Devices may stay inactive above the threshold where `max_rounds` are over, or where pilots of L
-    symbols bear no more: L − 2 devices are active at most.
+    Devices may stay inactive above the threshold where `max_rounds` are over, where pilots of L
+    symbols bear no more (L − 2 devices are active at most), or where another device in their place
+    would explain the frame nearly as well, and oftener than the wanted probability allows.
     """
 
     activity: NDArray

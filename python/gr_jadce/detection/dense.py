@@ -19,7 +19,7 @@ same model, with a power for each of all N devices. `kernel/detection/` is the s
 """
 
 from collections.abc import Callable, Iterator
-from math import log10
+from math import log, log10
 from typing import NamedTuple
 
 import numpy as np
@@ -30,11 +30,27 @@ from ..numeric import decibels
 from ..pilots.book import PilotBook
 from . import support_fit
 from .noise_scale import LowerStatistics, Rest, Scale, SureRule, left_over, noise_scaled, sure_level
-from .p_values import log10_p_known, log10_p_unknown
+from .p_values import TINY, log10_p_known, log10_p_unknown
 from .rows import FrameDecision
 from .support_fit import FrameData, SupportFit
 
 _FEW_SAMPLES = 32  # of a frame: see `_find_sure`
+_CROWDED = 0.5  # share of a frame's rows that bear witness of the noise: below, many explain it as well
+# Devices of a frame, and of a crowded one, that another explains e times as well: see `_are_told_apart`.
+_DOUBTFUL, _DOUBTFUL_CROWD = 1 / 30, 10.0
+
+
+class Lead(NamedTuple):
+    """By which, as a logarithm, an active device makes a frame likelier than any other in its place."""
+
+    least: float
+    crowded: float
+
+    @classmethod
+    def of(cls, n_devices: int, false_alarm: float) -> "Lead":
+        """For a wanted probability."""
+        allowed = n_devices * false_alarm
+        return cls(max(log(_DOUBTFUL / allowed), 0.0), max(log(_DOUBTFUL_CROWD / allowed), 0.0))
 
 
 class Rule(NamedTuple):
@@ -48,6 +64,7 @@ class Rule(NamedTuple):
     lower: LowerStatistics
     scale: Scale
     sure: SureRule
+    lead: Lead
 
 
 class _Test(NamedTuple):
@@ -70,7 +87,8 @@ def make_rule(pilots: PilotBook, n_antennas: int, false_alarm: float, max_rounds
     proposed = L * min(n_antennas + 1, 8) // 4
     lower, threshold = LowerStatistics.of(pilots, n_antennas), -log10(false_alarm)
     sure = SureRule.of(n_antennas, scale, threshold)
-    return Rule(L, threshold, max_rounds, proposed, max(L - 2, proposed), lower, scale, sure)
+    lead = Lead.of(pilots.n_devices, false_alarm)
+    return Rule(L, threshold, max_rounds, proposed, max(L - 2, proposed), lower, scale, sure, lead)
 
 
 def gram_matrix(pilots: PilotBook) -> NDArray:
@@ -134,10 +152,10 @@ def _has_few_samples(frame: FrameData, fit: SupportFit) -> bool:
 
 def _decision(test: _Test, fit: SupportFit, sure: SupportFit, noise_var: float) -> FrameDecision:
     frame, scores = test.frame, _all_scores(test, fit, support_fit.statistic(test.frame, fit)[0])
-    n_samples = frame.pilot_length * fit.channel.shape[1]
+    n_samples, told_apart = frame.pilot_length * fit.channel.shape[1], _are_told_apart(test, fit)
     return FrameDecision(
-        fit.members,
-        fit.channel,
+        fit.members[told_apart],
+        fit.channel[told_apart],
         scores,
         noise_var,
         ratio_db(_signal(frame, fit), noise_var * n_samples),
@@ -146,6 +164,29 @@ def _decision(test: _Test, fit: SupportFit, sure: SupportFit, noise_var: float) 
         support_fit.uncertainty(fit),
         support_fit.surplus_evidence(frame, sure, test.rule.threshold),
     )
+
+
+def _are_told_apart(test: _Test, fit: SupportFit) -> NDArray:
+    """Which members (K,) make the frame so much likelier than any device in their place that they are active.
+
+    The p-value says nothing of a device that has taken the place of an active one. In a frame about _DOUBTFUL
+    devices are e times as likely to be there as one that is, so many fewer as the lead that is demanded is
+    greater; and more in a crowded frame. Where the wanted probability allows as many, none is demanded.
+    """
+    rule = test.rule
+    least = rule.lead.crowded if fit.rows < _CROWDED * rule.pilot_length else rule.lead.least
+    if not least or not len(fit.members):
+        return np.ones(len(fit.members), bool)
+    return _lead(test, fit, support_fit.replacement_statistic(test.frame, fit)) >= least
+
+
+def _lead(test: _Test, fit: SupportFit, other: NDArray) -> NDArray:
+    """How much likelier, as a logarithm, members make the frame than devices of statistics `other` (K,)."""
+    more = support_fit.own_statistic(test.frame, fit) - other
+    if test.rest is None:
+        return more / test.noise_var
+    rest, dof = (values[fit.members] for values in test.rest)
+    return np.asarray(dof * np.log(np.maximum(1 + more / np.maximum(rest, TINY), TINY)))
 
 
 def _propose(frame: FrameData, score: NDArray, count: int) -> NDArray:

@@ -126,6 +126,23 @@ def statistic(frame: FrameData, fit: SupportFit) -> tuple[NDArray, NDArray]:
     return t, share
 
 
+def replacement_statistic(frame: FrameData, fit: SupportFit) -> NDArray:
+    """t_m of the device m outside that explains most in the place of each member k (K,).
+
+    Without k, P_{−k} = P + B_kk v vᴴ, v = P_{−k} a_k = A_S B e_k/B_kk, and vᴴY = x_k/B_kk.
+    """
+    gram, variance = frame.gram[:, fit.members], np.diagonal(fit.inverse).real
+    part = gram @ fit.inverse  # B_kk a_nᴴ v
+    left, slope = frame.correlation - gram @ fit.channel, part / variance
+    cross = np.real((left @ fit.channel.conj().T) * slope.conj())
+    energy = sum_squares(left)[:, None] + 2 * cross + np.abs(slope) ** 2 * sum_squares(fit.channel)
+    own = frame.norm - np.sum((part * gram.conj()).real, axis=1)
+    share = own[:, None] + np.abs(slope) ** 2 * variance
+    is_free = share > INDEPENDENT * frame.norm[:, None]
+    is_free[fit.members] = False
+    return np.asarray(np.max(np.where(is_free, energy / np.where(is_free, share, 1), 0), axis=0))
+
+
 def likely_power(energy: NDArray, share: NDArray, noise_var: float, n_antennas: int) -> NDArray:
     """γ of the greatest likelihood, given q and s."""
     return (energy / n_antennas - noise_var * share) / share**2

@@ -83,12 +83,13 @@ py::tuple joined(const std::vector<ActiveRows>& frames, py::ssize_t M)
 }
 
 // Of gr_jadce.detection.dense.Rule: pilot_length, threshold, max_rounds, n_proposed, n_members, (limit, mean,
-// excess), scale, (share, least).
+// excess), scale, (share, least), (least, crowded) lead.
 Rule rule_of(const py::tuple& given, py::ssize_t M)
 {
-    check(given.size() == 8, "rule: expected 8 entries");
+    check(given.size() == 9, "rule: expected 9 entries");
     const auto lower = given[5].cast<std::array<double, 3>>();
     const auto sure = given[7].cast<std::array<double, 2>>();
+    const auto lead = given[8].cast<std::array<double, 2>>();
     const auto scale = given[6].cast<std::string>();
     return {given[0].cast<std::size_t>(),
             std::size_t(M),
@@ -101,7 +102,9 @@ Rule rule_of(const py::tuple& given, py::ssize_t M)
             {lower[0], lower[1], lower[2]},
             scale == "spatial"    ? Scale::spatial
             : scale == "antennas" ? Scale::antennas
-                                  : Scale::white};
+                                  : Scale::white,
+            lead[0],
+            lead[1]};
 }
 
 // received (B, L, M), correlation (N, B, M) or None, score (B, N), noise_var (B,) and channel (B, N, M) or

@@ -267,12 +267,33 @@ struct Detector::Work
         }
     }
 
-    void fill(ActiveRows& rows) const
+    double lead_wanted() const
     {
-        rows.device.assign(fit.members.begin(), fit.members.end());
+        constexpr double crowded = 0.5; // share of a frame's rows
+        return fit.rows() < crowded * double(rule.pilot_length) ? rule.crowded_lead : rule.least_lead;
+    }
+
+    // How much likelier, as a logarithm, a member makes the frame than any device in its place.
+    double lead(std::size_t k)
+    {
+        const double more = fit.own_statistic(k) - fit.replacement_statistic(k);
+        if (scale == known) {
+            return more / noise_var;
+        }
+        const Rest& left = rest[fit.members[k]];
+        return left.dof * std::log(std::max(1 + more / std::max(left.energy, DBL_MIN), DBL_MIN));
+    }
+
+    void fill(ActiveRows& rows)
+    {
         rows.channel.reserve(fit.size() * rule.n_antennas);
         rows.score.reserve(fit.size());
+        const double wanted = lead_wanted();
         for (std::size_t k = 0; k < fit.size(); ++k) {
+            if (wanted > 0 && lead(k) < wanted) {
+                continue;
+            }
+            rows.device.push_back(std::uint32_t(fit.members[k]));
             rows.score.push_back(score(fit.members[k], fit.own_statistic(k), 0));
             for (std::size_t m = 0; m < rule.n_antennas; ++m) {
                 rows.channel.push_back(fit.channel(k, m));

@@ -36,6 +36,9 @@ struct Rule
     double sure_least;                 // their score
     LowerStatistics lower;
     Scale scale;
+    // By which, as a logarithm, an active device makes a frame, and a crowded one, likelier than any other in
+    // its place.
+    double least_lead, crowded_lead;
 };
 
 // One frame: its correlations AᴴY in planes, real parts and imaginary ones of antenna after antenna, each as

@@ -25,7 +25,8 @@ class OffSupport
 {
 public:
     OffSupport(const Gram& gram, std::size_t n_antennas)
-        : gram_(gram), n_antennas_(n_antennas), share_(gram.stride()), left_(2 * n_antennas * gram.stride())
+        : gram_(gram), n_antennas_(n_antennas), share_(gram.stride()), left_(2 * n_antennas * gram.stride()),
+          slope_(2 * gram.stride()), energy_(gram.stride())
     {
     }
 
@@ -70,7 +71,63 @@ public:
         }
     }
 
+    // t of the device outside that explains most in the place of member k. Without k, P grows by B_kk v vᴴ,
+    // v = A_S B e_k/B_kk.
+    double replacement_statistic(const FitView& fit, const Hermitian& inverse, std::size_t k)
+    {
+        find_slope(fit.members, inverse, k);
+        add_energy_along_slope(fit, k);
+        const double* slope_im = slope_.data() + gram_.stride();
+        double best = 0;
+        for (std::size_t n = 0, j = 0; n < gram_.n_devices(); ++n) {
+            if (j < fit.members.size() && fit.members[j] == n) {
+                ++j;
+                continue;
+            }
+            const double along = slope_[n] * slope_[n] + slope_im[n] * slope_im[n];
+            const double share = share_[n] + inverse.real(k)[k] * along;
+            if (share > independent * gram_.norm(n)) {
+                best = std::max(best, energy_[n] / share);
+            }
+        }
+        return best;
+    }
+
 private:
+    // conj(a_nᴴ v).
+    void find_slope(const std::vector<std::size_t>& members, const Hermitian& inverse, std::size_t k)
+    {
+        const std::size_t stride = gram_.stride();
+        const double scale = 1 / inverse.real(k)[k];
+        std::fill_n(slope_.data(), 2 * stride, 0.0);
+        for (std::size_t j = 0; j < members.size(); ++j) {
+            const double re = scale * inverse.real(k)[j], im = scale * inverse.imag(k)[j];
+            const double *gram_re = gram_.real(members[j]), *gram_im = gram_.imag(members[j]);
+            for (std::size_t n = 0; n < stride; n += lanes<double>) {
+                const Vec<double> g = vec(gram_re + n), h = vec(gram_im + n);
+                vec(&slope_[n]) += re * g - im * h;
+                vec(&slope_[stride + n]) += re * h + im * g;
+            }
+        }
+    }
+
+    // ‖c_n + (a_nᴴ v) x_k‖², c what is left.
+    void add_energy_along_slope(const FitView& fit, std::size_t k)
+    {
+        const std::size_t stride = gram_.stride();
+        std::fill_n(energy_.data(), stride, 0.0);
+        for (std::size_t m = 0; m < n_antennas_; ++m) {
+            const double* x = fit.channel + 2 * m * fit.factor.stride() + k;
+            const double x_re = x[0], x_im = x[fit.factor.stride()];
+            for (std::size_t n = 0; n < stride; n += lanes<double>) {
+                const Vec<double> p = vec(&slope_[n]), q = vec(&slope_[stride + n]);
+                const Vec<double> re = vec(left(m) + n) + (p * x_re + q * x_im);
+                const Vec<double> im = vec(left(m) + stride + n) + (p * x_im - q * x_re);
+                vec(&energy_[n]) += re * re + im * im;
+            }
+        }
+    }
+
     double* left(std::size_t m) { return &left_[2 * m * gram_.stride()]; }
     const double* left(std::size_t m) const { return &left_[2 * m * gram_.stride()]; }
 
@@ -138,7 +195,8 @@ private:
 
     const Gram& gram_;
     const std::size_t n_antennas_;
-    Array<double> share_, left_; // (N,) of energies, and (M, 2, N) in planes, padded
+    Array<double> share_, left_;   // (N,) of energies, and (M, 2, N) in planes, padded
+    Array<double> slope_, energy_; // of a replacement, (2, N) in planes, and (N,)
 };
 
 } // namespace jadce

@@ -156,6 +156,13 @@ public:
         return statistics_;
     }
 
+    // t of the device outside that explains most in the place of a member.
+    double replacement_statistic(std::size_t k)
+    {
+        statistics();
+        return off_support_.replacement_statistic({members, factor_, channel_.data()}, inverse_, k);
+    }
+
     // Squared error expected of the channels, all together.
     double uncertainty() const
     {
