@@ -18,6 +18,7 @@ and channels to be flat.
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -58,8 +59,16 @@ def main():
         rows.append(entry)
         print(line(entry), flush=True)
     how = f'make realistic CHANNELS="{" ".join(path.name for path in args.channels)}"'
+    if args.ofdm:
+        kept = [
+            word
+            for word in sys.argv[1:]
+            if word not in map(str, (args.output, args.work, "--output", "--work"))
+        ]
+        how = f'make realistic REALISTIC_ARGS="{shlex.join(kept)}"'
     origin = {"command": how, "version": __version__, "commit": program.commit(), "slots": args.slots}
-    program.save(args.output / "realistic", {"origin": origin, "cells": rows}, page(origin, rows))
+    name = "realistic-ofdm" if args.ofdm else "realistic"
+    program.save(args.output / name, {"origin": origin, "cells": rows}, page(origin, rows))
 
 
 def variants(cells, args):
