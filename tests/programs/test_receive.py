@@ -38,6 +38,14 @@ def test_a_simulation_is_received_and_scored(book, simulation, tmp_path):
     assert [report.frame_id for report in read_reports(tmp_path / "out.jsonl")] == list(range(N_SLOTS))
 
 
+def test_reports_that_were_not_scored_are_told(book, simulation, monkeypatch):
+    reception = Reception(book, ReceptionSettings(simulation, SlotGrid(PERIOD)))
+    reception.run()
+    monkeypatch.setattr(reception._scorer, "matched", lambda: N_SLOTS - 3)
+    [complaint] = reception.complaints()
+    assert complaint.startswith(f"3 of {N_SLOTS} reports were not scored: 0 messages were dropped, and 0")
+
+
 def test_what_is_transmitted_is_received(book, tmp_path):
     waveform = Waveform(4)
     transmission = Transmission(

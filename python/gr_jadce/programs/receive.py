@@ -143,8 +143,11 @@ class Reception:
         if self._recording and counts["unrecorded"]:
             cause = self._recording.drop_cause()
             yield f"{counts['unrecorded']} samples were not recorded: {cause}"
-        if self._scorer and self._scorer.dropped():
-            yield f"{self._scorer.dropped()} messages were not scored"
+        if self._scorer and self._scorer.matched() < answered:
+            yield (
+                f"{answered - self._scorer.matched()} of {answered} reports were not scored: "
+                f"{self._scorer.dropped()} messages were dropped, and {self._scorer.waiting()} still waited"
+            )
         if not self.is_stopped:
             yield from self._shortfalls(counts)
 

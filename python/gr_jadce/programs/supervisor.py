@@ -9,7 +9,7 @@ from typing import Any
 from ..blocks.support.watchdog import dead_blocks
 
 POLL_INTERVAL_S = 0.05
-MAX_MESSAGES_WAITING = 4096  # at a sink, before the samples of a file or a simulation are held up
+MAX_MESSAGES_WAITING = 1024  # at a sink, before the samples of a file or a simulation are held up
 _START_TIMEOUT_S = 3.0  # that a start gets after a signal
 _CLOSE_TIMEOUT_S = 20.0  # that the blocks of a stopped flowgraph get to write what they have
 

@@ -54,6 +54,19 @@ def test_fractional_delays_and_carrier_offsets():
     assert np.median(decision.noise_var) == pytest.approx(noise_var, rel=0.1)
 
 
+def test_offsets_of_two_cycles_a_pilot():
+    compiled_kernel()
+    largest = 2 / BOOK.pilot_length
+    received, channel, _, offset, _ = receive(Waveform(4), 60, 5, (-0.5, 0.5), largest, n_active=4)
+    decision = Delayed(BOOK, Asynchrony(max_offset=largest)).decide(received, 0.01)
+    miss, false_alarm = probabilities(decision, channel)
+    assert miss <= 0.01
+    assert false_alarm <= 0.02
+    assert nmse_db(decision.channel, channel) < -18
+    hit = decision.activity & (offset != 0)
+    assert np.sqrt(np.mean((decision.offset - offset)[hit] ** 2)) < 0.02 * largest
+
+
 def test_delays_within_a_cyclic_prefix():
     received, channel, delay, _, _ = receive(Waveform(4, cyclic_prefix=9), 25, 2, (0, 8), 2e-4)
     decision = Delayed(BOOK, Asynchrony(8, 2e-4, prefix=9)).decide(received, 0.01)
