@@ -8,7 +8,9 @@ With Σ of the clusters found so far, a pilot a at some delay and offset is look
 In every round the strongest devices are added, or more paths of those that are there, or the
 weaker devices; then all clusters move to where they make the frame likelier, σ² is measured on
 what they leave, and devices that fail the test drop out. σ² begins as the mean energy of a sample,
-so that at first only what stands out of everything else is found.
+so that at first only what stands out of everything else is found. Nearly all of the pilots of a book
+match nothing: only the devices that matched best are looked at again, and the whole book where they
+give nothing more.
 """
 
 import numpy as np
@@ -24,12 +26,13 @@ from .rule import Rule
 _ROUNDS = 60
 _STRONG = 3.0  # times the limit: devices that are added before any more paths
 _NEAR, _WEAK = 0.8, 0.75  # times the limit: that are tried, that drop out before the end
-_DEVICES_AT_ONCE, _PATHS_AT_ONCE = 4, 2  # added in a round
+_DEVICES_AT_ONCE, _PATHS_AT_ONCE = 8, 6  # added in a round
 _DEVICE_SHARE, _PATH_SHARE = 0.5, 0.5  # of the strongest: added together with it
-_TRIED_SHARE = 0.3  # of the strongest match of a device: delays whose t is computed
+_TRIED_SHARE = 0.3  # of the strongest match of a device: peaks whose t is computed
 _LOOKED_AT = 16  # devices of a round for which aᴴΣ⁻¹a is computed, and not taken for a mean pilot's
 _LOOKED_AT_SHARE = 0.4  # of the limit, by a mean pilot's
-_SETTLING = 2  # times that clusters move and σ² is measured in a round
+_WHOLE_BOOK_STEP = 2  # of the delays that are searched: which the whole book is looked at
+_SETTLING = 3  # times that clusters move and σ² is measured at the end; once in every round
 _LEAST_DOF_SHARE = 0.1  # of all samples, on which σ² is measured
 _LEAST_NOISE_VAR = 1e-12  # of a frame of energy 1 a sample: rounding is more
 _DELAY_STEP, _DELAY_REACH = 0.05, 0.2  # symbols
@@ -50,19 +53,29 @@ class Search:
         self.fit = ClusterFit(table, frame, max(energy, self.told, _LEAST_NOISE_VAR))
         self.dropped = np.zeros(table.n_devices, int)
         self.scores: dict[int, float] = {}
+        self.likely = np.empty(0, int)
 
     def run(self) -> None:
         """Find all devices."""
         for _ in range(_ROUNDS):
             if not self._add_anything():
                 break
-            self._settle(_SETTLING)
+            self._settle(1)
             self._drop_weak()
         self._settle(_SETTLING)
         self._decide()
 
     def _add_anything(self) -> bool:
-        reach, places = self._scan()
+        if self._add_of_likely():
+            return True
+        reach, _ = self._scan(np.arange(self.table.n_devices), _WHOLE_BOOK_STEP)
+        most = max(self.table.length // 2, _LOOKED_AT)  # more cannot be told apart
+        self.likely = np.argsort(-reach, kind="stable")[:most]
+        return self._add_of_likely()
+
+    def _add_of_likely(self) -> bool:
+        """Add the strongest of the likely devices, or of more paths, or weaker ones of these devices."""
+        reach, places = self._scan(self.likely, 1)
         limit = self.rule.device_limit
         return (
             self._add_devices(reach, places, _STRONG * limit)
@@ -70,18 +83,22 @@ class Search:
             or self._add_devices(reach, places, _NEAR * limit)
         )
 
-    def _scan(self) -> tuple[NDArray, NDArray]:
-        """t of the strongest pilot of every device (N,), aᴴΣ⁻¹a taken for a mean pilot's; (delay, offset)."""
+    def _scan(self, devices: NDArray, step: int) -> tuple[NDArray, NDArray]:
+        """t of the strongest pilot of every device (N,), aᴴΣ⁻¹a taken for a mean pilot's; (delay, offset).
+
+        Of some devices, at every `step`-th of the delays that are searched; 0 of others.
+        """
         mean = self.fit.noise_dof / self.fit.noise_var / self.table.length
-        pilots, offsets = self.table.searched, self.table.offsets
+        pilots, offsets = self.table.searched[devices, ::step], self.table.offsets
         turned = np.exp(-2j * np.pi * np.outer(offsets, np.arange(self.table.length)))
         match = [sum_squares(pilots.conj() @ (turn[:, None] * self.fit.filtered)) for turn in turned]
-        t = np.stack(match) / (mean * np.maximum(sum_squares(pilots), TINY))  # (F, N, G)
-        t = np.moveaxis(t, 1, 0).reshape(len(pilots), -1)
+        t = np.stack(match) / (mean * np.maximum(sum_squares(pilots), TINY))  # (F, D, G)
+        t = np.moveaxis(t, 1, 0).reshape(len(devices), t.shape[0] * t.shape[2])
         best = t.argmax(axis=1)
-        reach = np.take_along_axis(t, best[:, None], axis=1)[:, 0]
+        reach, places = np.zeros(self.table.n_devices), np.zeros((self.table.n_devices, 2))
+        reach[devices] = np.take_along_axis(t, best[:, None], axis=1)[:, 0]
         offset, delay = np.divmod(best, pilots.shape[1])
-        places = np.stack([self.table.delays[delay], offsets[offset]], axis=1)
+        places[devices] = np.stack([self.table.delays[step * delay], offsets[offset]], axis=1)
         reach[[cluster.device for cluster in self.fit.clusters]] = 0
         reach[self.dropped > 1] = 0
         return reach, places
@@ -112,11 +129,12 @@ class Search:
         return self._add(paths, self.rule.path_limit, _PATH_SHARE, _PATHS_AT_ONCE)
 
     def _strongest(self, device: int, offset: float) -> Cluster:
-        """A device's strongest path, of those that match well."""
+        """A device's strongest path, of the peaks of its match."""
         tried = [Cluster(device, float(delay), offset=offset) for delay in self.table.delays]
         match = np.array([self._match(path) for path in tried])
-        well = [path for path, own in zip(tried, match, strict=True) if own >= _TRIED_SHARE * match.max()]
-        return max(well, key=self._statistic)
+        beside = np.pad(match, 1)
+        is_peak = (match >= beside[:-2]) & (match >= beside[2:]) & (match >= _TRIED_SHARE * match.max())
+        return max((tried[g] for g in np.flatnonzero(is_peak)), key=self._statistic)
 
     def _add(self, paths: list[Cluster], limit: float, share: float, most: int) -> bool:
         """The strongest of some paths, if they reach the limit and a share of the strongest."""

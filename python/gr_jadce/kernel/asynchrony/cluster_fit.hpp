@@ -72,12 +72,12 @@ public:
         const int n = int(columns_.size());
         gram_.shape(n, n);
         seen_.shape(n, M_);
+        products_.resize(std::size_t(n));
         for (int i = 0; i < n; ++i) {
+            inner(columns_[std::size_t(i)], columns_.data(), i + 1, received_.plane(), products_.data());
             for (int j = 0; j <= i; ++j) {
-                const Complex value =
-                    inner(columns_[std::size_t(i)], columns_[std::size_t(j)], received_.plane());
-                gram_.set(i, j, value);
-                gram_.set(j, i, std::conj(value));
+                gram_.set(i, j, products_[std::size_t(j)]);
+                gram_.set(j, i, std::conj(products_[std::size_t(j)]));
             }
             see(i);
         }
@@ -141,7 +141,6 @@ public:
             add_outer(rest_, own_, middle, work_);
             clear(rest_, place_, own);
         }
-        filter(rest_);
     }
 
     // Tries a cluster in place of what was removed, with the power that is best for it.
@@ -157,7 +156,9 @@ public:
         }
         trial.gram.subtract(inner(trial.overlap, trial.part));
         trial.gram.scale(1 / noise_var);
-        trial.match = inner(trial.columns, filtered_);
+        trial.match = inner(trial.columns, received_);
+        trial.match.subtract(inner(trial.part, seen_));
+        trial.match.scale(1 / noise_var);
         fit_power(cluster.power, M_, trial);
     }
 
@@ -282,8 +283,14 @@ private:
     // BᴴY of a column.
     void see(int i)
     {
+        antennas_.resize(std::size_t(M_));
+        products_.resize(std::max(products_.size(), std::size_t(M_)));
         for (int m = 0; m < M_; ++m) {
-            seen_.set(i, m, inner(columns_[std::size_t(i)], received_.column(m), received_.plane()));
+            antennas_[std::size_t(m)] = received_.column(m);
+        }
+        inner(columns_[std::size_t(i)], antennas_.data(), M_, received_.plane(), products_.data());
+        for (int m = 0; m < M_; ++m) {
+            seen_.set(i, m, products_[std::size_t(m)]);
         }
     }
 
@@ -292,9 +299,11 @@ private:
     {
         const int n = int(columns_.size());
         result.shape(n, x.count());
-        for (int i = 0; i < n; ++i) {
-            for (int j = 0; j < x.count(); ++j) {
-                result.set(i, j, inner(columns_[std::size_t(i)], x.column(j), x.plane()));
+        products_.resize(std::size_t(n));
+        for (int j = 0; j < x.count(); ++j) {
+            inner(x.column(j), columns_.data(), n, x.plane(), products_.data());
+            for (int i = 0; i < n; ++i) {
+                result.set(i, j, std::conj(products_[std::size_t(i)]));
             }
         }
     }
@@ -365,6 +374,8 @@ private:
     Columns gram_, seen_, weights_;    // BᴴB, BᴴY and K BᴴY
     Hermitian kernel_, rest_, factor_; // K, and with zeros in place of what was removed
     Columns own_, work_, overlap_, part_;
+    mutable std::vector<Complex> products_; // with all columns, or antennas
+    std::vector<const double*> antennas_;
     int place_ = -1; // of what was removed
 };
 

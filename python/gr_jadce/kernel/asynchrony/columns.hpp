@@ -107,25 +107,76 @@ private:
     Array<double> values_;
 };
 
+// The sums of real and of imaginary parts.
+inline Complex total(Vec<double> re, Vec<double> im)
+{
+    typedef long long Index __attribute__((vector_size(vector_bytes)));
+#if defined(__AVX512F__)
+    const Index even = {0, 8, 2, 10, 4, 12, 6, 14};
+#elif defined(__AVX__)
+    const Index even = {0, 4, 2, 6};
+#else
+    const Index even = {0, 2};
+#endif
+    const Vec<double> pairs = __builtin_shuffle(re, im, even) + __builtin_shuffle(re, im, even + 1);
+    Complex result = {pairs[0], pairs[1]};
+    for (int i = 2; i < lanes<double>; i += 2) {
+        result += Complex{pairs[i], pairs[i + 1]};
+    }
+    return result;
+}
+
+// xᴴy_k of a column and a few others.
+template <int count>
+inline void inner_few(const double* x, const double* const* y, int plane, Complex* result)
+{
+    Vec<double> re[count] = {}, im[count] = {};
+    for (int l = 0; l < plane; l += lanes<double>) {
+        const Vec<double> a = vec(x + l), b = vec(x + plane + l);
+        for (int k = 0; k < count; ++k) {
+            const Vec<double> c = vec(y[k] + l), d = vec(y[k] + plane + l);
+            re[k] += a * c + b * d;
+            im[k] += a * d - b * c;
+        }
+    }
+    for (int k = 0; k < count; ++k) {
+        result[k] = total(re[k], im[k]);
+    }
+}
+
+// The same of any number, four at a time: the sums of one would wait for each other.
+inline void inner(const double* x, const double* const* y, int count, int plane, Complex* result)
+{
+    int k = 0;
+    for (; k + 4 <= count; k += 4) {
+        inner_few<4>(x, y + k, plane, result + k);
+    }
+    for (; k < count; ++k) {
+        inner_few<1>(x, y + k, plane, result + k);
+    }
+}
+
 // xᴴy of two columns.
 inline Complex inner(const double* x, const double* y, int plane)
 {
-    Vec<double> re = {}, im = {};
-    for (int l = 0; l < plane; l += lanes<double>) {
-        const Vec<double> a = vec(x + l), b = vec(x + plane + l), c = vec(y + l), d = vec(y + plane + l);
-        re += a * c + b * d;
-        im += a * d - b * c;
-    }
-    return {sum<double>(re), sum<double>(im)};
+    Complex result;
+    inner_few<1>(x, &y, plane, &result);
+    return result;
 }
 
 // xᴴy
 inline SmallMatrix inner(const Columns& x, const Columns& y)
 {
+    constexpr int most = 8; // at a time
     SmallMatrix result(x.count(), y.count());
-    for (int i = 0; i < x.count(); ++i) {
-        for (int j = 0; j < y.count(); ++j) {
-            result(i, j) = inner(x.column(i), y.column(j), x.plane());
+    for (int first = 0; first < y.count(); first += most) {
+        const double* columns[most];
+        const int count = std::min(most, y.count() - first);
+        for (int j = 0; j < count; ++j) {
+            columns[j] = y.column(first + j);
+        }
+        for (int i = 0; i < x.count(); ++i) {
+            inner(x.column(i), columns, count, x.plane(), &result(i, first));
         }
     }
     return result;

@@ -26,22 +26,39 @@ public:
     {
     }
 
-    // The places (N) of all devices, of which a pilot of energy 1 has a mean aᴴΣ⁻¹a.
-    void scan(const Columns& filtered, double mean, std::vector<Place>& places)
+    // The places (N) of some devices, of which a pilot of energy 1 has a mean aᴴΣ⁻¹a; of every delay that is
+    // searched, or every `step`-th.
+    void scan(const Columns& filtered,
+              double mean,
+              const std::vector<int>& devices,
+              int step,
+              std::vector<Place>& places)
     {
         places.assign(std::size_t(table_.N), Place());
         for (double offset : table_.offsets) {
             prepare(filtered, offset);
-            for (int n = 0; n < table_.N; ++n) {
+            for (int n : devices) {
                 Place& place = places[std::size_t(n)];
-                for (int g = 0; g < table_.n_searched(); ++g) {
-                    const auto [match, own] = correlate(table_.searched(n, g));
-                    const double reach = match / (mean * std::max(own, 1e-30));
-                    if (reach > place.reach) {
-                        place = {reach, table_.delay(g), offset};
+                for (int g = 0; g < table_.n_searched(); g += step) {
+                    const double t = double(correlate(table_.searched(n, g)) / table_.energy(n, g));
+                    if (t > place.reach) {
+                        place = {t, table_.delay(g), offset};
                     }
                 }
             }
+        }
+        for (int n : devices) {
+            places[std::size_t(n)].reach /= mean;
+        }
+    }
+
+    // ‖aᴴΣ⁻¹Y‖² of a device's pilots at all delays that are searched, and an offset.
+    void match(const Columns& filtered, int device, double offset, std::vector<float>& matches)
+    {
+        prepare(filtered, offset);
+        matches.resize(std::size_t(table_.n_searched()));
+        for (int g = 0; g < table_.n_searched(); ++g) {
+            matches[std::size_t(g)] = correlate(table_.searched(device, g));
         }
     }
 
@@ -50,11 +67,13 @@ private:
     void prepare(const Columns& filtered, double offset)
     {
         const int L = table_.L, plane = filtered.plane(), stride = 2 * padded<float>(L);
+        const Complex step = std::polar(1.0, -2 * M_PI * offset);
         for (int m = 0; m < M_; ++m) {
             const double* z = filtered.column(m);
             float *straight = receiver_.data() + std::ptrdiff_t(2) * m * stride, *crossed = straight + stride;
-            for (int l = 0; l < L; ++l) {
-                const Complex value = times({z[l], z[plane + l]}, std::polar(1.0, -2 * M_PI * offset * l));
+            Complex turned = 1;
+            for (int l = 0; l < L; ++l, turned = times(turned, step)) {
+                const Complex value = times({z[l], z[plane + l]}, turned);
                 straight[2 * l] = float(value.real());
                 straight[2 * l + 1] = float(value.imag());
                 crossed[2 * l] = float(value.imag());
@@ -63,50 +82,49 @@ private:
         }
     }
 
-    // ‖aᴴΣ⁻¹Y‖² and ‖a‖²
-    std::pair<double, double> correlate(const std::complex<float>* pilot) const
+    // ‖aᴴΣ⁻¹Y‖²
+    float correlate(const std::complex<float>* pilot) const
     {
-        double match = 0, own = 0;
+        float match = 0;
         int m = 0;
         for (; m + 4 <= M_; m += 4) {
-            match += correlate<4>(pilot, m, own);
+            match += correlate<4>(pilot, m);
         }
-        for (; m < M_; ++m) {
-            match += correlate<1>(pilot, m, own);
+        for (; m + 2 <= M_; m += 2) {
+            match += correlate<2>(pilot, m);
         }
-        return {match, own};
+        return m < M_ ? match + correlate<1>(pilot, m) : match;
     }
 
     // With the receivers of a few antennas from `first` on.
     template <int count>
-    double correlate(const std::complex<float>* pilot, int first, double& own) const
+    float correlate(const std::complex<float>* pilot, int first) const
     {
         typedef float Loose __attribute__((vector_size(vector_bytes), may_alias, aligned(4)));
         const float* a = reinterpret_cast<const float*>(pilot);
         const int length = 2 * table_.L, stride = 2 * padded<float>(table_.L);
         const float* receiver = receiver_.data() + std::ptrdiff_t(2) * first * stride;
-        Vec<float> parts[2 * count] = {}, energy = {};
-        double tail[2 * count] = {}, tail_energy = 0;
+        Vec<float> parts[2 * std::max(count, 2)] = {};
         int l = 0;
         for (; l + lanes<float> <= length; l += lanes<float>) {
             const Loose v = *reinterpret_cast<const Loose*>(a + l);
-            energy += v * v;
             for (int k = 0; k < 2 * count; ++k) {
                 parts[k] += v * vec(receiver + k * stride + l);
             }
         }
+        float values[2 * std::max(count, 2)];
+        for (int k = 0; k < 2 * count; k += 4) {
+            sums<float>(parts[k], parts[k + 1], parts[k + 2], parts[k + 3], values + k);
+        }
         for (; l < length; ++l) {
-            tail_energy += double(a[l] * a[l]);
             for (int k = 0; k < 2 * count; ++k) {
-                tail[k] += double(a[l] * receiver[k * stride + l]);
+                values[k] += a[l] * receiver[k * stride + l];
             }
         }
-        double match = 0;
+        float match = 0;
         for (int k = 0; k < 2 * count; ++k) {
-            const double value = double(sum<float>(parts[k])) + tail[k];
-            match += value * value;
+            match += values[k] * values[k];
         }
-        own = double(sum<float>(energy)) + tail_energy;
         return match;
     }
 

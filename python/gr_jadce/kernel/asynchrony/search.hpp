@@ -20,8 +20,9 @@ class Search
 public:
     Search(const ArrivalTable& table, const SearchRule& rule, int M)
         : table_(table), rule_(rule), M_(M), fit_(table, M), trial_(table.L), best_(table.L),
-          one_(table.L, 1), correlator_(table, M), dropped_(std::size_t(table.N))
+          one_(table.L, 1), correlator_(table, M), dropped_(std::size_t(table.N)), all_(std::size_t(table.N))
     {
+        std::iota(all_.begin(), all_.end(), 0);
     }
 
     const ClusterFit& fit() const { return fit_; }
@@ -34,15 +35,13 @@ public:
         fit_.load(frame);
         told_ = noise_var;
         fit_.clusters.clear();
+        likely_.clear();
         std::fill(dropped_.begin(), dropped_.end(), 0);
         dof_ = double(table_.L) * M_;
         fit_.noise_var = std::max({fit_.energy() / dof_, told_, least_noise_var});
         fit_.invert();
-        for (int round = 0; round < n_rounds; ++round) {
-            if (!add_anything()) {
-                break;
-            }
-            settle(n_settled);
+        for (int round = 0; round < n_rounds && add_anything(); ++round) {
+            settle(1);
             drop_weak();
         }
         settle(n_settled);
@@ -52,23 +51,43 @@ public:
 private:
     bool add_anything()
     {
-        scan();
+        if (add_of_likely()) {
+            return true;
+        }
+        scan(all_, whole_book_step);
+        likely_.resize(std::size_t(std::min(table_.N, std::max(table_.L / 2, n_looked_at))));
+        find_strongest(likely_);
+        return add_of_likely();
+    }
+
+    bool add_of_likely()
+    {
+        scan(likely_, 1);
         return add_devices(strong * rule_.limit) || (rule_.max_paths > 1 && add_paths()) ||
                add_devices(near * rule_.limit);
     }
 
-    // The strongest pilot of every device that is not there, and did not drop out twice.
-    void scan()
+    // The strongest pilot of every one of some devices that is not there, and did not drop out twice.
+    void scan(const std::vector<int>& devices, int step)
     {
-        correlator_.scan(fit_.filtered(), fit_.trace() / table_.L, places_);
+        correlator_.scan(fit_.filtered(), fit_.trace() / table_.L, devices, step, places_);
         for (const Cluster& cluster : fit_.clusters) {
             places_[std::size_t(cluster.device)].reach = 0;
         }
-        for (int n = 0; n < table_.N; ++n) {
+        for (int n : devices) {
             if (dropped_[std::size_t(n)] > 1) {
                 places_[std::size_t(n)].reach = 0;
             }
         }
+    }
+
+    // As many as there is room for.
+    void find_strongest(std::vector<int>& devices) const
+    {
+        const auto reach = [&](int n) { return places_[std::size_t(n)].reach; };
+        std::partial_sort_copy(all_.begin(), all_.end(), devices.begin(), devices.end(), [&](int a, int b) {
+            return reach(a) > reach(b) || (reach(a) == reach(b) && a < b);
+        });
     }
 
     void set_pilot(const Cluster& path)
@@ -87,17 +106,12 @@ private:
 
     bool add_devices(double limit)
     {
-        const auto reach = [&](int n) { return places_[std::size_t(n)].reach; };
         std::vector<int> order(std::size_t(std::min(n_looked_at, table_.N)));
-        std::vector<int> all(std::size_t(table_.N));
-        std::iota(all.begin(), all.end(), 0);
-        std::partial_sort_copy(all.begin(), all.end(), order.begin(), order.end(), [&](int a, int b) {
-            return reach(a) > reach(b) || (reach(a) == reach(b) && a < b);
-        });
+        find_strongest(order);
         std::vector<Candidate> candidates;
         for (int n : order) {
-            if (reach(n) >= looked_at_share * limit) {
-                const Place& place = places_[std::size_t(n)];
+            const Place& place = places_[std::size_t(n)];
+            if (place.reach >= looked_at_share * limit) {
                 candidates.push_back(candidate({n, place.delay, 0, place.offset, 0}));
             }
         }
@@ -124,19 +138,17 @@ private:
 
     Candidate candidate(const Cluster& path) { return {statistic(path), path}; }
 
-    // A device's strongest path, of those that match well.
+    // A device's strongest path, of the peaks of its match.
     Candidate strongest(int device, double offset)
     {
-        std::vector<double> match(std::size_t(table_.n_searched()));
-        for (int g = 0; g < table_.n_searched(); ++g) {
-            set_pilot({device, table_.delay(g), 0, offset, 0});
-            match[std::size_t(g)] = inner(one_, fit_.filtered()).energy();
-        }
-        const double top = *std::max_element(match.begin(), match.end());
+        correlator_.match(fit_.filtered(), device, offset, match_);
+        const float limit = float(tried_share) * *std::max_element(match_.begin(), match_.end());
         Candidate best{0, {}};
-        for (int g = 0; g < table_.n_searched(); ++g) {
-            if (match[std::size_t(g)] >= tried_share * top) {
-                const Candidate tried = candidate({device, table_.delay(g), 0, offset, 0});
+        for (std::size_t g = 0; g < match_.size(); ++g) {
+            const bool is_peak = (g == 0 || match_[g] >= match_[g - 1]) &&
+                                 (g + 1 == match_.size() || match_[g] >= match_[g + 1]);
+            if (is_peak && match_[g] >= limit) {
+                const Candidate tried = candidate({device, table_.delay(int(g)), 0, offset, 0});
                 best = tried.statistic > best.statistic ? tried : best;
             }
         }
@@ -205,7 +217,8 @@ private:
             Cluster& cluster = fit_.clusters[i];
             const double offset = cluster.offset;
             fit_.remove(int(i));
-            take(cluster);
+            fit_.look(cluster, best_);
+            cluster.power = best_.power;
             move(cluster, &Cluster::delay, delay_step, delay_reach, rule_.low, rule_.high);
             const bool turns = rule_.max_offset > 0 && fit_.is_first(i);
             if (turns) {
@@ -238,12 +251,6 @@ private:
         if (changed) {
             fit_.invert();
         }
-    }
-
-    void take(Cluster& cluster)
-    {
-        fit_.look(cluster, best_);
-        cluster.power = best_.power;
     }
 
     using Value = decltype(&Cluster::delay);
@@ -371,11 +378,10 @@ private:
     // −log10 p of a statistic, with some more energy (over σ²) of some more noise.
     double score(double t, double more_energy, double more_dof) const
     {
-        return is_told() ? score_known_anywhere(t, M_, rule_.extent)
-                         : score_unknown_anywhere(t, dof_ + more_energy, M_, dof_ + more_dof, rule_.extent);
+        return told_ > 0 && fit_.noise_var <= told_
+                   ? score_known_anywhere(t, M_, rule_.extent)
+                   : score_unknown_anywhere(t, dof_ + more_energy, M_, dof_ + more_dof, rule_.extent);
     }
-
-    bool is_told() const { return told_ > 0 && fit_.noise_var <= told_; }
 
     const ArrivalTable& table_;
     const SearchRule rule_;
@@ -385,7 +391,8 @@ private:
     Columns one_;
     Correlator correlator_;
     std::vector<Place> places_;
-    std::vector<int> dropped_;
+    std::vector<float> match_;
+    std::vector<int> dropped_, all_, likely_;
     std::map<int, double> scores_;
     double told_ = 0, dof_ = 0;
 };

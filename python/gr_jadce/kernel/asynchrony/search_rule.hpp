@@ -19,8 +19,8 @@ struct SearchRule
     int max_paths;     // of a device
 };
 
-constexpr int n_rounds = 60, n_settled = 2, n_looked_at = 16;
-constexpr std::size_t n_added_devices = 4, n_added_paths = 2;
+constexpr int n_rounds = 60, n_settled = 3, n_looked_at = 16, whole_book_step = 2;
+constexpr std::size_t n_added_devices = 8, n_added_paths = 6;
 constexpr double strong = 3, near = 0.8, weak = 0.75; // times the limit
 constexpr double looked_at_share = 0.4;               // of the limit
 constexpr double device_share = 0.5, path_share = 0.5, tried_share = 0.3;

@@ -35,7 +35,9 @@ public:
                   steps,
                   margin,
                   stride,
-                  std::move(offsets)};
+                  std::move(offsets),
+                  {}};
+        table_.find_energies();
     }
 
     const ArrivalTable& table() const { return table_; }
