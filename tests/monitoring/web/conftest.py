@@ -3,6 +3,7 @@
 
 import pytest
 from browser import PROGRAM, browsing
+from page_state import SOURCE
 
 from gr_jadce.monitoring.monitor import Monitor
 from gr_jadce.monitoring.web.server import PageServer
@@ -34,3 +35,18 @@ def browser():
         pytest.skip("needs Debian's chromium")
     with browsing() as started:
         yield started
+
+
+@pytest.fixture
+def look(browser):
+    pages = []
+
+    def start(server, **options):
+        pages.append(browser.open(server.url, **options))
+        pages[-1].wait(f"{SOURCE} !== 'connecting'")
+        return pages[-1]
+
+    yield start
+    for page in pages:
+        assert page.complaints() == []
+        page.close()

@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The page in a browser shows what has been reported, and asks for nothing from elsewhere."""
 
-import io
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from page_state import MODULE, SOURCE, newest
 from reports import make_taps
 from slot_reports import push_slots, slot_report
 from waiting import wait_until
 
 from gr_jadce.monitoring.figures import figure_texts
-from gr_jadce.monitoring.raster import FALSE_ALARM, MISS, NO_ANSWER, QUIET, STRONGEST, WEAKEST
+from gr_jadce.monitoring.raster import QUIET
 
-MODULE = "import('./main.js')"
 STORE = f"""{MODULE}.then(({{ store }}) => Array.from({{ length: store.frames }}, (_, age) => {{
   const start = store.column(age) * store.cells;
   return Array.from(store.codes.subarray(start, start + store.cells));
@@ -23,29 +22,6 @@ TILES = """Object.fromEntries([...document.querySelectorAll('.tile')].map((tile)
   [tile.children[1].firstChild.textContent, tile.querySelector('i').textContent]]))"""
 LIST = """Object.fromEntries([...document.querySelectorAll('#figures dt')].map(
   (term) => [term.textContent, term.nextElementSibling.textContent]))"""
-SOURCE = "document.getElementById('source').textContent"
-
-
-@pytest.fixture
-def look(browser):
-    pages = []
-
-    def start(server, **options):
-        pages.append(browser.open(server.url, **options))
-        pages[-1].wait(f"{SOURCE} !== 'connecting'")
-        return pages[-1]
-
-    yield start
-    for page in pages:
-        assert page.complaints() == []
-        page.close()
-
-
-def newest(page, slot):
-    """Wait until a page has a slot, and its figures, and has drawn it."""
-    wait = f"{MODULE}.then(({{ store, view }}) => String(store.newest) === '{slot}' && !view.isDirty)"
-    page.wait(wait, f"slot {slot}")
-    page.wait(f"document.getElementById('frame-slot').textContent.startsWith('slot {slot}')")
 
 
 def shown(page):
@@ -92,56 +68,6 @@ def test_the_policy_refuses_what_is_not_of_the_page(serve, browser, monitor):
     wait_until(lambda: len(page.complaints()) >= 2)
     assert page.evaluate("window.x") is None
     page.close()
-
-
-def pixels(page):
-    from PIL import Image
-
-    return np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB")).astype(int)
-
-
-def colour_at(page, device, age):
-    """The colour on the screen of a cell of the raster."""
-    x, y = page.evaluate(f"""{MODULE}.then(({{ raster }}) => {{
-      const box = raster.canvas.element.getBoundingClientRect(), {{ left, top, width, height }} = raster.area;
-      const {{ first, last }} = raster.cells, step = width / raster.frames;
-      return [box.left + left + width - ({age} + 0.5) * step,
-        box.top + top + ({device} - first + 0.5) * height / (last - first)];
-    }})""")
-    return pixels(page)[int(y), int(x)]
-
-
-def expected_colour(page, code):
-    value = page.evaluate(f"{MODULE}.then(({{ raster }}) => raster.pixels[{code}])")
-    return [value & 255, value >> 8 & 255, value >> 16 & 255]
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_cells_have_the_colours_of_hits_misses_and_false_alarms(serve, look, monitor, dark):
-    page = look(serve(), dark=dark)
-    monitor.push(slot_report(7, [3, 5], truth=True, n_devices=20))
-    monitor.push(slot_report(7, [5, 9], score=[1e9, 5.0], n_devices=20))
-    monitor.push(slot_report(9, n_devices=20))
-    newest(page, 9)
-    codes = {(3, 2): MISS, (9, 2): FALSE_ALARM, (5, 2): STRONGEST, (12, 2): QUIET, (12, 1): NO_ANSWER}
-    seen = {place: colour_at(page, *place).tolist() for place in codes}
-    assert seen == {place: expected_colour(page, code) for place, code in codes.items()}
-    assert len({tuple(colour) for colour in seen.values()}) == 5
-
-
-def test_many_devices_in_few_pixels_hide_none(serve, look, monitor):
-    page = look(serve(), height=700)
-    monitor.push(slot_report(1, [2701], n_devices=4000))
-    newest(page, 1)
-    rows = page.evaluate(f"{MODULE}.then(({{ raster }}) => [raster.image.height, raster.cells.perRow])")
-    assert rows[0] < 4000 and rows[1] > 1
-    found = expected_colour(page, WEAKEST + np.searchsorted(np.geomspace(1, 30, 249), 4 / 3))
-    column = f"""{MODULE}.then(({{ raster }}) => {{
-      const x = raster.store.column(0), data = raster.context.getImageData(x, 0, 1, raster.image.height).data;
-      const pixel = (_, k) => Array.from(data.subarray(4 * k, 4 * k + 3));
-      return Array.from({{ length: raster.image.height }}, pixel);
-    }})"""
-    assert [k for k, colour in enumerate(page.evaluate(column)) if colour == found] == [2701 // rows[1]]
 
 
 def test_the_channels_are_those_of_the_newest_frame(serve, look, monitor):
