@@ -28,9 +28,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: a process is
 
 import numpy as np
 import program
-from program import row
 from realistic_air import N_ANTENNAS, PILOT_LENGTH, SNR_DB, Air, Cell
 from realistic_bound import all_columns, evidence, genie_parts
+from realistic_table import line, page
 
 from gr_jadce import __version__, make_estimator, metrics
 from gr_jadce.detection.asynchrony import Asynchrony, Delayed
@@ -68,7 +68,7 @@ def main():
         how = f'make realistic REALISTIC_ARGS="{shlex.join(kept)}"'
     origin = {"command": how, "version": __version__, "commit": program.commit(), "slots": args.slots}
     name = "realistic-ofdm" if args.ofdm else "realistic"
-    program.save(args.output / name, {"origin": origin, "cells": rows}, page(origin, rows))
+    program.save(args.output / name, {"origin": origin, "cells": rows}, page(__doc__, origin, rows))
 
 
 def variants(cells, args):
@@ -237,52 +237,6 @@ def bound_figures(air, slots):
         activity[number, slot.device] = 1
         score[number] = evidence(all_columns(air, slots, number), slot.frame, air.noise_var)
     return {"bound_miss": metrics.miss_at_false_alarm(score, activity, FALSE_ALARM)}
-
-
-def line(entry):
-    cells = table_row(entry)
-    return "  ".join(
-        f"{head} {cell}" if head else cell for head, cell in zip(("", *HEADS[1:]), cells, strict=True)
-    )
-
-
-HEADS = ("channels", "prefix", "miss", "bound", "false alarms, 1e-3", "NMSE dB", "genie", "frames/s", "flat")
-
-
-def table_row(entry):
-    low, high = entry["miss_interval"]
-    few, many = entry["false_alarm_interval"]
-    return [
-        entry["cell"],
-        str(entry["prefix"]),
-        f"{entry['miss']:.3f} ({low:.3f}–{high:.3f})",
-        f"{entry['bound_miss']:.3f}" if "bound_miss" in entry else "–",
-        f"{entry['false_alarm']:.4f} ({few:.4f}–{many:.4f})",
-        f"{entry['nmse_db']:.1f}",
-        f"{entry['genie_nmse_db']:.1f}" if "genie_nmse_db" in entry else "–",
-        f"{entry['frames_a_second']:.0f}",
-        f"{entry['flat_miss']:.3f}, {entry['flat_nmse_db']:.1f} dB",
-    ]
-
-
-def page(origin, rows):
-    return "\n".join(
-        [
-            "# Channels of several paths",
-            "",
-            " ".join(__doc__.split("\n\n")[1].split()),
-            "",
-            " ".join(__doc__.split("\n\n")[2].split()),
-            "",
-            f"In brackets: 95 % intervals (Wilson). {origin['slots']} slots a row. Made by "
-            f"`{origin['command']}` at commit {origin['commit']}, version {origin['version']}.",
-            "",
-            row(HEADS),
-            row(["---"] * len(HEADS)),
-            *(row(table_row(entry)) for entry in rows),
-            "",
-        ]
-    )
 
 
 def parse():

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from page_state import MODULE, SOURCE, newest
+from page_state import MODULE, SOURCE, colour_at, expected_colour, newest, pixels
 from reports import make_taps
 from slot_reports import push_slots, slot_report
 from waiting import wait_until

@@ -1,36 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The raster of the page in a browser has the colours of what was reported."""
 
-import io
-
 import numpy as np
 import pytest
-from page_state import MODULE, newest
+from page_state import MODULE, colour_at, expected_colour, newest
 from slot_reports import slot_report
 
 from gr_jadce.monitoring.raster import FALSE_ALARM, MISS, NO_ANSWER, QUIET, STRONGEST, WEAKEST
-
-
-def pixels(page):
-    from PIL import Image
-
-    return np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB")).astype(int)
-
-
-def colour_at(page, device, age):
-    """The colour on the screen of a cell of the raster."""
-    x, y = page.evaluate(f"""{MODULE}.then(({{ raster }}) => {{
-      const box = raster.canvas.element.getBoundingClientRect(), {{ left, top, width, height }} = raster.area;
-      const {{ first, last }} = raster.cells, step = width / raster.frames;
-      return [box.left + left + width - ({age} + 0.5) * step,
-        box.top + top + ({device} - first + 0.5) * height / (last - first)];
-    }})""")
-    return pixels(page)[int(y), int(x)]
-
-
-def expected_colour(page, code):
-    value = page.evaluate(f"{MODULE}.then(({{ raster }}) => raster.pixels[{code}])")
-    return [value & 255, value >> 8 & 255, value >> 16 & 255]
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
