@@ -45,7 +45,7 @@ MAY_IMPORT = {
         "waveform",
     },
     "estimators": {"checks", "numeric", "estimate", "pilots", "solvers", "unrolled.inference"},
-    "receiving": {"checks", "numeric", "detection", "estimate", "pilots", "reports"},
+    "receiving": {"checks", "numeric", "detection", "estimate", "pilots", "reports", "slots"},
     "delivery": {"checks", "files", "reports"},
     "monitoring": {"checks", "numeric", "delivery", "metrics", "reports"},
     "evaluation": {

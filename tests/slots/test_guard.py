@@ -16,7 +16,10 @@ def test_the_guard_is_measured_however_the_samples_come(chunk, position):
     meter = GuardMeter(100, 60, 30)
     for begin in range(0, 1000, chunk):
         meter.push(position + begin, [stream[begin : begin + chunk] for stream in streams])
-    assert meter.pop() == pytest.approx((1 + 4) / 2)
+    noise = meter.pop()
+    assert noise.noise_var == pytest.approx((1 + 4) / 2)
+    np.testing.assert_allclose(noise.covariance, [[1, 2j], [-2j, 4]])
+    assert noise.n_samples == np.count_nonzero(inside)
     assert meter.pop() is None
 
 

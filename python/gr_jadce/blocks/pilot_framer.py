@@ -16,10 +16,9 @@ from ..slots.grid import Origin
 from ..slots.guard import GuardMeter
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog, refuse_change
-from .support.tags import frame_tags, gather_tags, read_rate, read_times
+from .support.tags import frame_tags, gather_tags, guard_tags, read_rate, read_times
 from .support.thread_state import ThreadState
 
-_NOISE_VAR = pmt.intern("noise_var")
 _MAX_BUFFER_BYTES, _MAX_BUFFER_FRAMES = 16_000_000, 1024
 _BUFFER_SAMPLES = 2**16  # asked for in front of each input
 _LONG_WAIT_S = 1.0  # for a slot origin: longer ones are told
@@ -64,7 +63,9 @@ class pilot_framer(gr.basic_block):
         Of the inputs, behind a matched filter; one sample a symbol goes into the frame.
     guard_start, guard_length : int
         A part of every slot in which nobody transmits, in samples from the slot's start: its mean
-        power goes along as a tag ``noise_var``, of all such parts since the last tag. Length 0 for none.
+        power goes along as a tag ``noise_var``, and the covariance of the antennas there as ``noise_cov``,
+        (samples of each antenna . c32vector of M × M, row by row), both of all such parts since the last
+        tags. Length 0 for none.
     delay : int
         Samples by which a filter in front makes the pilots late, part of `offset`: ``rx_time`` is the
         time at the antenna, so much earlier (later, if negative).
@@ -282,9 +283,9 @@ class pilot_framer(gr.basic_block):
         if wait > _LONG_WAIT_S:
             self.logger.warn(f"slot 0 starts {wait:.10g} s after this sample: no frames until then")
 
-    def _tag_noise(self, noise_var):
-        if noise_var is not None:
-            self.add_item_tag(0, self.nitems_written(0), _NOISE_VAR, pmt.from_double(noise_var))
+    def _tag_noise(self, noise):
+        for name, value in guard_tags(noise).items() if noise is not None else ():
+            self.add_item_tag(0, self.nitems_written(0), pmt.intern(name), value)
 
     def _tag_frames(self, made, stamps):
         for stamp in stamps:

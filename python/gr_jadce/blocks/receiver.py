@@ -28,7 +28,7 @@ from ..slots.timeline import FrameTimeline
 from .support.estimator_setup import default_threads, set_up_estimator
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog
-from .support.tags import gather_tags, misfit_of_frames, read_frame_tags
+from .support.tags import gather_tags, misfit_of_frames, read_frame_tags, read_guard
 from .support.thread_state import ThreadState
 
 _ACTIVITY, _CHANNEL, _STATUS = _PORTS = [pmt.intern(name) for name in ("activity", "channel", "status")]
@@ -83,8 +83,8 @@ class receiver(gr.sync_block):
         then also tell their delays, offsets and taps. Such devices are found without the estimator.
         Default: all devices in step.
     noise_memory : int
-        Where `noise_var` is unknown, give the estimator the median noise variance of so many frames
-        (or of a framer's guards, if it measures them); it then does not estimate its own from every
+        Where `noise_var` is unknown, give the estimator the median noise variance of so many frames (or of
+        a framer's guards, and whiten by their covariance); it then does not estimate its own from every
         frame, but a frame's report depends on those before. 0, the default, for every frame by itself.
     threads : int
         Threads of the compiled kernel over the frames of a batch: a frame that is alone has one. 0, the
@@ -260,7 +260,7 @@ class receiver(gr.sync_block):
             self._timeline.tell(**read_frame_tags(tags))
             self.misfit = self.misfit or misfit_of_frames(tags, self._frame_shape)
             if "noise_var" in tags:
-                self._levels.add_guard(pmt.to_double(tags["noise_var"]))
+                self._levels.add_guard(*read_guard(tags))
         except Exception as error:
             self._log.warn(f"malformed frame tag left out: {error}")
 
@@ -269,9 +269,9 @@ class receiver(gr.sync_block):
 
     def _solve(self, frames: np.ndarray, stamps: list[Stamp]) -> None:
         self._shift_check.push(frames)
-        hint = self._levels.noise_var if self._noise_memory else 0.0
+        hint, cov = (self._levels.noise_var, self._levels.noise_cov) if self._noise_memory else (0.0, None)
         reports, error = self._receiver.solve(
-            frames, stamps, frames_dropped=self._backlog.dropped, noise_var_hint=hint
+            frames, stamps, frames_dropped=self._backlog.dropped, noise_var_hint=hint, noise_cov=cov
         )
         for report in reports:
             activity, channel = to_pmts(report)

@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from itertools import pairwise
 from math import log10
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from ..checks import check_integer, check_number, check_probability
 from ..detection.asynchrony import Delayed
 from ..detection.decide import decide_rows
-from ..detection.noise.rounds import Noise, check_noise
+from ..detection.noise.covariance import Whitener
+from ..detection.noise.rounds import Noise, check_noise, restored
 from ..detection.rows import Rows
 from ..estimate import Estimate, check_book, takes_noise_var
 from ..pilots.book import PilotBook
@@ -25,6 +26,13 @@ from .antennas import alike, coloured_noise, spread
 _PATH_SEARCH = "path_search"  # what finds devices out of step, for the reports
 
 Stamp = tuple[int, tuple[int, float]]  # frame_id and rx_time of a frame
+
+
+class _Hint(NamedTuple):
+    """What is known of the noise from before: its variance, or 0, and what whitens it."""
+
+    noise_var: float
+    whitener: Whitener | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,7 @@ class FrameReceiver:
         *,
         frames_dropped: int = 0,
         noise_var_hint: float = 0.0,
+        noise_cov: NDArray | None = None,
     ) -> tuple[list[Report], Exception | None]:
         """One report a frame; nothing that is in a frame, and no estimator, makes it raise.
 
@@ -110,6 +119,10 @@ class FrameReceiver:
         noise_var_hint : float
             What the estimator gets where the noise variance is unknown; 0 for nothing. Decisions
             measure that of each frame all the same: they have to count missed devices as noise.
+        noise_cov : (M, M) complex array, optional
+            Covariance of the antennas where nobody transmits, measured on so many samples that it is taken
+            for known but for a factor: frames with all their antennas are whitened by it before anything
+            else, unless `noise` says that theirs is other, or `noise_var` how loud it is.
 
         Returns
         -------
@@ -118,16 +131,14 @@ class FrameReceiver:
         error : Exception or None
             One of those that the estimator raised, if it did.
         """
-        peak = _peaks(frames)
+        peak, hint = _peaks(frames), _Hint(noise_var_hint, self._whitener(noise_cov))
         heads = self._heads(frames, peak, stamps, frames_dropped)
         reports = [_bad_report(head) for head in heads]
         error = None
         for index, antennas in alike(frames, np.isfinite(peak)):
             part = frames if index is None else frames[index]
             places: Sequence[int] = range(len(frames)) if index is None else list(index)
-            solved, raised = self._solve_or_halve(
-                part, antennas, [heads[place] for place in places], noise_var_hint
-            )
+            solved, raised = self._solve_or_halve(part, antennas, [heads[place] for place in places], hint)
             error = error or raised
             for place, report in zip(places, solved, strict=True):
                 reports[place] = report
@@ -151,25 +162,25 @@ class FrameReceiver:
         ]
 
     def _solve_or_halve(
-        self, frames: NDArray, antennas: NDArray | None, heads: list[dict], noise_var_hint: float
+        self, frames: NDArray, antennas: NDArray | None, heads: list[dict], hint: _Hint
     ) -> tuple[list[Report], Exception | None]:
         """The report of each frame, a bad one where solving it raises even alone."""
         try:
-            return self._solve(frames, antennas, heads, noise_var_hint), None
+            return self._solve(frames, antennas, heads, hint), None
         except Exception as error:
             if len(frames) == 1:
                 return [_bad_report(heads[0])], error
         half = len(frames) // 2
-        first, error = self._solve_or_halve(frames[:half], antennas, heads[:half], noise_var_hint)
-        second, other = self._solve_or_halve(frames[half:], antennas, heads[half:], noise_var_hint)
+        first, error = self._solve_or_halve(frames[:half], antennas, heads[:half], hint)
+        second, other = self._solve_or_halve(frames[half:], antennas, heads[half:], hint)
         return first + second, error or other
 
     def _solve(
-        self, frames: NDArray, antennas: NDArray | None, heads: list[dict], noise_var_hint: float
+        self, frames: NDArray, antennas: NDArray | None, heads: list[dict], hint: _Hint
     ) -> list[Report]:
         began = perf_counter()
         samples = frames if antennas is None else np.ascontiguousarray(frames[:, :, antennas])
-        rows, iterations = self._decide(samples, noise_var_hint)
+        rows, iterations = self._decide(samples, hint if antennas is None else _Hint(hint.noise_var))
         if not (np.isfinite(rows.channel).all() and rows.channel.shape[1] == samples.shape[2]):
             raise ValueError(
                 f"estimator {self.name!r}: expected finite channels of {samples.shape[2]} antennas"
@@ -201,17 +212,28 @@ class FrameReceiver:
     def _takes_noise_var(self) -> bool:
         return takes_noise_var(self._solver)
 
-    def _decide(self, samples: NDArray, noise_var_hint: float) -> tuple[Rows, NDArray]:
+    def _whitener(self, noise_cov: NDArray | None) -> Whitener | None:
+        """By the noise of the guards, where frames are not told another."""
+        if noise_cov is None or self.noise_var or self.delayed is not None:
+            return None
+        return Whitener.of(noise_cov[None]) if self.noise in ("auto", "spatial") else None
+
+    def _decide(self, samples: NDArray, hint: _Hint) -> tuple[Rows, NDArray]:
         """The rows of active devices, and the iterations that the estimator took of each frame."""
         noise_var = self.noise_var or None
         if self.delayed is not None:
             rows = self.delayed.decide_rows(samples, self.false_alarm, noise_var, threads=self.threads)
             return rows, np.zeros((), int)
-        estimate = self._estimate(samples, noise_var_hint)
+        whitener, size = hint.whitener, samples.shape[2]
+        whitener = None if whitener is None or whitener.factor.shape[1] != size else whitener
+        samples = samples if whitener is None else whitener.whiten(samples)
+        estimate = self._estimate(samples, hint.noise_var)
         rows = decide_rows(
             estimate, samples, self.pilots, self.false_alarm, noise_var, noise=self.noise,
             estimator=partial(self._estimate, noise_var_hint=0.0), threads=self.threads,
         )  # fmt: skip
+        if whitener is not None:
+            rows = restored(rows, whitener, self.pilots)._replace(noise_kind=np.full(len(samples), "spatial"))
         return rows, estimate.n_iter
 
     def _fields(self, rows: Rows) -> Iterator[dict[str, Any]]:

@@ -9,10 +9,15 @@ from collections import deque
 from math import isfinite, nan
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..checks import check_integer
+from ..detection.noise.covariance import noise_kinds, noise_statistics
+from ..slots.guard import GuardNoise
 
 _MIN_FRAMES_FOR_MEDIAN = 8  # a single guard is enough
+_MIN_SAMPLES_PER_ANTENNA = 200  # of guards, for their covariance to be taken for that of the noise
+_COLOURED = 1e-3  # probability that white noise is taken for another
 
 
 class LevelTracker:
@@ -32,12 +37,13 @@ class LevelTracker:
         memory = check_integer("memory", memory, 1)
         self._of_frames: deque[float] = deque(maxlen=memory)
         self._of_guards: deque[float] = deque(maxlen=memory)
+        self._covariances: deque[GuardNoise] = deque(maxlen=memory)
         self._snrs: deque[float] = deque(maxlen=memory)
         self._active: deque[int] = deque(maxlen=memory)
 
     def reset(self) -> None:
         """Forget everything, as after a restart."""
-        for values in (self._of_frames, self._of_guards, self._snrs, self._active):
+        for values in (self._of_frames, self._of_guards, self._covariances, self._snrs, self._active):
             values.clear()
 
     def add_frame(self, noise_var: float, n_active: int, snr_db: float = nan) -> None:
@@ -47,9 +53,11 @@ class LevelTracker:
             self._snrs.append(snr_db)
         _add(self._of_frames, noise_var)
 
-    def add_guard(self, noise_var: float) -> None:
+    def add_guard(self, noise_var: float, noise: GuardNoise | None = None) -> None:
         """Add a noise variance measured where nobody transmits: from now on only such ones count."""
         _add(self._of_guards, noise_var)
+        if noise is not None and noise.n_samples and np.isfinite(noise.covariance).all():
+            self._covariances.append(noise)
 
     @property
     def noise_var(self) -> float:
@@ -58,6 +66,19 @@ class LevelTracker:
         if not guards and len(frames) < min(_MIN_FRAMES_FOR_MEDIAN, frames.maxlen or 1):
             return 0.0
         return float(np.exp(np.median(np.log(list(guards or frames)))))
+
+    @property
+    def noise_cov(self) -> NDArray | None:
+        """Covariance of the antennas (M, M) in the guards, taken together; None of few or of white ones."""
+        guards = list(self._covariances.copy())
+        guards = [guard for guard in guards if guard.covariance.shape == guards[-1].covariance.shape]
+        count = sum(guard.n_samples for guard in guards)
+        if not guards or count < _MIN_SAMPLES_PER_ANTENNA * len(guards[-1].covariance):
+            return None
+        covariance = np.sum([guard.n_samples * guard.covariance for guard in guards], axis=0) / count
+        statistics = noise_statistics(covariance[None], np.array([float(count)]))
+        kinds = noise_kinds(statistics, len(covariance), _COLOURED)
+        return None if kinds[0] == "white" else np.asarray(covariance)
 
     @property
     def snr_db(self) -> float:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The power in a part of every slot in which nobody transmits."""
+"""The noise in a part of every slot in which nobody transmits."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +10,20 @@ from numpy.typing import NDArray
 from ..checks import check_integer
 
 
+class GuardNoise(NamedTuple):
+    """The noise of so many samples of each antenna: its covariance (M, M), E wᴴw of a sample w (1, M)."""
+
+    covariance: NDArray
+    n_samples: int
+
+    @property
+    def noise_var(self) -> float:
+        """Mean power of a sample."""
+        return float(np.trace(self.covariance).real / len(self.covariance))
+
+
 class GuardMeter:
-    """Mean power of the samples in a part of every slot in which nobody transmits.
+    """Covariance of the antennas in a part of every slot in which nobody transmits.
 
     Parameters
     ----------
@@ -31,7 +44,7 @@ class GuardMeter:
                 f"got {start!r} + {length!r}"
             )
         self._period, self._start, self._length = slot_period, start, length
-        self._energy, self._count = 0.0, 0
+        self._moment, self._count = np.zeros((0, 0), complex), 0
 
     def push(self, position: int, streams: Sequence[NDArray]) -> None:
         """Measure the next samples of each antenna, the first `position` samples from the start of slot 0."""
@@ -39,13 +52,14 @@ class GuardMeter:
         slot = (position - self._start - self._length) // self._period + 1
         while (begin := slot * self._period + self._start) < end:
             part = slice(max(begin - position, 0), min(begin + self._length, end) - position)
-            for stream in streams:
-                self._energy += float(np.vdot(stream[part], stream[part]).real)
-                self._count += part.stop - part.start
+            samples = np.stack([stream[part] for stream in streams]).astype(complex)
+            moment = samples.conj() @ samples.T
+            self._moment = self._moment + moment if self._count else moment
+            self._count += part.stop - part.start
             slot += 1
 
-    def pop(self) -> float | None:
-        """Mean power since it was last asked for; None if there was no sample, or one with NaN or Inf."""
-        energy, count = self._energy, self._count
-        self._energy, self._count = 0.0, 0
-        return energy / count if count and np.isfinite(energy) else None
+    def pop(self) -> GuardNoise | None:
+        """The noise since it was last asked for; None if there was no sample, or one with NaN or Inf."""
+        moment, count = self._moment, self._count
+        self._count = 0
+        return GuardNoise(moment / count, count) if count and np.isfinite(moment).all() else None

@@ -2,13 +2,16 @@
 """Stream tags, whoever made them: all tags of a sample together, and their values."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import isqrt
 from typing import Any
 
+import numpy as np
 import pmt
 from gnuradio import gr
 
 from ...slots.clock import SampleClock
 from ...slots.framer import Framer, Stamp
+from ...slots.guard import GuardNoise
 
 
 def gather_tags(block: gr.basic_block, count: int, port: int = 0) -> dict[int, dict[str, Any]]:
@@ -36,6 +39,23 @@ def tag_name(tag: gr.tag_t) -> str | None:
         return pmt.symbol_to_string(tag.key)
     except ValueError:
         return None
+
+
+def guard_tags(noise: GuardNoise) -> dict[str, Any]:
+    """The tags that tell the noise of the guards: its mean power, and (samples . covariance, row by row)."""
+    values = noise.covariance.astype(np.complex64).ravel().tolist()
+    covariance = pmt.cons(pmt.from_uint64(noise.n_samples), pmt.init_c32vector(len(values), values))
+    return {"noise_var": pmt.from_double(noise.noise_var), "noise_cov": covariance}
+
+
+def read_guard(tags: Mapping[str, Any]) -> tuple[float, GuardNoise | None]:
+    """What the tags of `guard_tags` tell: the mean power, and the noise if there is its covariance."""
+    noise_var = pmt.to_double(tags["noise_var"])
+    if "noise_cov" not in tags:
+        return noise_var, None
+    values = np.array(pmt.c32vector_elements(pmt.cdr(tags["noise_cov"])))
+    size = isqrt(len(values))
+    return noise_var, GuardNoise(values.reshape(size, size), pmt.to_uint64(pmt.car(tags["noise_cov"])))
 
 
 def read_time(value: Any) -> tuple[int, float]:

@@ -28,7 +28,7 @@ _MIN_EIGENVALUE = 1e-9  # of the antennas' correlation matrix: keeps it regular
 class Whitener(NamedTuple):
     """Whitens the antennas of B frames by their noise covariances, and keeps the mean power of the noise.
 
-    factor : (B, M, M), C, lower triangular. inverse : (B, M, M), C⁻¹.
+    factor : (B, M, M), C, lower triangular. inverse : (B, M, M), C⁻¹. One of either does for all frames.
     """
 
     factor: NDArray
@@ -51,7 +51,7 @@ class Whitener(NamedTuple):
 
     def restore_channels(self, channel: NDArray, frame: NDArray) -> NDArray:
         """The channels (K, M) to the antennas of those (K, M) that were found in whitened frames (K,)."""
-        back = self.factor.conj().swapaxes(1, 2)[frame]
+        back = self.factor.conj().swapaxes(1, 2)[frame if len(self.factor) > 1 else np.zeros_like(frame)]
         return np.einsum("km,kmn->kn", channel, back).astype(channel.dtype, copy=False)
 
     def restore_covariance(self, covariance: NDArray) -> NDArray:

@@ -191,7 +191,7 @@ def _decide_whitened(
     whitened = whitener.whiten(frames)
     rows, scores = _decide_once(decider, estimate, whitened, kind)
     gain = _whitening_evidence(frames, whitened, whitener, kind)
-    return _restored(rows, whitener, decider.pilots)._replace(evidence=rows.evidence + gain), scores
+    return restored(rows, whitener, decider.pilots)._replace(evidence=rows.evidence + gain), scores
 
 
 def _decide_once(
@@ -217,7 +217,7 @@ def _log_energy(frames: NDArray) -> NDArray:
     return np.log(np.maximum(energy, np.finfo(float).tiny))
 
 
-def _restored(rows: Rows, whitener: Whitener, pilots: PilotBook) -> Rows:
+def restored(rows: Rows, whitener: Whitener, pilots: PilotBook) -> Rows:
     """The rows of whitened frames as of the frames that they came from."""
     rows = rows._replace(
         channel=whitener.restore_channels(rows.channel, rows.frame),
