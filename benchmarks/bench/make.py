@@ -15,6 +15,7 @@ if any(name in os.environ for name in FOREIGN) or os.environ.get("OPENBLAS_NUM_T
     clean |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
     os.execve(sys.executable, [sys.executable, *sys.argv], clean)
 
+import decisions  # noqa: E402
 import flowgraph  # noqa: E402
 import instruction_sets  # noqa: E402
 import memory  # noqa: E402
@@ -39,6 +40,10 @@ PARTS = {
     "warm": ("(vii) iterations from the slot before", warm.run),
     "instruction_sets": ("(viii) kernels by instruction set, against this machine's", instruction_sets.run),
     "out_of_step": ("(ix) devices out of step against the same in step", out_of_step.run),
+    "decisions": (
+        "(x) decisions against those of an older commit, which takes minutes to build",
+        decisions.run,
+    ),
     "shaped": ("(x) whole flowgraph of devices out of step", shaped.run),
 }
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from compiled import compiled_kernel
 
+import gr_jadce
+
 compiled_kernel(allow_module_level=True)
 PROGRAM = Path(__file__).resolve().parents[2] / "benchmarks" / "bench" / "make.py"
 
@@ -78,6 +80,19 @@ def test_memory_is_of_processes_of_their_own(tmp_path):
     results, _ = bench("memory", tmp_path)
     for entry in results.values():
         assert entry["imported"] <= entry["set_up"] <= entry["solved"] < 300
+
+
+def test_decisions_are_timed_beside_those_of_another_package(monkeypatch):
+    monkeypatch.syspath_prepend(str(PROGRAM.parent))
+    monkeypatch.delitem(sys.modules, "decisions", raising=False)
+    import decisions
+
+    monkeypatch.setattr(decisions, "build", lambda tree: Path(gr_jadce.__file__).parents[1])
+    said = []
+    cells = decisions.run(True, said.append)["cells"]
+    assert len(cells) == len(said) == 4
+    for cell in cells.values():
+        assert cell["ratio"] == pytest.approx(cell["now_s"] / cell["before_s"])
 
 
 def test_a_part_that_fails_is_said_to(monkeypatch, capsys):
