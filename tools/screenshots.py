@@ -42,7 +42,7 @@ def main():
         make(names, Path(folder))
         for picture in sorted(Path(folder).glob("*.png")):
             if picture.stem in names:
-                many_colours = picture.stem in PAGES  # whose small signs would lose theirs
+                many_colours = picture.stem in {*PAGES, *STREET_PAGES}  # whose small signs would lose theirs
                 save(Image.open(picture), arguments.output / picture.name, many_colours)
                 print(picture.name)
 
@@ -50,8 +50,9 @@ def main():
 def make(names, folder):
     if paths := [FLOWGRAPHS[name] for name in names if name in FLOWGRAPHS]:
         flowgraphs_in_companion(paths, folder)
-    if pages := {name: PAGES[name] for name in names if name in PAGES}:
-        pages_of_live(pages, folder)
+    for views, program, ready in ((PAGES, live, RASTER_IS_FULL), (STREET_PAGES, street, STREET_IS_SHOWN)):
+        if pages := {name: views[name] for name in names if name in views}:
+            pages_of(program(folder), pages, folder, ready)
     for name in names:
         if name in WINDOWS:
             running_window(folder, name, *WINDOWS[name])
@@ -105,15 +106,46 @@ def on_simulated_usrps(name):
     return command
 
 
-def pages_of_live(pages, folder):
-    """The page of `make live`, when its raster is full, as different viewers see it."""
-    live = subprocess.Popen([PYTHON, EXAMPLES / "live.py", "--web", "0"], stdout=subprocess.PIPE, text=True)
+def live(folder):
+    """What `make live` runs."""
+    return [PYTHON, EXAMPLES / "live.py", "--web", "0"]
+
+
+def street(folder):
+    """The page of devices out of step, with echoes."""
+    book, air, reports = folder / "street.npz", folder / "street", folder / "street.jsonl"
+    shape = (
+        "--slot-period",
+        "400",
+        "--samples-per-symbol",
+        "4",
+        "--cyclic-prefix",
+        "8",
+        "--max-offset",
+        "200",
+    )
+    run("jadce-pilots", "make", "--devices", "100", "--length", "64", "-o", book)
+    run(
+        "jadce-simulate", "--pilots", book, "--antennas", "4", "--n-active", "8", "--snr-db", "15",
+        "--slots", str(STREET_SLOTS), "--rate", "4e6", "--channels", "TDL-A:800", "--max-delay", "1", *shape,
+        "-o", air,
+    )  # fmt: skip
+    run(
+        "jadce-receive", "--pilots", book, "--recording", f"{air}.sigmf-meta", "--max-delay", "6", *shape,
+        "--json", reports,
+    )  # fmt: skip
+    return ["jadce-monitor", "--json", reports.name, "--truth", "street.truth.jsonl", "--web", "0"]
+
+
+def pages_of(command, pages, folder, ready):
+    """The page that a program serves, when it is ready, as different viewers see it."""
+    program = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
     try:
         with browsing() as browser:
-            url = live.stdout.readline().strip()
+            url = program.stdout.readline().strip()
             for name, options in pages.items():
                 page = browser.open(url, **options)
-                page.wait(RASTER_IS_FULL)
+                page.wait(ready)
                 time.sleep(1)  # for the figures
                 page.wait(
                     "Number(document.querySelector('.tile b').textContent) > 6"
@@ -121,8 +153,8 @@ def pages_of_live(pages, folder):
                 (folder / f"{name}.png").write_bytes(page.screenshot())
                 page.close()
     finally:
-        live.terminate()
-        live.communicate()
+        program.terminate()
+        program.communicate()
 
 
 def terminal_monitor(folder):
@@ -178,8 +210,14 @@ PAGES = {
     "web_dark": {"width": 1360, "height": 820, "dark": True},
     "web_phone": {"width": 390, "height": 844},
 }
+STREET_SLOTS = 60
+STREET_PAGES = {
+    "web_echoes": {"width": 1360, "height": 900},
+    "web_echoes_dark": {"width": 1360, "height": 900, "dark": True},
+}
 RASTER_IS_FULL = "import('./main.js').then(({ store }) => store.frames && store.newest >= store.frames)"
-EVERYTHING = [*FLOWGRAPHS, *PAGES, *WINDOWS, *PLOTS]
+STREET_IS_SHOWN = f"import('./main.js').then(({{ store }}) => store.newest >= {STREET_SLOTS - 1})"
+EVERYTHING = [*FLOWGRAPHS, *PAGES, *STREET_PAGES, *WINDOWS, *PLOTS]
 
 
 @contextlib.contextmanager
