@@ -2,12 +2,12 @@
 // Threads over the frames of a batch.
 #pragma once
 
+#include "arithmetic/thread_pool.hpp"
+
 #include <algorithm>
 #include <atomic>
 #include <exception>
 #include <mutex>
-#include <thread>
-#include <vector>
 
 namespace jadce {
 
@@ -21,6 +21,9 @@ void for_each_frame(int frames, int threads, Make make_workspace, Work work)
     std::once_flag failed;
     const auto run = [&] {
         try {
+            if (next >= frames) {
+                return;
+            }
             auto workspace = make_workspace();
             for (int frame; (frame = next++) < frames;) {
                 work(frame, workspace);
@@ -30,17 +33,7 @@ void for_each_frame(int frames, int threads, Make make_workspace, Work work)
             std::call_once(failed, [&] { failure = std::current_exception(); });
         }
     };
-    std::vector<std::thread> others;
-    try {
-        for (int i = 1; i < std::min(threads, frames); ++i) {
-            others.emplace_back(run);
-        }
-    } catch (const std::exception&) { // no more threads or memory: those that there are do the work
-    }
-    run();
-    for (auto& thread : others) {
-        thread.join();
-    }
+    ThreadPool::shared().run(std::min(threads, frames) - 1, run);
     if (failure) {
         std::rethrow_exception(failure);
     }
