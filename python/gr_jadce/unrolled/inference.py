@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The estimator that runs a trained network, in NumPy or in the kernel. No torch."""
 
-from collections.abc import Iterable
-from functools import cached_property
+from collections.abc import Generator, Iterable
+from importlib import import_module
 from os import PathLike
 from typing import Any, Literal
 
@@ -12,24 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 from ..backend import complex_frames, kernel_for
 from ..checks import check_integer, check_positive
 from ..estimate import Estimate, check_received, noise_levels, per_frame
-from ..numeric import sum_squares
 from ..pilots.book import PilotBook, as_pilot_book
 from ..solvers.group_lasso import Operator
-from ..solvers.power_fit import PowerModel
 from ..solvers.unit_norms import UnitNorms
-from .hard_frames.noise_evidence import likely_noise_var
-from .hard_frames.power_odds import power_odds
-from .hard_frames.sampling import CHAINS, sample
-from .layer_loop import run_layers
-from .rotation import mean_power, rotate
+from .hard_frames.improvement import HardFrames
+from .layer_loop import LayerRun, NumPy
+from .rotation import rotate
 from .variants import DEFAULT, VARIANTS
 from .weight_files import DEFAULT_WEIGHTS, Weights, load_weights
-
-_TINY = np.finfo(np.float32).tiny
-_MAX_UNEXPLAINED = 4.0  # times σ²: where an estimate leaves more than that, something went wrong
-_MAX_HARD_DEVICES = 4096  # where what hard frames take more takes little time
-_MAX_GUESSED_SAMPLES = 100  # where guesses of σ² help
-_GUESSES_DB = (-6.0, -3.0, 0.0, 3.0)  # against what an estimate leaves unexplained
 
 
 class Unrolled:
@@ -42,6 +32,10 @@ class Unrolled:
         The one that it was set up for.
     rotation : Rotation
         Of its pilots with unit norms.
+    settles : bool
+        Whether who decides may end frames early (`detection.early`).
+    network : object or None
+        The layers in the kernel, None where NumPy runs them.
     """
 
     name = "unrolled"
@@ -57,22 +51,31 @@ class Unrolled:
         backend: str = "auto",
         threads: int = 1,
         sweeps: int = 0,
+        settle: bool = True,
+        device: str | None = None,
     ) -> None:
         self.book, self.weights, self.noise_var = as_pilot_book(pilots), weights, noise_var
         self.tol, self.sweeps = tol if n_layers == "auto" else 0.0, sweeps
         self._unit = UnitNorms.of(self.book)
-        self._pilots = self._unit.book
-        if sweeps:
-            _ = self._pilots.matrix  # too large: refused here, not at the first frame
         order = _order(weights.n_layers) if n_layers == "auto" else range(n_layers)
         self._layers, self._variant = [weights.of_layer(k) for k in order], VARIANTS[weights.variant]
-        self.rotation = rotate(self._pilots)
-        self._threads, self._kernel = check_integer("threads", threads, 1), kernel_for(backend)
-        self._compiled = self._compile(backend, order)
+        self.rotation = rotate(self._unit.book)
+        self.threads = check_integer("threads", threads, 1)
+        kernel = kernel_for("auto" if backend == "torch" else backend)
+        self._hard = HardFrames(
+            self._unit.book,
+            self._estimate,
+            weights.n_layers,
+            sweeps=sweeps,
+            kernel=kernel,
+            threads=self.threads,
+        )
+        self.network = None if backend == "torch" else self._compile(kernel, backend, order)
+        self._torch = self._in_torch(device or "cpu") if backend == "torch" else None
+        self.settles = bool(settle) and self.tol > 0 and self._torch is None
 
-    def _compile(self, backend: str, order: Iterable[int]) -> Any:
+    def _compile(self, kernel: Any, backend: str, order: Iterable[int]) -> Any:
         """The network in the kernel, or None for NumPy."""
-        kernel = self._kernel
         if kernel is None or self.weights.variant != DEFAULT or isinstance(self.rotation.book.B, Operator):
             if backend == "kernel":
                 raise ValueError(
@@ -85,123 +88,77 @@ class Unrolled:
         vectors = np.eye(len(s)) if vectors is None else vectors
         return kernel.Network(book.B, vectors, s, energy, self.weights.arrays, list(order))
 
+    def _in_torch(self, device: str) -> Any:
+        """The layers in torch; its products are dense."""
+        torch_layers = import_module(f"{__package__}.accelerated.torch_layers")
+        book = self.rotation.book
+        if isinstance(book.B, Operator):
+            book = rotate(as_pilot_book(self._unit.book.matrix)).book
+        return torch_layers.TorchLayers(self._layers, self._variant.layer, book, device)
+
     def __call__(self, received: ArrayLike, noise_var: ArrayLike | None = None) -> Estimate:
         received = check_received(received, self.book.pilot_length)
+        levels = self.levels(noise_var, len(received))
+        return self.finish(received, self._estimate(received, levels), levels)
+
+    def levels(self, noise_var: ArrayLike | None, n_frames: int) -> NDArray | None:
+        """σ² (B,) of frames, if it is told here or was at the set-up."""
         noise_var = self.noise_var if noise_var is None else noise_var
-        levels = None if noise_var is None else per_frame("noise_var", noise_var, len(received))
-        estimate = self._estimate(received, levels)
+        return None if noise_var is None else per_frame("noise_var", noise_var, n_frames)
+
+    def finish(self, received: NDArray, estimate: Estimate, levels: NDArray | None) -> Estimate:
+        """What a call gives, from what the layers gave; they may be changed in place."""
         if self.tol > 0:
-            self._improve(received, estimate, levels)
+            self._hard.improve(received, estimate, levels)
         return self._unit.restored(estimate)
 
-    def _improve(self, received: NDArray, estimate: Estimate, noise_var: NDArray | None) -> None:
-        """Replace the results of hard frames by better ones, in place."""
-        unsettled = np.flatnonzero(estimate.n_iter > self.weights.n_layers)
-        if noise_var is not None:
-            self._explain(received, estimate, noise_var)
-        if not unsettled.size:
-            return
-        if received.shape[2] > 1 and self.book.n_devices <= _MAX_HARD_DEVICES:
-            noise_var = self._fit_powers(received, estimate, unsettled, noise_var)
-        elif noise_var is None and self._is_small(received):
-            self._guess_noise_var(received[unsettled], estimate, unsettled)
-        if self.sweeps:
-            self._sample(received, estimate, unsettled, noise_var)
+    def stages(
+        self, received: NDArray, levels: NDArray | None, n_layers: int
+    ) -> Generator[Estimate, NDArray, None]:
+        """The estimate after so many layers; then, for the frames (index) that are sent, what a call gives.
 
-    def _explain(self, received: NDArray, estimate: Estimate, noise_var: NDArray) -> None:
-        """Frames left far from explained, once more with σ² estimated; the better explanation counts."""
-        left = self._residual(received, estimate.channel)
-        hard = np.flatnonzero(left > _MAX_UNEXPLAINED * noise_var)
-        if not hard.size:
-            return
-        again = self._estimate(received[hard], None)
-        better = self._residual(received[hard], again.channel) < left[hard] / 2
-        _replace(estimate, hard[better], (values[better] for values in again[:3]))
+        In NumPy. It is the layers' estimate, for pilots of unit norms, that comes first.
+        """
+        run, scale = self._start(received, levels)
+        run.run(n_layers)
+        index = yield self._as_estimate(received, run, scale)
+        run.keep(index)
+        run.run()
+        estimate = self._as_estimate(received[index], run, scale[index])
+        yield self.finish(received[index], estimate, None if levels is None else levels[index])
 
-    def _fit_powers(
-        self, received: NDArray, estimate: Estimate, unsettled: NDArray, noise_var: NDArray | None
-    ) -> NDArray:
-        """Fit a power of each device to unsettled frames, from the network's result on; σ² of all frames."""
-        channel, score = estimate.channel[unsettled], estimate.score[unsettled]
-        start = np.where(score > 0, sum_squares(channel.astype(np.complex128)) / channel.shape[2], 0)
-        known = None if noise_var is None else noise_var[unsettled]
-        fit = self._powers.fit(received[unsettled], known, start=start, sparse=True)
-        n_iter = estimate.n_iter[unsettled] + fit.n_iter
-        _replace(estimate, unsettled, (fit.channel, power_odds(fit, score), n_iter))
-        levels = np.ones(len(received)) if noise_var is None else noise_var.copy()
-        levels[unsettled] = fit.noise_var
-        return levels
+    def _estimate(self, received: NDArray, levels: NDArray | None) -> Estimate:
+        """The layers' result for the pilots with unit norms."""
+        if self.network is not None:
+            known = noise_levels(levels, len(received))
+            found = self.network.run(complex_frames(received), known, self.tol, self.threads)
+            return self.estimate_of(received, *found)
+        if self._torch is not None:
+            frames, scale = self.rotation.normalise(received, levels)
+            return self._scaled(received, scale, *self._torch.run(frames, self.tol))
+        run, scale = self._start(received, levels)
+        run.run()
+        return self._as_estimate(received, run, scale)
 
-    @cached_property
-    def _powers(self) -> PowerModel:
-        backend = "numpy" if self._kernel is None else "kernel"
-        return PowerModel(self._pilots, backend=backend, threads=self._threads)
+    def _start(self, received: NDArray, levels: NDArray | None) -> tuple[LayerRun, NDArray]:
+        frames, scale = self.rotation.normalise(received, levels)
+        run = LayerRun(NumPy, self._layers, self._variant.layer, self.rotation.book, frames, self.tol)
+        return run, scale
 
-    def _is_small(self, received: NDArray) -> bool:
-        return received[0].size <= _MAX_GUESSED_SAMPLES and self.book.n_devices <= _MAX_HARD_DEVICES
+    def _as_estimate(self, received: NDArray, run: LayerRun, scale: NDArray) -> Estimate:
+        return self._scaled(received, scale, run.channel, run.score, run.n_iter)
 
-    def _guess_noise_var(self, received: NDArray, estimate: Estimate, unsettled: NDArray) -> None:
-        """Run unsettled frames again, with the σ² that their own evidence makes likely."""
-        noise_var = self._left_noise(received, estimate.channel[unsettled], estimate.score[unsettled])
-        candidates = [(estimate.score[unsettled] > 0, noise_var)]
-        for guess in noise_var * 10 ** (np.array(_GUESSES_DB)[:, None] / 10):
-            candidates.append((self._estimate(received, guess).score > 0, guess))
-        likely = likely_noise_var(self._pilots.matrix, received.astype(np.complex128), candidates)
-        _replace(estimate, unsettled, self._estimate(received, likely)[:3])
-
-    def _sample(
-        self, received: NDArray, estimate: Estimate, unsettled: NDArray, noise_var: NDArray | None
-    ) -> None:
-        """Posterior means of unsettled frames, by Gibbs sampling from the network's on."""
-        frames, score = received[unsettled], estimate.score[unsettled]
-        if noise_var is None:
-            start = self._left_noise(frames, estimate.channel[unsettled], score)
-        else:
-            start = noise_var[unsettled]
-        channel, odds = sample(
-            self._pilots.matrix,
-            frames,
-            score > 0,
-            start,
-            known=noise_var is not None,
-            sweeps=self.sweeps,
-            kernel=self._kernel,
-            threads=self._threads,
-        )
-        _replace(estimate, unsettled, (channel, odds, estimate.n_iter[unsettled] + CHAINS * self.sweeps))
-
-    def _left_noise(self, received: NDArray, channel: NDArray, score: NDArray) -> NDArray:
-        """σ² (B,) by what estimates leave of the frames, which have as many unknowns less."""
-        L = received.shape[1]
-        unknowns = np.clip(np.sum(1 / (1 + np.exp(-np.clip(score, -60, 60))), axis=1), 0, 0.9 * L)
-        energy = mean_power(received)
-        return np.maximum(self._residual(received, channel) * L / (L - unknowns), 1e-6 * energy + _TINY)
-
-    def _residual(self, received: NDArray, channel: NDArray) -> NDArray:
-        """Mean energy of a sample of what the estimates leave of the frames (B,)."""
-        rows = np.ascontiguousarray(np.moveaxis(channel, 1, 0))
-        rest = received - np.moveaxis(self._pilots.forward(rows), 0, 1)
-        return mean_power(rest)
-
-    def _estimate(self, received: NDArray, noise_var: NDArray | None) -> Estimate:
-        """The network's result for the pilots with unit norms."""
-        run = self._run_numpy if self._compiled is None else self._run_compiled
-        channel, score, n_iter = run(received, noise_var)
-        channel = channel.astype(np.result_type(received, np.complex64), copy=False)
-        gap = np.full(len(received), np.nan)
-        return Estimate(channel, score, n_iter, gap, self._variant.posterior_mean)
-
-    def _run_numpy(self, received: NDArray, noise_var: NDArray | None) -> tuple[NDArray, NDArray, NDArray]:
-        frames, scale = self.rotation.normalise(received, noise_var)
-        channel, score, n_iter = run_layers(
-            self._layers, self._variant.layer, self.rotation.book, frames, self.tol
-        )
+    def _scaled(
+        self, received: NDArray, scale: NDArray, channel: NDArray, score: NDArray, n_iter: NDArray
+    ) -> Estimate:
+        """The estimate of channels (N, B, M) and scores (N, B) of frames as `normalise` gives them."""
         channel = np.moveaxis(channel, 0, 1) * (scale / np.sqrt(self.rotation.energy))[:, None, None]
-        return channel, score.T, n_iter
+        return self.estimate_of(received, channel, score.T, n_iter)
 
-    def _run_compiled(self, received: NDArray, noise_var: NDArray | None) -> tuple[NDArray, NDArray, NDArray]:
-        levels = noise_levels(noise_var, len(received))
-        return self._compiled.run(complex_frames(received), levels, self.tol, self._threads)
+    def estimate_of(self, received: NDArray, channel: NDArray, score: NDArray, n_iter: NDArray) -> Estimate:
+        """An estimate of what the layers gave."""
+        channel = channel.astype(np.result_type(received, np.complex64), copy=False)
+        return Estimate(channel, score, n_iter, np.full(len(received), np.nan), self._variant.posterior_mean)
 
 
 def unrolled(
@@ -214,6 +171,8 @@ def unrolled(
     backend: str = "auto",
     threads: int = 1,
     sweeps: int = 0,
+    settle: bool = True,
+    device: str | None = None,
 ) -> Unrolled:
     """Make an estimator from a trained network.
 
@@ -238,10 +197,11 @@ def unrolled(
         σ² per received sample; also a call argument. Unknown (None), it is estimated in every layer.
     tol : float
         Of "auto".
-    backend : {"auto", "numpy", "kernel"}
+    backend : {"auto", "numpy", "kernel", "torch"}
         What computes: the compiled kernel where it is installed, NumPy, or the kernel only. The
         kernel runs the variant of the default weights, on pilot books without fast products; "auto"
-        leaves others to NumPy.
+        leaves others to NumPy. "torch" needs torch, is for large frames (64 antennas, 10⁴ devices) on a
+        GPU, and takes the pilots as a dense matrix.
     threads : int
         Threads over the frames of a batch, of the kernel.
     sweeps : int
@@ -251,6 +211,12 @@ def unrolled(
         take dozens of times as long as the layers (`make bench` prints it). It needs the pilots as
         a matrix, which very large books do not give.
         Each sweep counts as an iteration.
+    settle : bool
+        With n_layers="auto": a `FrameReceiver`, and with it the receiver block and the programs, may decide
+        frames after a few layers where their decisions are settled by then, as `detection.early` says. A call
+        of the estimator itself always runs all layers.
+    device : str, optional
+        Of torch, as "cuda"; with backend="torch" only. Default: "cpu".
 
     Returns
     -------
@@ -264,6 +230,10 @@ def unrolled(
     if n_layers != "auto":
         n_layers = _check_layers(n_layers, weights.n_layers)
     sweeps = check_integer("sweeps", sweeps, 0)
+    if device is not None and backend != "torch":
+        raise ValueError(
+            f'device: expected none with backend={backend!r}, which is not "torch", got {device!r}'
+        )
     if sweeps and n_layers != "auto":
         raise ValueError(
             f'sweeps: expected 0 with n_layers={n_layers}, for "auto" finds hard frames, got {sweeps}'
@@ -277,6 +247,8 @@ def unrolled(
         backend=backend,
         threads=threads,
         sweeps=sweeps,
+        settle=settle,
+        device=device,
     )
 
 
@@ -290,9 +262,3 @@ def _check_layers(n_layers: Any, most: int) -> int:
 def _order(n_layers: int) -> list[int]:
     """Layers as "auto" runs them: all, and for hard frames from a third of them on again."""
     return [*range(n_layers), *range(n_layers // 3, n_layers)]
-
-
-def _replace(estimate: Estimate, frames: NDArray, values: Iterable[NDArray]) -> None:
-    """Put other channels, scores and numbers of iterations in place, for these frames."""
-    for field, value in zip(estimate[:3], values, strict=True):
-        field[frames] = value
