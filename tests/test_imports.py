@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "solvers": {"checks", "numeric", "backend", "estimate", "pilots"},
     "detection": {"checks", "numeric", "backend", "estimate", "pilots", "waveform"},
     "random_access": {"checks", "numeric", "detection", "estimate", "pilots", "waveform"},
-    "reports": {"checks", "numeric", "metrics"},
+    "reports": {"checks", "numeric", "backend", "metrics"},
     "recordings": {"checks", "numeric", "files", "slots"},
     "unrolled": {
         "checks",
@@ -96,7 +96,13 @@ OUTSIDE = {
     },
     "prometheus_client": {"monitoring.prometheus", "blocks.web_sink"},
     "tornado": {"monitoring.web.server", "monitoring.web.handlers"},
-    "torch": {"unrolled.network", "unrolled.recorded", "unrolled.training"},
+    "torch": {
+        "unrolled.network",
+        "unrolled.recorded",
+        "unrolled.training",
+        "unrolled.accelerated.processes",
+        "unrolled.accelerated.torch_layers",
+    },
 }
 
 

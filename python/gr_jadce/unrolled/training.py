@@ -17,6 +17,7 @@ from ..pilots.book import PilotBook, as_pilot_book
 from ..pilots.kinds import make_pilots
 from ..solvers.group_lasso import apply
 from ..solvers.unit_norms import UnitNorms
+from .accelerated.processes import SharedErrors
 from .layers import Book, Frames
 from .network import Network
 from .rotation import rotate
@@ -147,6 +148,8 @@ def layer_errors(network: Network, batch: Batch) -> torch.Tensor:
 class Trainer:
     """One plain loop: `run()` trains to the last step and yields (step, loss) after each.
 
+    In processes that have joined (`accelerated.processes`), each works on a part of every batch.
+
     Parameters
     ----------
     network : Network
@@ -179,6 +182,7 @@ class Trainer:
         self.cases, self.draw, self.device, self.step = cases, draw, device, 0
         self.means: dict[str, torch.Tensor] = {}
         self.learning_rate, self.optimizer = learning_rate, torch.optim.Adam(network.parameters())
+        self._errors = SharedErrors(self.network, layer_errors, SNR_BINS)
 
     def run(self) -> Iterator[tuple[int, float]]:
         """Train to the last step; yields (step, loss) after each, with steps from 1."""
@@ -186,9 +190,9 @@ class Trainer:
             rng = np.random.default_rng([self.seed, self.step])
             case = self.cases(rng)
             batch = self.draw(case, int(rng.integers(2**62)), self.device)
-            errors = layer_errors(self.network, batch)
-            weight = _layer_weight(len(errors), self.device)
-            loss = (weight * errors / self._mean(case.group, errors)).sum() / SNR_BINS
+            own, joint = self._errors(batch)
+            weight = _layer_weight(len(own), self.device) / self._mean(case.group, joint) / SNR_BINS
+            loss = (weight * own).sum()
             self.optimizer.param_groups[0]["lr"] = self.learning_rate * self._rate()
             self.optimizer.zero_grad()
             loss.backward()
@@ -196,11 +200,11 @@ class Trainer:
             if torch.isfinite(norm):
                 self.optimizer.step()
             self.step += 1
-            yield self.step, float(loss.detach())
+            yield self.step, float((weight * joint).sum())
 
     def _mean(self, group: tuple[int, ...], errors: torch.Tensor) -> torch.Tensor:
         """Running mean of the errors of this group: every SNR and scenario counts alike, in dB."""
-        key, now = str((*group, len(errors))), errors.detach()
+        key, now = str((*group, len(errors))), errors
         before = self.means.get(key, now)
         mean = _MEAN_MEMORY * before + (1 - _MEAN_MEMORY) * now
         self.means[key] = torch.where(torch.isfinite(now), mean, before)
