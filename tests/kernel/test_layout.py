@@ -19,6 +19,7 @@ MAY_INCLUDE = {
     "asynchrony": {"arithmetic", "detection"},
     "sampling": {"arithmetic"},
     "covariance": {"arithmetic"},
+    "settling": {"arithmetic", "detection", "network"},
     "reports": set(),
     "processor": set(),
 }

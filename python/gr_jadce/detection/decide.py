@@ -22,7 +22,7 @@ from . import dense, large
 from .noise.covariance import noise_statistics
 from .noise.rounds import Decider, Noise, check_noise, decide_in_noise
 from .noise_scale import Scale
-from .rows import Rows, rows_of
+from .rows import Rows, rows_of, rows_of_kernel
 
 _AGREEMENT = 0.5  # share of the expected squared error within which two estimates say the same
 _COMPILED: WeakKeyDictionary[PilotBook, Any] = WeakKeyDictionary()  # in the kernel
@@ -184,7 +184,7 @@ def _decide(
     if kernel is None or is_large:
         decided = _decide_plain(estimate, frames, pilots, options, rule, is_large, with_scores)
     else:
-        compiled = _compiled(pilots, kernel)
+        compiled = compiled_book(pilots, kernel)
         decided = _decide_compiled(compiled, estimate, frames, pilots, options, rule, with_scores)
     rows, agrees, scores = decided
     if estimate.posterior_mean and np.count_nonzero(agrees) < len(agrees):
@@ -276,7 +276,7 @@ def _decide_compiled(
     received, levels = complex_frames(frames), noise_levels(options.noise_var, len(frames))
     correlation = dense.correlate(frames.astype(np.complex128), pilots) if pilots.is_fast else None
     own = estimate.channel.astype(received.dtype, copy=False) if estimate.posterior_mean else None
-    (start, device, channel, score), levels, snr_db, *rest, agrees, scores = detection.decide(
+    decided, agrees, scores = detection.decide(
         received,
         correlation,
         estimate.score,
@@ -287,12 +287,10 @@ def _decide_compiled(
         with_scores,
         check_integer("threads", options.threads, 1),
     )
-    dtype = frames.dtype if frames.dtype.kind == "c" else np.result_type(frames, np.complex64)
-    channel = channel.astype(dtype, copy=False)
-    return Rows(start, device, channel, score, rule.threshold, levels, snr_db, *rest), agrees, scores
+    return rows_of_kernel(decided, frames, rule.threshold), agrees, scores
 
 
-def _compiled(pilots: PilotBook, kernel: ModuleType) -> Any:
+def compiled_book(pilots: PilotBook, kernel: ModuleType) -> Any:
     """The pilots in the kernel's form, computed once for a pilot book."""
     if pilots not in _COMPILED:
         matrix = None if pilots.is_fast else pilots.matrix

@@ -29,6 +29,7 @@ from ..estimate import Estimate, noise_levels
 from ..numeric import decibels
 from ..pilots.book import PilotBook
 from . import support_fit
+from .doubt import Tested, doubt_of
 from .noise_scale import LowerStatistics, Rest, Scale, SureRule, left_over, noise_scaled, sure_level
 from .p_values import TINY, log10_p_known, log10_p_unknown
 from .rows import FrameDecision
@@ -151,7 +152,11 @@ def _has_few_samples(frame: FrameData, fit: SupportFit) -> bool:
 
 
 def _decision(test: _Test, fit: SupportFit, sure: SupportFit, noise_var: float) -> FrameDecision:
-    frame, scores = test.frame, _all_scores(test, fit, support_fit.statistic(test.frame, fit)[0])
+    frame, (statistic, share) = test.frame, support_fit.statistic(test.frame, fit)
+    scores = _all_scores(test, fit, statistic)
+    share[fit.members] = support_fit.own_share(frame, fit)
+    tested = Tested(statistic, np.maximum(share, 0), scores, fit.members, fit.power)
+    doubt = doubt_of(tested, noise_var, fit.channel.shape[1], test.rule.threshold)
     n_samples, told_apart = frame.pilot_length * fit.channel.shape[1], _are_told_apart(test, fit)
     return FrameDecision(
         fit.members[told_apart],
@@ -163,6 +168,7 @@ def _decision(test: _Test, fit: SupportFit, sure: SupportFit, noise_var: float) 
         sure.rows,
         support_fit.uncertainty(fit),
         support_fit.surplus_evidence(frame, sure, test.rule.threshold),
+        doubt._replace(weight=doubt.weight[told_apart]),
     )
 
 

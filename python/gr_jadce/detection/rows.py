@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Decisions in short: a row for each active device, in place of one for every device of every frame."""
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .doubt import Doubt
 
 _NOT_MEASURED = np.empty(0)
 
@@ -29,6 +31,7 @@ class Rows(NamedTuple):
         fast pilots, empty of devices out of step.
     noise_statistics : (B, 2) float, what `noise.covariance.noise_statistics` gives of both. Empty of devices
         out of step.
+    doubts : B of `Doubt`, by NumPy where all devices are tested; otherwise none.
     noise_kind : (B,) str, "white", "antennas" or "spatial": what it was taken for. None: white in all frames.
     delay, carrier_offset : (ΣK,) float of devices out of step, symbols and cycles a symbol, or None.
     tap_start, tap_delay, tap_gain : (ΣK + 1,) int, (ΣT,) float and (ΣT, M) complex, paths of devices out of
@@ -47,6 +50,7 @@ class Rows(NamedTuple):
     uncertainty: NDArray | None = None
     evidence: NDArray = _NOT_MEASURED
     noise_statistics: NDArray = _NOT_MEASURED
+    doubts: Sequence[Doubt | None] = ()
     noise_kind: NDArray | None = None
     delay: NDArray | None = None
     carrier_offset: NDArray | None = None
@@ -75,6 +79,7 @@ class FrameDecision(NamedTuple):
     noise_dof: float
     uncertainty: float
     evidence: float
+    doubt: Doubt | None = None
 
 
 def rows_of(
@@ -100,7 +105,40 @@ def rows_of(
         np.array([frame.noise_dof for frame in kept], float),
         np.array([frame.uncertainty for frame in kept], float),
         np.array([frame.evidence for frame in kept], float),
+        doubts=[frame.doubt for frame in kept],
     )
+
+
+def rows_of_kernel(decided: tuple, frames: NDArray, threshold: float) -> Rows:
+    """The rows that the kernel gives of frames."""
+    (start, device, channel, score), *rest = decided
+    dtype = frames.dtype if frames.dtype.kind == "c" else np.result_type(frames, np.complex64)
+    return Rows(start, device, channel.astype(dtype, copy=False), score, threshold, *rest)
+
+
+def replaced(rows: Rows, index: NDArray, part: Rows) -> Rows:
+    """The rows, those of the frames `index` replaced by `part`."""
+    keeps = ~np.isin(rows.frame, index)
+    frame = np.concatenate([rows.frame[keeps], index[part.frame]])
+    order = np.argsort(frame, kind="stable")
+    per_device: dict[str, Any] = {
+        name: np.concatenate([getattr(rows, name)[keeps], getattr(part, name)])[order]
+        for name in ("device", "channel", "score")
+    }
+    start = np.searchsorted(frame[order], np.arange(len(rows.start)))
+    per_frame: dict[str, Any] = {}
+    for name in (
+        "noise_var",
+        "snr_db",
+        "noise_cov",
+        "noise_dof",
+        "uncertainty",
+        "evidence",
+        "noise_statistics",
+    ):
+        per_frame[name] = np.array(getattr(rows, name))
+        per_frame[name][index] = getattr(part, name)
+    return rows._replace(start=start, **per_device, **per_frame)
 
 
 def active_rows(activity: NDArray) -> tuple[NDArray, NDArray, NDArray]:

@@ -112,7 +112,7 @@ def with_device(frame: FrameData, fit: SupportFit, device: int, power: float) ->
 
 def own_statistic(frame: FrameData, fit: SupportFit) -> NDArray:
     """t_k = q_k/s_k of the members (K,), each tested against the others."""
-    return _own_energy(fit) / _own_share(frame, fit)
+    return _own_energy(fit) / own_share(frame, fit)
 
 
 def statistic(frame: FrameData, fit: SupportFit) -> tuple[NDArray, NDArray]:
@@ -141,6 +141,12 @@ def replacement_statistic(frame: FrameData, fit: SupportFit) -> NDArray:
     is_free = share > INDEPENDENT * frame.norm[:, None]
     is_free[fit.members] = False
     return np.asarray(np.max(np.where(is_free, energy / np.where(is_free, share, 1), 0), axis=0))
+
+
+def own_share(frame: FrameData, fit: SupportFit) -> NDArray:
+    """s_k of the members (K,), each by the others."""
+    share = 1 / np.diagonal(fit.inverse).real - fit.noise_var / fit.power
+    return np.maximum(share, INDEPENDENT * frame.norm[fit.members])
 
 
 def likely_power(energy: NDArray, share: NDArray, noise_var: float, n_antennas: int) -> NDArray:
@@ -193,18 +199,13 @@ def _log_evidence(frame: FrameData, fit: SupportFit) -> float:
 
 
 def _likely_power(frame: FrameData, fit: SupportFit) -> NDArray:
-    share = _own_share(frame, fit)
+    share = own_share(frame, fit)
     power = likely_power(_own_energy(fit), share, fit.noise_var, fit.channel.shape[1])
     return np.maximum(power, MIN_SNR * fit.noise_var / frame.norm[fit.members])
 
 
 def _own_energy(fit: SupportFit) -> NDArray:
     return sum_squares(fit.channel) / np.diagonal(fit.inverse).real ** 2
-
-
-def _own_share(frame: FrameData, fit: SupportFit) -> NDArray:
-    share = 1 / np.diagonal(fit.inverse).real - fit.noise_var / fit.power
-    return np.maximum(share, INDEPENDENT * frame.norm[fit.members])
 
 
 def _change(fit: SupportFit, power: NDArray, noise_var: float) -> float:

@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from ..checks import check_integer, check_number, check_probability
 from ..detection.asynchrony import Delayed
 from ..detection.decide import decide_rows
+from ..detection.early import EarlyDecider, may_settle
 from ..detection.noise.covariance import Whitener
 from ..detection.noise.rounds import Noise, check_noise, restored
 from ..detection.rows import Rows
 from ..estimate import Estimate, check_book, takes_noise_var
 from ..pilots.book import PilotBook
-from ..reports.report import Report, Taps
+from ..reports.report import Report
 from .antennas import alike, coloured_noise, spread
+from .taps import taps_of
 
 _PATH_SEARCH = "path_search"  # what finds devices out of step, for the reports
 
@@ -227,14 +229,26 @@ class FrameReceiver:
         whitener, size = hint.whitener, samples.shape[2]
         whitener = None if whitener is None or whitener.factor.shape[1] != size else whitener
         samples = samples if whitener is None else whitener.whiten(samples)
-        estimate = self._estimate(samples, hint.noise_var)
-        rows = decide_rows(
-            estimate, samples, self.pilots, self.false_alarm, noise_var, noise=self.noise,
-            estimator=partial(self._estimate, noise_var_hint=0.0), threads=self.threads,
-        )  # fmt: skip
+        rows, n_iter = self._decide_in_step(samples, hint.noise_var)
         if whitener is not None:
             rows = restored(rows, whitener, self.pilots)._replace(noise_kind=np.full(len(samples), "spatial"))
+        return rows, n_iter
+
+    def _decide_in_step(self, samples: NDArray, noise_var_hint: float) -> tuple[Rows, NDArray]:
+        noise_var, again = self.noise_var or None, partial(self._estimate, noise_var_hint=0.0)
+        if may_settle(self.estimator, self.pilots, samples.shape[2], self.noise):
+            return self._early.decide(samples, noise_var or noise_var_hint or None, noise_var, again)
+        estimate = self._estimate(samples, noise_var_hint)
+        rows = decide_rows(
+            estimate, samples, self.pilots, self.false_alarm, noise_var, noise=self.noise, estimator=again,
+            threads=self.threads,
+        )  # fmt: skip
         return rows, estimate.n_iter
+
+    @cached_property
+    def _early(self) -> EarlyDecider:
+        noise: Noise = "white" if self.noise_var > 0 else self.noise
+        return EarlyDecider(self.estimator, self.pilots, self.false_alarm, noise, self.threads)
 
     def _fields(self, rows: Rows) -> Iterator[dict[str, Any]]:
         """The fields of each frame's report that were decided."""
@@ -248,7 +262,7 @@ class FrameReceiver:
                 per_device[name] = getattr(rows, name).astype(np.float32)
         parts = [slice(*edges) for edges in pairwise(rows.start.tolist())]
         for part, noise_var, snr_db in zip(parts, rows.noise_var.tolist(), rows.snr_db.tolist(), strict=True):
-            fields = {name: values[part] for name, values in per_device.items()} | _taps(rows, part)
+            fields = {name: values[part] for name, values in per_device.items()} | taps_of(rows, part)
             yield {"noise_var": noise_var, "snr_db": snr_db, "device_id": self._names(fields), **fields}
 
     def _names(self, fields: dict[str, Any]) -> tuple[str, ...] | None:
@@ -268,18 +282,6 @@ def _peaks(frames: NDArray) -> NDArray:
     """The largest magnitude of a real or imaginary part of each frame (B,); NaN or Inf if it has one."""
     values = np.ascontiguousarray(frames).reshape(len(frames), -1).view(np.float32)
     return np.maximum(values.max(axis=1), -values.min(axis=1))
-
-
-def _taps(rows: Rows, part: slice) -> dict[str, Taps]:
-    """The taps of the rows of a frame, if one of them has several."""
-    if rows.tap_start is None or rows.tap_delay is None or rows.tap_gain is None:
-        return {}
-    start = rows.tap_start[part.start : part.stop + 1].astype(np.int64)
-    if np.diff(start).max(initial=0) < 2:
-        return {}
-    own = slice(start[0], start[-1])
-    delay, gain = rows.tap_delay[own].astype(np.float32), rows.tap_gain[own].astype(np.complex64)
-    return {"taps": Taps(start - start[0], delay, gain)}
 
 
 def _bad_report(head: dict[str, Any]) -> Report:

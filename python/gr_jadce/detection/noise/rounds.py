@@ -7,7 +7,7 @@ frame that was whitened by itself, `noise_scale` accounts for.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,19 +17,19 @@ from ...estimate import Estimate
 from ...numeric import decibels, sum_squares
 from ...pilots.book import PilotBook
 from ..noise_scale import Scale
-from ..rows import Rows
+from ..rows import Rows, replaced
 from .covariance import Whitener, chi2_limits, noise_kinds, noise_statistics
 
 Noise = Literal["auto", "white", "antennas", "spatial"]
 NOISES = ("auto", "white", "antennas", "spatial")
 
 # Shares of a frame's rows that bear witness of the noise: below, devices may be it, hide it, hide nearly all.
-_BUSY, _CROWDED, _TELLING = 0.65, 0.5, 0.4
+BUSY, CROWDED, _TELLING = 0.65, 0.5, 0.4
 _MAX_ROUNDS = 8  # of whitening: at a load of K = 0.4 L, noise 20 dB from white takes five
 _LOOK_ROUNDS = 2  # to see whether there is an interferer
 _SETTLED = 0.1  # relative change of the noise covariance by one round
-_COLOURED, _COLOURED_CROWD = 1e-3, 1e-12  # probability that white noise is taken for another
-_ODD, _ONE_WAY = 0.1, 0.05  # probability that white noise, and channels, of busy frames seem coloured
+COLOURED, _COLOURED_CROWD = 1e-3, 1e-12  # probability that white noise is taken for another
+ODD, _ONE_WAY = 0.1, 0.05  # probability that white noise, and channels, of busy frames seem coloured
 _CROWD_SHARE = 1e-4  # of the false-alarm probability of sure devices, where many are active
 _SURE_FALSE_COUNT = 0.02  # devices of a frame expected to be false among the sure ones
 
@@ -71,7 +71,7 @@ def decide_in_noise(
     if noise == "white" or frames.shape[2] == 1:
         return rows, scores
     busy = _are_busy(rows, frames)
-    coloured = rows.noise_statistics > chi2_limits(frames.shape[2], _COLOURED)
+    coloured = rows.noise_statistics > chi2_limits(frames.shape[2], COLOURED)
     if noise == "auto" and not np.count_nonzero(busy) and not np.count_nonzero(coloured):
         return rows, scores
     suspect = coloured.any(axis=1) | _are_crowded(rows, frames) | (busy & _are_odd(rows, frames))
@@ -85,7 +85,7 @@ def decide_in_noise(
         if index.size:
             part = _part(estimate, index)
             again, again_scores = _decide_whitened(decider, part, frames[index], covariance[index], kind)
-            rows = _replaced(rows, index, again)
+            rows = replaced(rows, index, again)
             if scores.size:
                 scores[index] = again_scores
     return rows._replace(noise_kind=kinds), scores
@@ -93,17 +93,17 @@ def decide_in_noise(
 
 def _are_busy(rows: Rows, frames: NDArray) -> NDArray:
     """Frames (B,) some of whose devices may be an interferer."""
-    return np.asarray(rows.noise_dof < _BUSY * frames.shape[1])
+    return np.asarray(rows.noise_dof < BUSY * frames.shape[1])
 
 
 def _are_crowded(rows: Rows, frames: NDArray) -> NDArray:
     """Frames (B,) so many of whose rows devices explain that they may be none."""
-    return np.asarray(rows.noise_dof < _CROWDED * frames.shape[1])
+    return np.asarray(rows.noise_dof < CROWDED * frames.shape[1])
 
 
 def _are_odd(rows: Rows, frames: NDArray) -> NDArray:
     """Frames (B,) the noise of which does not look quite white."""
-    return (rows.noise_statistics > chi2_limits(frames.shape[2], _ODD)).any(axis=1)
+    return (rows.noise_statistics > chi2_limits(frames.shape[2], ODD)).any(axis=1)
 
 
 def _look_at_noise(
@@ -117,7 +117,7 @@ def _look_at_noise(
     n_antennas, crowded = frames.shape[2], _are_crowded(rows, frames)
     kinds = np.full(len(frames), "white", dtype="U8")
     covariance = np.zeros((len(frames), n_antennas, n_antennas), complex)
-    for crowd, share, error in ((False, 1.0, _COLOURED), (True, _CROWD_SHARE, _COLOURED_CROWD)):
+    for crowd, share, error in ((False, 1.0, COLOURED), (True, _CROWD_SHARE, _COLOURED_CROWD)):
         index = np.flatnonzero(suspect & (crowded == crowd))
         if index.size:
             false_alarm = share * decider.sure_false_alarm
@@ -248,28 +248,3 @@ def _snr_db(rows: Rows, pilots: PilotBook) -> NDArray:
     return np.where(
         signal > 0, decibels(signal / np.maximum(rows.noise_var * size, np.finfo(float).tiny)), -np.inf
     )
-
-
-def _replaced(rows: Rows, index: NDArray, part: Rows) -> Rows:
-    """The rows, those of the frames `index` replaced by `part`."""
-    keeps = ~np.isin(rows.frame, index)
-    frame = np.concatenate([rows.frame[keeps], index[part.frame]])
-    order = np.argsort(frame, kind="stable")
-    per_device: dict[str, Any] = {
-        name: np.concatenate([getattr(rows, name)[keeps], getattr(part, name)])[order]
-        for name in ("device", "channel", "score")
-    }
-    start = np.searchsorted(frame[order], np.arange(len(rows.start)))
-    per_frame: dict[str, Any] = {}
-    for name in (
-        "noise_var",
-        "snr_db",
-        "noise_cov",
-        "noise_dof",
-        "uncertainty",
-        "evidence",
-        "noise_statistics",
-    ):
-        per_frame[name] = np.array(getattr(rows, name))
-        per_frame[name][index] = getattr(part, name)
-    return rows._replace(start=start, **per_device, **per_frame)

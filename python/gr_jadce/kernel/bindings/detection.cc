@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Detection of the module.
 #include "bindings/arguments.hpp"
+#include "bindings/decisions.hpp"
 #include "bindings/parts.hpp"
 #include "detection/book.hpp"
 
-#include <algorithm>
-#include <array>
-#include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
-#include <vector>
 
 namespace jadce {
 namespace {
@@ -57,60 +53,9 @@ void check_frames(const Book& book,
           "channel: expected (B, N, M)");
 }
 
-// The rows of all frames, one frame after another → where each frame's begin (B + 1,), device, channel,
-// score.
-py::tuple joined(const std::vector<ActiveRows>& frames, py::ssize_t M)
-{
-    auto start = vector_of<std::int64_t>(py::ssize_t(frames.size()) + 1);
-    std::int64_t* place = start.mutable_data();
-    *place = 0;
-    for (const ActiveRows& rows : frames) {
-        place[1] = place[0] + std::int64_t(rows.device.size());
-        ++place;
-    }
-    auto device = vector_of<std::uint32_t>(*place);
-    py::array_t<Complex> channel({py::ssize_t(*place), M});
-    auto score = vector_of<double>(*place);
-    auto* devices = device.mutable_data();
-    auto* channels = channel.mutable_data();
-    auto* scores = score.mutable_data();
-    for (const ActiveRows& rows : frames) {
-        devices = std::copy(rows.device.begin(), rows.device.end(), devices);
-        channels = std::copy(rows.channel.begin(), rows.channel.end(), channels);
-        scores = std::copy(rows.score.begin(), rows.score.end(), scores);
-    }
-    return py::make_tuple(start, device, channel, score);
-}
-
-// Of gr_jadce.detection.dense.Rule: pilot_length, threshold, max_rounds, n_proposed, n_members, (limit, mean,
-// excess), scale, (share, least), (least, crowded) lead.
-Rule rule_of(const py::tuple& given, py::ssize_t M)
-{
-    check(given.size() == 9, "rule: expected 9 entries");
-    const auto lower = given[5].cast<std::array<double, 3>>();
-    const auto sure = given[7].cast<std::array<double, 2>>();
-    const auto lead = given[8].cast<std::array<double, 2>>();
-    const auto scale = given[6].cast<std::string>();
-    return {given[0].cast<std::size_t>(),
-            std::size_t(M),
-            given[1].cast<double>(),
-            given[2].cast<int>(),
-            given[3].cast<std::size_t>(),
-            given[4].cast<std::size_t>(),
-            sure[0],
-            sure[1],
-            {lower[0], lower[1], lower[2]},
-            scale == "spatial"    ? Scale::spatial
-            : scale == "antennas" ? Scale::antennas
-                                  : Scale::white,
-            lead[0],
-            lead[1]};
-}
-
 // received (B, L, M), correlation (N, B, M) or None, score (B, N), noise_var (B,) and channel (B, N, M) or
-// None → the rows of active devices as of `joined`, noise_var, snr_db, noise_cov (B, M, M), noise_dof,
-// uncertainty, evidence, noise_statistics (B, 2), where the channels are the given ones (B,), the scores of
-// all devices (none unless wanted).
+// None → what `Decisions` gives, where the channels are the given ones (B,), the scores of all devices (none
+// unless wanted).
 template <class Sample>
 py::tuple decide(const Book& book,
                  const Contiguous<std::complex<Sample>>& received,
@@ -128,12 +73,8 @@ py::tuple decide(const Book& book,
     check(threads > 0, "threads: expected at least 1");
     const py::ssize_t B = received.shape(0), M = received.shape(2);
     const py::ssize_t N = py::ssize_t(book.n_devices());
-    py::array_t<double> scores({with_scores ? B : 0, N}), statistics({B, py::ssize_t(2)});
-    auto noise = vector_of<double>(B), snr_db = vector_of<double>(B), dof = vector_of<double>(B),
-         uncertainty = vector_of<double>(B), evidence = vector_of<double>(B);
     auto agrees = vector_of<bool>(B);
-    py::array_t<Complex> noise_cov({B, M, M});
-    std::vector<ActiveRows> rows(static_cast<std::size_t>(B));
+    Decisions decisions(B, N, M, with_scores);
     const DetectionFrames<Sample> frames = {received.data(),
                                             correlation ? correlation->data() : nullptr,
                                             score.data(),
@@ -142,21 +83,12 @@ py::tuple decide(const Book& book,
                                             agreement,
                                             agrees.mutable_data(),
                                             std::size_t(B)};
-    const Decision all = {rows.data(),
-                          with_scores ? scores.mutable_data() : nullptr,
-                          noise_cov.mutable_data(),
-                          statistics.mutable_data(),
-                          noise.mutable_data(),
-                          snr_db.mutable_data(),
-                          dof.mutable_data(),
-                          uncertainty.mutable_data(),
-                          evidence.mutable_data()};
+    const Decision places = decisions.places();
     {
         py::gil_scoped_release release;
-        book.decide(rule, frames, threads, all);
+        book.decide(rule, frames, threads, places);
     }
-    return py::make_tuple(
-        joined(rows, M), noise, snr_db, noise_cov, dof, uncertainty, evidence, statistics, agrees, scores);
+    return py::make_tuple(decisions.results(), agrees, decisions.scores());
 }
 
 template <class Sample>

@@ -17,6 +17,7 @@ void bind_all(pybind11::module_& module)
     jadce::bind_covariance(module);
     jadce::bind_asynchrony(module);
     jadce::bind_reports(module);
+    jadce::bind_settling(module);
 }
 
 } // namespace

@@ -13,5 +13,6 @@ void bind_network(pybind11::module_& module);
 void bind_pc_admm(pybind11::module_& module);
 void bind_reports(pybind11::module_& module);
 void bind_sampling(pybind11::module_& module);
+void bind_settling(pybind11::module_& module);
 
 } // namespace jadce

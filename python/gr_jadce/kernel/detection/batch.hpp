@@ -21,6 +21,16 @@ struct BookArrays
     Packed<double> adjoint;
 };
 
+// One frame (L, M), and its correlations if they are known: those of a device are `correlation_stride` apart
+// from the next one's.
+template <class Sample>
+struct FrameSamples
+{
+    const std::complex<Sample>* received;
+    const Complex* correlation;
+    std::size_t correlation_stride;
+};
+
 // What a thread decides with: the detector, a frame's samples and its correlations, in planes.
 class BatchDetector
 {
@@ -37,26 +47,28 @@ public:
     void decide(const DetectionFrames<Sample>& frames, std::size_t b, const Decision& all)
     {
         const std::size_t N = book_.gram.n_devices(), M = rule_.n_antennas, size = rule_.pilot_length * M;
-        const auto* received = frames.received + b * size;
-        to_planar(received, int(rule_.pilot_length), int(M), 1.0, samples_.data());
-        if (frames.correlation) {
-            take(frames.correlation + b * M, frames.count * M);
-        } else {
-            book_.adjoint.multiply_conjugate(samples_.data(), sample_stride(), int(M), correlation_.data());
-        }
-        fill_moment();
-        detector_.decide({correlation_.data(), moment_.data(), frames.score + b * N, frames.noise_var[b]},
-                         {all.rows + b,
-                          all.score ? all.score + b * N : nullptr,
-                          all.noise_cov + b * M * M,
-                          all.noise_statistics + 2 * b,
-                          all.noise_var + b,
-                          all.snr_db + b,
-                          all.noise_dof + b,
-                          all.uncertainty + b,
-                          all.evidence + b});
+        const Complex* correlation = frames.correlation ? frames.correlation + b * M : nullptr;
+        decide(FrameSamples<Sample>{frames.received + b * size, correlation, frames.count * M},
+               frames.score + b * N,
+               frames.noise_var[b],
+               all.of_frame(b, N, M));
         const double limit = frames.agreement * all.uncertainty[b];
         frames.agrees[b] = frames.channel && take_agreeing(frames.channel + b * N * M, limit, all.rows[b]);
+    }
+
+    // One frame, by itself.
+    template <class Sample>
+    void decide(const FrameSamples<Sample>& frame, const double* score, double noise_var, const Decision& to)
+    {
+        const int M = int(rule_.n_antennas);
+        to_planar(frame.received, int(rule_.pilot_length), M, 1.0, samples_.data());
+        if (frame.correlation) {
+            take(frame.correlation, frame.correlation_stride);
+        } else {
+            book_.adjoint.multiply_conjugate(samples_.data(), sample_stride(), M, correlation_.data());
+        }
+        fill_moment();
+        detector_.decide({correlation_.data(), moment_.data(), score, noise_var}, to);
     }
 
 private:

@@ -11,6 +11,7 @@ class PackedBook final : public Book
 public:
     explicit PackedBook(BookArrays arrays) : arrays_(std::move(arrays)) {}
     std::size_t n_devices() const override { return arrays_.gram.n_devices(); }
+    const BookArrays& arrays() const override { return arrays_; }
     int pilot_length() const override { return arrays_.adjoint.columns(); }
 
     void decide(const Rule& rule,

@@ -27,12 +27,15 @@ struct DetectionFrames
     std::size_t count;
 };
 
+struct BookArrays; // in the kernel's form: detection/batch.hpp
+
 // Decides about frames of a pilot book, in single or double precision.
 class Book
 {
 public:
     virtual ~Book() = default;
     virtual std::size_t n_devices() const = 0;
+    virtual const BookArrays& arrays() const = 0;
     virtual int pilot_length() const = 0; // 0 where the pilots were not given
 
     virtual void decide(const Rule& rule,

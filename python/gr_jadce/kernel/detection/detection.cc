@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "detection/detection.hpp"
+#include "detection/doubt.hpp"
 #include "detection/noise_scale.hpp"
 #include "detection/noise_statistics.hpp"
 #include "detection/p_values.hpp"
@@ -17,8 +18,8 @@ namespace jadce {
 struct Detector::Work
 {
     Work(const Gram& gram, const Rule& rule)
-        : rule(rule), fit(gram, rule), look(rule.n_antennas), barred(gram.n_devices()),
-          rest(gram.n_devices()), noise_cov(rule.n_antennas * rule.n_antennas)
+        : rule(rule), fit(gram, rule), look(rule.n_antennas), doubt(gram.n_devices()),
+          barred(gram.n_devices()), rest(gram.n_devices()), noise_cov(rule.n_antennas * rule.n_antennas)
     {
         order.reserve(gram.n_devices());
     }
@@ -28,6 +29,7 @@ struct Detector::Work
     const Rule rule;
     SupportFit fit;
     NoiseStatistics look;
+    Doubt doubt;
     double noise_var = 0;                  // known, or measured once the sure devices are found
     enum { known, own, sure } scale = own; // where the noise that a device is tested against is from
     std::vector<std::size_t> order;
@@ -284,6 +286,39 @@ struct Detector::Work
         return left.dof * std::log(std::max(1 + more / std::max(left.energy, DBL_MIN), DBL_MIN));
     }
 
+    // How far the score nearest to the threshold is from it, below 0 on the wrong side.
+    double margin()
+    {
+        double least = std::numeric_limits<double>::infinity();
+        for (std::size_t k = 0; k < fit.size(); ++k) {
+            least = std::min(least, score(fit.members[k], fit.own_statistic(k), 0) - rule.threshold);
+        }
+        std::fill(barred.begin(), barred.end(), 0);
+        const std::vector<double>& statistic = fit.statistics();
+        const double rows_here = rows_left();
+        for (const Candidate& candidate : candidates(statistic)) {
+            if (candidate.ratio >= 0) {
+                const double best = score(candidate.device, statistic[candidate.device], rows_here);
+                least = std::min(least, rule.threshold - best);
+            }
+        }
+        return least;
+    }
+
+    // The probabilities that the reported members are active.
+    void weigh(ActiveRows& rows) const
+    {
+        constexpr double sure_above = 6; // the threshold
+        rows.weight.assign(rows.device.size(), 1.0);
+        for (std::size_t i = 0, k = 0; i < rows.device.size(); ++i) {
+            for (; fit.members[k] != rows.device[i]; ++k) {
+            }
+            if (rows.score[i] - rule.threshold < sure_above) {
+                rows.weight[i] = Doubt::weight(fit, k, noise_var);
+            }
+        }
+    }
+
     void fill(ActiveRows& rows)
     {
         rows.channel.reserve(fit.size() * rule.n_antennas);
@@ -323,6 +358,11 @@ void Detector::decide(const Frame& frame, const Decision& decision)
     *decision.noise_dof = work.noise_dof;
     *decision.evidence = work.evidence;
     *decision.uncertainty = work.fit.uncertainty();
+    if (decision.margin && decision.missed) {
+        *decision.margin = work.margin();
+        *decision.missed = work.doubt.missed(work.fit, work.noise_var);
+        work.weigh(*decision.rows);
+    }
     work.look.measure(decision.noise_cov, *decision.noise_dof, decision.noise_statistics);
 }
 

@@ -51,16 +51,18 @@ struct Frame
     double noise_var;
 };
 
-// The active devices of a frame, ascending, their channels (K, M) and scores (K,).
+// The active devices of a frame, ascending, their channels (K, M) and scores (K,); if wanted, the
+// probabilities that they are active (K,).
 struct ActiveRows
 {
     std::vector<std::uint32_t> device;
     std::vector<Complex> channel;
-    std::vector<double> score;
+    std::vector<double> score, weight;
 };
 
-// Where the decision about one frame goes: its rows, the scores of all devices (N,) or null, covariance
-// of the antennas (M, M) in what is left and what it says of the noise (2,), five numbers.
+// Where the decision about one frame goes, or those about a batch, frame after frame: its rows, the scores of
+// all devices (N,) or null, covariance of the antennas (M, M) in what is left and what it says of the noise
+// (2,), seven numbers.
 struct Decision
 {
     ActiveRows* rows;
@@ -68,6 +70,21 @@ struct Decision
     Complex* noise_cov;
     double* noise_statistics;
     double *noise_var, *snr_db, *noise_dof, *uncertainty, *evidence;
+    double *margin = nullptr, *missed = nullptr; // both or none, and the weights of the rows with them
+
+    // Of frame b of a batch of frames with N devices and M antennas.
+    Decision of_frame(std::size_t b, std::size_t N, std::size_t M) const
+    {
+        return {rows + b,
+                score ? score + b * N : nullptr,
+                noise_cov + b * M * M,
+                noise_statistics + 2 * b,
+                noise_var + b,
+                snr_db + b,
+                noise_dof + b,
+                uncertainty + b,
+                evidence + b};
+    }
 };
 
 // Decides about one frame after another, in memory of its own.

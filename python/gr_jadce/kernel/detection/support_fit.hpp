@@ -141,6 +141,13 @@ public:
     // t_k of a member, tested against the others.
     double own_statistic(std::size_t k) const { return own_energy(k) / own_share(k); }
 
+    // s_k of a member, by the others, and s_n of a device that is none, once there are statistics.
+    double own_share(std::size_t k) const
+    {
+        return std::max(1 / variance(k) - ratio_[k], independent * gram.norm(members[k]));
+    }
+    double share_outside(std::size_t n) const { return std::max(off_support_.share(n), 0.0); }
+
     // t_n of every device, members left out of the support that they are tested against.
     const std::vector<double>& statistics()
     {
@@ -249,11 +256,6 @@ private:
     }
 
     double own_energy(std::size_t k) const { return energies_[k] / (variance(k) * variance(k)); }
-
-    double own_share(std::size_t k) const
-    {
-        return std::max(1 / variance(k) - ratio_[k], independent * gram.norm(members[k]));
-    }
 
     // γ of the greatest likelihood.
     double likely_power(double energy, double share) const

@@ -19,9 +19,10 @@ namespace jadce {
 class DenseNetwork final : public FrameNetwork
 {
     using Pilots = DensePilots<float>;
-    using Work = Network<Pilots>::Workspace;
 
 public:
+    using Work = Network<Pilots>::Workspace;
+
     // B = QᴴA and Q, row-major, and the eigenvalues s of A Aᴴ, for pilots of unit energy; `energy` is theirs.
     DenseNetwork(int L,
                  int N,
@@ -55,6 +56,31 @@ public:
         run_all(frames, tol, threads, estimates);
     }
 
+    // One frame (L, M) at a time, in a workspace of one's own: its amplitude, which was divided out.
+    template <class Sample>
+    double start(const std::complex<Sample>* received, double noise_var, Work& work) const
+    {
+        const double scale = load(work, received);
+        network_.start(work, relative(noise_var, scale));
+        return scale;
+    }
+
+    // Runs on until so many layers are done, or all for 0; whether the estimate has come to rest.
+    bool run_on(Work& work, int until, float tol) const
+    {
+        return network_.run(work, until > 0 ? until : network_.n_layers(), tol);
+    }
+
+    // The estimate as it is now: channel (N, M) and score (N,).
+    template <class Sample>
+    void store(const Work& work, double scale, std::complex<Sample>* channel, float* score) const
+    {
+        from_planar(work.estimate.data(), devices(), work.M, scale / std::sqrt(energy_), channel);
+        std::copy_n(work.score.data(), devices(), score);
+    }
+
+    Work workspace(int M) const { return Work(pilots_, M); }
+
 private:
     template <class Sample>
     void run_all(const NetworkFrames<Sample>& frames,
@@ -65,7 +91,7 @@ private:
         for_each_frame(
             frames.count,
             threads,
-            [&] { return Work(pilots_, frames.M); },
+            [&] { return workspace(frames.M); },
             [&](int frame, Work& work) { solve(frame, frames, tol, estimates, work); });
     }
 
@@ -76,13 +102,12 @@ private:
                const NetworkEstimates<Sample>& estimates,
                Work& work) const
     {
-        const int N = devices(), M = frames.M;
-        const std::size_t place = std::size_t(frame) * N;
-        const double scale = load(work, frames.received + std::size_t(frame) * length() * M);
-        auto* channel = estimates.channel + place * M;
-        estimates.n_iter[frame] = network_.run(work, relative(frames.noise_var[frame], scale), tol);
-        from_planar(work.estimate.data(), N, M, scale / std::sqrt(energy_), channel);
-        std::copy_n(work.score.data(), N, estimates.score + place);
+        const std::size_t place = std::size_t(frame) * devices();
+        const auto* received = frames.received + std::size_t(frame) * length() * frames.M;
+        const double scale = start(received, frames.noise_var[frame], work);
+        run_on(work, 0, tol);
+        estimates.n_iter[frame] = work.n_layers;
+        store(work, scale, estimates.channel + place * frames.M, estimates.score + place);
     }
 
     // The frame at unit energy a device, and the amplitude that was divided out.

@@ -20,6 +20,11 @@
 
 namespace jadce {
 
+struct Corrector
+{ // of Z by d; of U by r and a factor
+    float d, r, dual_scale;
+};
+
 template <class Pilots>
 class Network
 {
@@ -36,6 +41,9 @@ public:
         {
         }
         int M;
+        NetworkState state = {};
+        Corrector corrector = {};
+        int n_layers = 0;                            // run so far
         Array<float> Z, U, G, estimate;              // of devices and antennas
         Array<float> Y, samples, push, AZ, AU, next; // of symbols and antennas
         Array<float> weight;
@@ -47,48 +55,55 @@ public:
 
     Network(const Pilots& pilots, std::vector<Layer> layers) : pilots_(pilots), layers_(std::move(layers)) {}
 
-    // Runs layers on the loaded frame until one moves the estimate by less than tol times its error
-    // variance; leaves the estimate and the score in the workspace and returns the layers run.
-    int run(Workspace& work, float noise_var, float tol) const
+    int n_layers() const { return int(layers_.size()); }
+
+    // Begins with the loaded frame; `noise_var` is 0 if unknown.
+    void start(Workspace& work, float noise_var) const
     {
         for (Array<float>* array : {&work.Z, &work.U, &work.AZ, &work.AU, &work.estimate}) {
             std::fill(array->data(), array->data() + array->size(), 0.0f);
         }
         pilots_.rotate(work.samples.data(), work.M, work.Y.data(), work.scratch);
-        NetworkState state = {
-            noise_var, 1, prior_logit, prior_log_power, float(pilots_.devices) / pilots_.length};
-        const int most = int(layers_.size());
-        for (int k = 0; k < most; ++k) {
-            if (run_layer(layers_[k], work, state, k + 1 == most, tol)) {
-                return k + 1;
+        work.state = {noise_var, 1, prior_logit, prior_log_power, float(pilots_.devices) / pilots_.length};
+        work.n_layers = 0;
+    }
+
+    // Runs layers on, until so many are done or one moves the estimate by less than tol times its error
+    // variance; whether it has come to rest. The estimate, the score and the layers run are in the workspace.
+    bool run(Workspace& work, int until, float tol) const
+    {
+        while (work.n_layers < until) {
+            if (work.n_layers > 0) {
+                follow(work);
+            }
+            const float moved = run_layer(layers_[work.n_layers++], work);
+            if (moved < tol * work.state.error) {
+                return true;
             }
         }
-        return most;
+        return false;
     }
 
 private:
-    struct Corrector
-    { // of Z by d; of U by r and a factor
-        float d, r, dual_scale;
-    };
-
-    bool run_layer(const Layer& w, Workspace& work, NetworkState& state, bool last, float tol) const
+    // Returns the mean square by which the estimate moved.
+    float run_layer(const Layer& w, Workspace& work) const
     {
-        const Measured found = predict(w, work, state);
-        const Excitation h = excite(w, attend(work, state, found));
-        const Corrector corrector = gate(w, work, state, found, h);
-        const float moved = correct(work, corrector);
-        if (last || moved < tol * state.error) {
-            return true;
-        }
+        const Measured found = predict(w, work, work.state);
+        const Excitation h = excite(w, attend(work, work.state, found));
+        work.corrector = gate(w, work, work.state, found, h);
+        return correct(work, work.corrector);
+    }
+
+    // The products of the last layer's results, for the next.
+    void follow(Workspace& work) const
+    {
         list_rows(work);
         pilots_.forward(
             work.estimate.data(), work.listed.data(), work.n_listed, work.M, work.next.data(), work.scratch);
-        correct_products(work, corrector);
-        if (corrector.dual_scale * std::abs(1 - 2 * corrector.r) > 1) { // by which errors of B U grow
+        correct_products(work, work.corrector);
+        if (work.corrector.dual_scale * std::abs(1 - 2 * work.corrector.r) > 1) { // errors of B U grow by it
             pilots_.forward(work.U.data(), nullptr, pilots_.devices, work.M, work.AU.data(), work.scratch);
         }
-        return false;
     }
 
     // The filtered residual in work.push, and the variance of the effective noise.

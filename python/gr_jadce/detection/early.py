@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Decide early: a few layers of the network propose, the decision disposes, and only hard frames go on.
+
+The decision needs the estimate for a first support only; its channels are the LMMSE ones of the devices that
+pass its tests. So most frames are decided after a few layers as after all. A frame is *settled* if
+
+* hardly a device is expected to be active that is not in its support (`doubt`), and the score of every device
+  is off the threshold by a margin: another support, or noise level, of nearly the same likelihood would turn
+  no decision;
+* the devices that the noise is measured off make the frame likelier than white noise by more than a choice
+  of so many explains, and leave rows enough that bear witness of the noise;
+* what they leave is white, and no louder than a known σ² by more than chance.
+
+Its channels are the LMMSE ones, times the probabilities that their devices are active.
+Where only the last does not hold, the frame is decided anew from there, its noise looked at. Otherwise the
+layers go on from where they stopped, and what is done for hard frames follows before it is decided anew.
+Each frame is judged by itself: neither batch nor threads change its report. Frames of one
+antenna, whose few samples do not tell supports apart, run all layers.
+`kernel/settling/early.hpp` is the first decision, compiled.
+"""
+
+from collections.abc import Callable
+from math import log10
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..backend import complex_frames, kernel_for
+from ..estimate import Estimate, noise_levels
+from ..pilots.book import PilotBook
+from . import dense
+from .decide import compiled_book, decide_rows
+from .doubt import Doubt
+from .noise.covariance import chi2_limits
+from .noise.rounds import BUSY, COLOURED, CROWDED, ODD, Noise
+from .rows import Rows, replaced, rows_of_kernel
+
+N_LAYERS = 3
+_MAX_PROPOSED = 0.65  # devices a pilot symbol: more leave too few rows
+_MARGIN = 0.07  # of −log10 p-values
+_MAX_MISSED = 0.3  # devices a frame
+_MAX_EXCESS = 4.0  # standard deviations
+_MAX_ROUNDS = 60
+OPEN, SURE, SETTLED = range(3)  # what is known of a frame: nothing for sure, its support, or all
+
+
+class _Early(NamedTuple):
+    """Rows of settled frames, n_iter and stages (B,), estimates of open and of sure frames or None."""
+
+    rows: Rows
+    n_iter: NDArray
+    stage: NDArray
+    open: Estimate | None
+    sure: Estimate | None
+
+
+class SettlingRule(NamedTuple):
+    """When a decision is tried, and what settles a frame."""
+
+    n_layers: int
+    tol: float  # of the layers
+    n_proposed: int  # devices at most, for a decision to be tried
+    margin: float  # of all scores from the threshold
+    missed: float  # devices at most that are expected to be active all the same
+    crowded: float  # rows that bear witness of the noise: with fewer, no frame is settled
+    busy: float  # and with fewer than so many, the noise has to look whiter
+    limits: tuple[float, float]  # of the two statistics of the noise
+    busy_limits: tuple[float, float]
+    excess: float  # of the noise over a known σ², standard deviations
+
+    @classmethod
+    def of(cls, pilots: PilotBook, n_antennas: int, tol: float, noise: Noise) -> "SettlingRule":
+        """For frames of so many antennas, whose noise is taken for "white" or "auto"."""
+        L = pilots.pilot_length
+        limits, busy_limits = (_limits(n_antennas, error, noise) for error in (COLOURED, ODD))
+        most = int(_MAX_PROPOSED * L)
+        return cls(
+            N_LAYERS, tol, most, _MARGIN, _MAX_MISSED, CROWDED * L, BUSY * L, limits, busy_limits, _MAX_EXCESS
+        )
+
+
+def _limits(n_antennas: int, error: float, noise: Noise) -> tuple[float, float]:
+    if noise == "white":
+        return np.inf, np.inf
+    correlated, uneven = chi2_limits(n_antennas, error)
+    return float(correlated), float(uneven)
+
+
+class EarlyDecider:
+    """Decides frames, early where that settles them.
+
+    Parameters
+    ----------
+    estimator : Unrolled
+        Of the book `pilots`; other estimators have no stages (see `settles`).
+    pilots : PilotBook
+    false_alarm : float
+    noise : {"auto", "white"}
+    threads : int
+    backend : {"auto", "numpy", "kernel"}
+        What computes decisions; that of the estimator tells what computes the layers.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        pilots: PilotBook,
+        false_alarm: float,
+        noise: Noise,
+        threads: int = 1,
+        backend: str = "auto",
+    ) -> None:
+        self._estimator, self._pilots, self._false_alarm = estimator, pilots, false_alarm
+        self._noise, self._threads, self._backend = noise, threads, backend
+        self._compiled: dict[int, Any] = {}  # by antennas
+
+    def decide(
+        self,
+        frames: NDArray,
+        told: ArrayLike | None,
+        noise_var: ArrayLike | None,
+        again: Callable[[NDArray], Estimate],
+    ) -> tuple[Rows, NDArray]:
+        """The rows of active devices, and the layers and iterations (B,) that the estimator took.
+
+        Parameters
+        ----------
+        frames : (B, L, M) complex array
+        told : float or (B,) or None
+            σ² as the estimator gets it.
+        noise_var : float or (B,) or None
+            σ² as the decision gets it.
+        again : callable
+            Estimates frames again that were whitened.
+        """
+        levels, known = self._estimator.levels(told, len(frames)), noise_levels(noise_var, len(frames))
+        run = (
+            self._run_plain
+            if self._estimator.network is None or self._backend == "numpy"
+            else self._run_compiled
+        )
+        early = run(frames, levels, known)
+        rows, n_iter, kinds = early.rows, early.n_iter, np.full(len(frames), "white", "U8")
+        for stage, estimate in ((SURE, early.sure), (OPEN, early.open)):
+            if estimate is None:
+                continue
+            index = np.flatnonzero(early.stage == stage)
+            part = None if noise_var is None else known[index]
+            late = decide_rows(
+                estimate, frames[index], self._pilots, self._false_alarm, part, noise=self._noise,
+                estimator=again, backend=self._backend, threads=self._threads,
+            )  # fmt: skip
+            rows, n_iter[index] = replaced(rows, index, late), estimate.n_iter
+            kinds[index] = "white" if late.noise_kind is None else late.noise_kind
+        return rows._replace(noise_kind=kinds), n_iter
+
+    def _run_plain(self, frames: NDArray, levels: NDArray | None, known: NDArray) -> _Early:
+        rule = self._settling(frames.shape[2])
+        stages = self._estimator.stages(frames, levels, rule.n_layers)
+        estimate = _proposal(next(stages))
+        told = known if known.any() else None
+        rows = decide_rows(estimate, frames, self._pilots, self._false_alarm, told, backend="numpy")
+        stage = stages_of(rows, rule, known, np.sum(estimate.score > 0, axis=1))
+        weight = np.concatenate([np.empty(0), *(doubt.weight for doubt in rows.doubts if doubt)])
+        rows = rows._replace(channel=(rows.channel * weight[:, None]).astype(rows.channel.dtype, copy=False))
+        is_open, sure = np.flatnonzero(stage == OPEN), np.flatnonzero(stage == SURE)
+        finished = stages.send(is_open) if is_open.size else None
+        early = _part(estimate, sure) if sure.size else None
+        return _Early(rows, estimate.n_iter.copy(), stage, finished, early)
+
+    def _run_compiled(self, frames: NDArray, levels: NDArray | None, known: NDArray) -> _Early:
+        stage, decided, *found = self._early(frames.shape[2]).run(
+            complex_frames(frames), noise_levels(levels, len(frames)), known, self._threads
+        )
+        rows, n_iter = rows_of_kernel(decided, frames, -log10(self._false_alarm)), found[2]
+        finished = early = None
+        for index in filter(len, (np.flatnonzero(stage == OPEN), np.flatnonzero(stage == SURE))):
+            estimate = self._estimator.estimate_of(frames[index], *(part[index] for part in found))
+            if stage[index[0]] == SURE:
+                early = _proposal(estimate)
+            else:
+                told = None if levels is None else levels[index]
+                finished = self._estimator.finish(frames[index], estimate, told)
+        return _Early(rows, n_iter, stage, finished, early)
+
+    def _settling(self, n_antennas: int) -> SettlingRule:
+        return SettlingRule.of(self._pilots, n_antennas, self._estimator.tol, self._noise)
+
+    def _early(self, n_antennas: int) -> Any:
+        """The first decision in the kernel, for frames of so many antennas."""
+        if n_antennas not in self._compiled:
+            kernel: Any = kernel_for("kernel")
+            rule = dense.make_rule(self._pilots, n_antennas, self._false_alarm, _MAX_ROUNDS, "white")
+            self._compiled[n_antennas] = kernel.EarlyDecisions(
+                self._estimator.network, compiled_book(self._pilots, kernel), tuple(rule),
+                tuple(self._settling(n_antennas)), n_antennas,
+            )  # fmt: skip
+        return self._compiled[n_antennas]
+
+
+def may_settle(estimator: Any, pilots: PilotBook, n_antennas: int, noise: Noise) -> bool:
+    """Whether frames of so many antennas may be decided early."""
+    can = getattr(estimator, "settles", False) and not pilots.is_fast
+    return can and n_antennas > 1 and noise in ("auto", "white")
+
+
+def _proposal(estimate: Estimate) -> Estimate:
+    """An estimate of a few layers: its scores propose, its channels are not used."""
+    return estimate._replace(posterior_mean=False)
+
+
+def _part(estimate: Estimate, index: NDArray) -> Estimate:
+    return estimate._replace(
+        channel=estimate.channel[index], score=estimate.score[index], n_iter=estimate.n_iter[index]
+    )
+
+
+def stages_of(rows: Rows, rule: SettlingRule, known: NDArray, proposed: NDArray) -> NDArray:
+    """The stages of frames (B,); `known` is their σ², 0 where unknown, `proposed` the devices tried."""
+    n_antennas = rows.noise_cov.shape[1]
+    left = np.trace(rows.noise_cov, axis1=1, axis2=2).real / n_antennas
+    excess = (left / np.where(known > 0, known, 1) - 1) * np.sqrt(n_antennas * rows.noise_dof)
+    is_sure = (
+        (proposed <= rule.n_proposed)
+        & np.array([doubt is not None and _is_sure(doubt, rule) for doubt in rows.doubts], bool)
+        & (rows.noise_dof >= rule.crowded)
+        & (rows.evidence >= 0)
+        & ((known == 0) | (excess <= rule.excess))
+    )
+    limits = np.where((rows.noise_dof < rule.busy)[:, None], rule.busy_limits, rule.limits)
+    is_white = (rows.noise_statistics <= limits).all(axis=1)
+    return np.asarray(np.where(is_sure, np.where(is_white, SETTLED, SURE), OPEN))
+
+
+def _is_sure(doubt: Doubt, rule: SettlingRule) -> bool:
+    return doubt.margin >= rule.margin and doubt.missed <= rule.missed

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// EarlyDecisions of the module.
+#include "bindings/arguments.hpp"
+#include "bindings/decisions.hpp"
+#include "bindings/parts.hpp"
+#include "settling/early_decisions.hpp"
+
+#include <array>
+#include <memory>
+
+namespace jadce {
+namespace {
+
+// Of gr_jadce.detection.early.SettlingRule: n_layers, tol, n_proposed, margin, missed, crowded, busy, limits,
+// busy_limits, excess.
+SettlingRule settling_of(const py::tuple& given)
+{
+    check(given.size() == 10, "settling: expected 10 entries");
+    const auto limits = given[7].cast<std::array<double, 2>>();
+    const auto busy_limits = given[8].cast<std::array<double, 2>>();
+    return {given[0].cast<int>(),
+            given[1].cast<float>(),
+            given[2].cast<std::size_t>(),
+            given[3].cast<double>(),
+            given[4].cast<double>(),
+            given[5].cast<double>(),
+            given[6].cast<double>(),
+            {limits[0], limits[1]},
+            {busy_limits[0], busy_limits[1]},
+            given[9].cast<double>()};
+}
+
+std::unique_ptr<EarlyDecisions> early_decisions_of(const FrameNetwork& network,
+                                                   const Book& book,
+                                                   const py::tuple& rule,
+                                                   const py::tuple& settling,
+                                                   py::ssize_t n_antennas)
+{
+    const Rule asked = rule_of(rule, n_antennas);
+    check(n_antennas > 0 && int(book.n_devices()) == network.devices() &&
+              book.pilot_length() == network.length() && int(asked.pilot_length) == network.length(),
+          "network, detection: expected those of one dense pilot book");
+    return make_early_decisions(network, book, asked, settling_of(settling));
+}
+
+// received (B, L, M), told and noise_var (B,) → the stages of frames (B,), what `Decisions` gives, with no
+// rows but of settled ones; channel (B, N, M) and score (B, N) of the others; n_iter (B,).
+template <class Sample>
+py::tuple run_early(EarlyDecisions& decisions,
+                    const Contiguous<std::complex<Sample>>& received,
+                    const Contiguous<double>& told,
+                    const Contiguous<double>& noise_var,
+                    int threads)
+{
+    const py::ssize_t L = py::ssize_t(decisions.rule().pilot_length);
+    const py::ssize_t M = py::ssize_t(decisions.rule().n_antennas), N = decisions.devices();
+    check(received.ndim() == 3 && received.shape(1) == L && received.shape(2) == M,
+          "received: expected frames (B, L, M)");
+    const py::ssize_t B = received.shape(0);
+    check(told.ndim() == 1 && told.shape(0) == B && noise_var.ndim() == 1 && noise_var.shape(0) == B,
+          "told, noise_var: expected (B,)");
+    check(threads > 0, "threads: expected at least 1");
+    auto stage = vector_of<std::uint8_t>(B);
+    Decisions decided(B, N, M, false);
+    py::array_t<std::complex<Sample>> channel({B, N, M});
+    py::array_t<float> score({B, N});
+    auto n_iter = vector_of<std::int64_t>(B);
+    const EarlyFrames<Sample> frames = {received.data(), told.data(), noise_var.data(), std::size_t(B)};
+    const EarlyResults<Sample> results = {
+        stage.mutable_data(),
+        decided.places(),
+        {channel.mutable_data(), score.mutable_data(), n_iter.mutable_data()}};
+    {
+        py::gil_scoped_release release;
+        decisions.run(frames, threads, results);
+    }
+    return py::make_tuple(stage, decided.results(), channel, score, n_iter);
+}
+
+template <class Sample>
+void bind_for(py::class_<EarlyDecisions>& bound, const py::arg& received)
+{
+    bound.def("run", &run_early<Sample>, received, py::arg("told"), py::arg("noise_var"), py::arg("threads"));
+}
+
+} // namespace
+
+void bind_settling(py::module_& module)
+{
+    py::class_<EarlyDecisions> bound(
+        module, "EarlyDecisions", "Decisions about frames after a few layers.", py::module_local());
+    bound.def(py::init(&early_decisions_of),
+              py::arg("network"),
+              py::arg("detection"),
+              py::arg("rule"),
+              py::arg("settling"),
+              py::arg("n_antennas"),
+              py::keep_alive<1, 2>(),
+              py::keep_alive<1, 3>());
+    bind_for<float>(bound, py::arg("received").noconvert());
+    bind_for<double>(bound, py::arg("received"));
+}
+
+} // namespace jadce

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// How sure a decision about a frame is: the compiled form of doubt.py, which gives its equations.
+#pragma once
+
+#include "arithmetic/elementary.hpp"
+#include "detection/support_fit.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+namespace jadce {
+
+// Of a frame that is decided: its fit with the statistics of all devices, σ² and the number of antennas.
+class Doubt
+{
+public:
+    explicit Doubt(std::size_t n_devices) : energy_(n_devices), ratio_(n_devices) {}
+
+    // Devices outside the support expected to be active.
+    double missed(SupportFit& fit, double noise_var)
+    {
+        if (!can_tell(fit, noise_var)) {
+            return 0;
+        }
+        double power = 0;
+        for (const double own : fit.power) {
+            power += own;
+        }
+        power /= double(fit.size()) * noise_var;
+        const std::vector<double>& statistic = fit.statistics();
+        std::size_t count = 0;
+        for (std::size_t n = 0; n < statistic.size(); ++n) {
+            energy_[count] = float(statistic[n] / noise_var);
+            ratio_[count] = float(power * fit.share_outside(n));
+            count += !fit.is_member[n];
+        }
+        return sum(count, float(prior(fit)), float(fit.n_antennas));
+    }
+
+    // The probability of a member to be active.
+    static double weight(const SupportFit& fit, std::size_t k, double noise_var)
+    {
+        if (!can_tell(fit, noise_var) || fit.size() < 2) {
+            return 1;
+        }
+        const double energy = fit.own_statistic(k) / noise_var, share = fit.own_share(k) / noise_var;
+        double likely = 0;
+        for (std::size_t j = 0; j < fit.size(); ++j) {
+            if (j != k) {
+                const double ratio = fit.power[j] * share;
+                const double log_ratio =
+                    energy * ratio / (1 + ratio) - double(fit.n_antennas) * std::log1p(ratio);
+                likely += std::exp(std::min(log_ratio, 500.0));
+            }
+        }
+        const double odds = std::log(likely / double(fit.size() - 1)) + prior(fit);
+        return 1 / (1 + std::exp(-std::min(std::max(odds, -60.0), 60.0)));
+    }
+
+private:
+    static bool can_tell(const SupportFit& fit, double noise_var)
+    {
+        return noise_var > 0 && fit.size() > 0 && fit.size() < fit.gram.n_devices();
+    }
+
+    static double prior(const SupportFit& fit)
+    {
+        return std::log(double(fit.size()) / double(fit.gram.n_devices() - fit.size()));
+    }
+
+    // Σ of the probabilities.
+    double sum(std::size_t count, float prior, float n_antennas)
+    {
+        float* energy = energy_.data();
+        const float* ratio = ratio_.data();
+#pragma GCC ivdep
+        for (std::size_t i = 0; i < count; ++i) {
+            const float odds =
+                energy[i] * ratio[i] / (1 + ratio[i]) - n_antennas * fast_log(1 + ratio[i]) + prior;
+            energy[i] = 1 / (1 + fast_exp(-odds));
+        }
+        double total = 0;
+        for (std::size_t i = 0; i < count; ++i) {
+            total += double(energy[i]);
+        }
+        return total;
+    }
+
+    std::vector<float> energy_, ratio_;
+};
+
+} // namespace jadce

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Frames decided after a few layers of the network, if that settles them: receiving/settling.py, compiled.
+#pragma once
+
+#include "arithmetic/spare.hpp"
+#include "arithmetic/threads.hpp"
+#include "detection/batch.hpp"
+#include "network/batch.hpp"
+#include "settling/early_decisions.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <complex>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace jadce {
+
+// What a thread works with.
+class EarlyDecider
+{
+public:
+    EarlyDecider(const DenseNetwork& network, const BookArrays& book, const Rule& rule)
+        : network_(network), detector_(book, rule), work_(network.workspace(int(rule.n_antennas))),
+          score_(std::size_t(network.devices())), M_(rule.n_antennas),
+          frame_size_(rule.pilot_length * rule.n_antennas)
+    {
+    }
+
+    template <class Sample>
+    void decide(const SettlingRule& rule,
+                const EarlyFrames<Sample>& frames,
+                std::size_t b,
+                const EarlyResults<Sample>& results)
+    {
+        const std::size_t N = score_.size();
+        const auto* received = frames.received + b * frame_size_;
+        const double scale = network_.start(received, frames.told[b], work_);
+        const bool rests = network_.run_on(work_, rule.n_layers, rule.tol);
+        Decision decision = results.decisions.of_frame(b, N, M_);
+        double margin = 0, missed = 0;
+        decision.margin = &margin;
+        decision.missed = &missed;
+        Stage stage = Stage::open;
+        if (proposed() <= rule.n_proposed) {
+            const FrameSamples<Sample> frame = {received, nullptr, 0};
+            detector_.decide(frame, score_.data(), frames.noise_var[b], decision);
+            stage = stage_of(rule, decision, frames.noise_var[b]);
+        }
+        if (stage == Stage::settled) {
+            weigh(*decision.rows);
+        } else {
+            clear(decision);
+            if (stage == Stage::open && !rests) {
+                network_.run_on(work_, 0, rule.tol);
+            }
+            const std::size_t place = b * N;
+            network_.store(
+                work_, scale, results.estimates.channel + place * M_, results.estimates.score + place);
+        }
+        results.stage[b] = std::uint8_t(stage);
+        results.estimates.n_iter[b] = work_.n_layers;
+    }
+
+private:
+    // How many devices the network proposes.
+    std::size_t proposed()
+    {
+        std::copy_n(work_.score.data(), score_.size(), score_.data());
+        return std::size_t(std::count_if(score_.begin(), score_.end(), [](double s) { return s > 0; }));
+    }
+
+    Stage stage_of(const SettlingRule& rule, const Decision& decision, double noise_var) const
+    {
+        const double *statistics = decision.noise_statistics, dof = *decision.noise_dof;
+        const double* limits = dof < rule.busy ? rule.busy_limits : rule.limits;
+        const bool is_sure = *decision.margin >= rule.margin && *decision.missed <= rule.missed &&
+                             dof >= rule.crowded && *decision.evidence >= 0 &&
+                             excess(decision, noise_var) <= rule.excess;
+        const bool is_white = statistics[0] <= limits[0] && statistics[1] <= limits[1];
+        return !is_sure ? Stage::open : is_white ? Stage::settled : Stage::sure;
+    }
+
+    // The posterior means of the channels, so far as it is doubtful that devices are active.
+    static void weigh(ActiveRows& rows)
+    {
+        const std::size_t M = rows.device.empty() ? 0 : rows.channel.size() / rows.device.size();
+        for (std::size_t i = 0; i < rows.channel.size(); ++i) {
+            rows.channel[i] *= rows.weight[i / M];
+        }
+    }
+
+    // By how many of its standard deviations the noise left is above the known one; 0 if none is known.
+    double excess(const Decision& decision, double noise_var) const
+    {
+        if (!(noise_var > 0)) {
+            return 0;
+        }
+        double left = 0;
+        for (std::size_t m = 0; m < M_; ++m) {
+            left += decision.noise_cov[m * M_ + m].real();
+        }
+        return (left / (double(M_) * noise_var) - 1) * std::sqrt(double(M_) * *decision.noise_dof);
+    }
+
+    static void clear(const Decision& decision)
+    {
+        decision.rows->device.clear();
+        decision.rows->channel.clear();
+        decision.rows->score.clear();
+    }
+
+    const DenseNetwork& network_;
+    BatchDetector detector_;
+    DenseNetwork::Work work_;
+    std::vector<double> score_;
+    const std::size_t M_, frame_size_;
+};
+
+} // namespace jadce

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Frames decided after a few layers of the network, if that settles them, as the bindings see it.
+#pragma once
+
+#include "detection/book.hpp"
+#include "network/frame_network.hpp"
+
+#include <complex>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace jadce {
+
+// When a decision is tried, and what settles a frame.
+struct SettlingRule
+{
+    int n_layers;
+    float tol;              // of the layers, as for an estimate
+    std::size_t n_proposed; // devices at most, for a decision to be tried
+    double margin;          // of all scores from the threshold
+    double missed;          // devices at most that are expected to be active all the same
+    double crowded, busy; // rows that bear witness of the noise: below, none is settled, and a stricter limit
+    double limits[2], busy_limits[2]; // of what these say of the noise
+    double excess;                    // standard deviations of the noise over a known one
+};
+
+// Frames (B, L, M), σ² of each as the network and as the decision take it, 0 where unknown.
+template <class Sample>
+struct EarlyFrames
+{
+    const std::complex<Sample>* received;
+    const double *told, *noise_var;
+    std::size_t count;
+};
+
+// What is known of a frame after a few layers: nothing for sure, its support, or all.
+enum class Stage : std::uint8_t { open, sure, settled };
+
+// The stages of frames, the decisions about those that are settled, and the estimates of the others: of those
+// that are open after all layers.
+template <class Sample>
+struct EarlyResults
+{
+    std::uint8_t* stage;
+    Decision decisions;
+    NetworkEstimates<Sample> estimates;
+};
+
+// A network and the decisions about its frames, under one rule.
+class EarlyDecisions
+{
+public:
+    virtual ~EarlyDecisions() = default;
+    virtual const Rule& rule() const = 0;
+    virtual int devices() const = 0;
+    virtual void run(const EarlyFrames<float>& frames, int threads, const EarlyResults<float>& results) = 0;
+    virtual void run(const EarlyFrames<double>& frames, int threads, const EarlyResults<double>& results) = 0;
+};
+
+// Both have to outlive what is made; the network is one of `make_network`.
+std::unique_ptr<EarlyDecisions> make_early_decisions(const FrameNetwork& network,
+                                                     const Book& book,
+                                                     const Rule& rule,
+                                                     const SettlingRule& settling);
+
+} // namespace jadce

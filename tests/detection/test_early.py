@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Frames decided after a few layers: the same decisions as after all, and only where they are settled."""
+
+import numpy as np
+import pytest
+from compiled import compiled_kernel
+
+from gr_jadce.detection.doubt import Doubt
+from gr_jadce.detection.early import (
+    N_LAYERS,
+    OPEN,
+    SETTLED,
+    SURE,
+    EarlyDecider,
+    SettlingRule,
+    may_settle,
+    stages_of,
+)
+from gr_jadce.detection.rows import Rows
+from gr_jadce.pilots import make_pilots
+from gr_jadce.receiving.frame_receiver import FrameReceiver
+from gr_jadce.unrolled import unrolled
+from gr_jadce.uplink import Scenario, simulate
+
+BOOK = make_pilots("gaussian", n_devices=100, pilot_length=48, seed=3)
+A_BOOK = make_pilots("gaussian", n_devices=200, pilot_length=64, seed=1)
+
+
+def uplink(n_frames=24, n_antennas=4, snr_db=15.0, activity_rate=0.08, book=BOOK):
+    return simulate(Scenario(book, n_antennas, activity_rate, snr_db=snr_db), n_frames, seed=5)
+
+
+def decider(backend="auto", book=BOOK, false_alarm=1e-3, noise="auto", **options):
+    estimator = unrolled(book, backend=backend, **options)
+    return EarlyDecider(
+        estimator, book, false_alarm, noise, threads=options.get("threads", 1), backend=backend
+    )
+
+
+def decided(of, frames, told=None):
+    return of.decide(frames, told, told, lambda part: of._estimator(part, noise_var=told))
+
+
+def reports(frames, book=BOOK, settle=True, threads=1, noise_var=0.0):
+    receiver = FrameReceiver(
+        book, unrolled(book, settle=settle, threads=threads), "unrolled", threads=threads, noise_var=noise_var
+    )
+    found, error = receiver.solve(frames.astype(np.complex64), [(b, (0, 0.0)) for b in range(len(frames))])
+    assert error is None
+    return found
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+@pytest.mark.parametrize(("snr_db", "activity_rate"), [(15.0, 0.08), (3.0, 0.08), (15.0, 0.45)])
+def test_kernel_equals_numpy(is_known, snr_db, activity_rate):
+    frames, _, _, noise_var = uplink(snr_db=snr_db, activity_rate=activity_rate)
+    compiled_kernel()
+    told = noise_var if is_known else None
+    (rows, n_iter), (expected, expected_iter) = (
+        decided(decider(backend), frames, told) for backend in ("kernel", "numpy")
+    )
+    assert np.array_equal(n_iter, expected_iter)
+    assert np.array_equal(rows.start, expected.start)
+    assert np.array_equal(rows.device, expected.device)
+    for name in ("channel", "score", "noise_var", "snr_db", "noise_dof"):
+        np.testing.assert_allclose(getattr(rows, name), getattr(expected, name), rtol=2e-3, atol=2e-3)
+
+
+def test_most_frames_of_light_load_stages_of_and_decided_as_after_all_layers():
+    compiled_kernel()  # without it, a minute
+    frames = uplink(400, snr_db=10.0, activity_rate=0.1, book=A_BOOK).received
+    early, late = (reports(frames, A_BOOK, settle) for settle in (True, False))
+    settled = np.array([report.n_iter == N_LAYERS for report in early])
+    assert settled.mean() > 0.7
+    same = [np.array_equal(one.device, other.device) for one, other in zip(early, late, strict=True)]
+    assert np.mean(np.array(same)[settled]) > 0.99
+    assert all(np.array(same)[~settled])
+
+
+def test_a_report_depends_neither_on_the_batch_nor_on_threads():
+    frames = uplink(12, snr_db=6.0).received
+    together = reports(frames, threads=3)
+    for number, report in enumerate(together):
+        [alone] = reports(frames[number : number + 1])
+        assert (report.n_iter, report.noise_var) == (alone.n_iter, alone.noise_var)
+        assert np.array_equal(report.device, alone.device)
+        assert np.array_equal(report.channel, alone.channel)
+
+
+def test_without_settling_all_layers_run():
+    frames = uplink(8).received.astype(np.complex64)
+    assert [report.n_iter for report in reports(frames, settle=False)] == list(unrolled(BOOK)(frames).n_iter)
+
+
+def test_a_busy_frame_goes_on():
+    frames = uplink(6, activity_rate=0.6).received.astype(np.complex64)
+    n_iter = [report.n_iter for report in reports(frames)]
+    assert n_iter == list(unrolled(BOOK)(frames).n_iter)
+
+
+def test_a_frame_with_an_interferer_is_whitened_all_the_same():
+    frames = uplink(6).received.astype(np.complex64)
+    rng = np.random.default_rng(0)
+    direction, symbols = rng.standard_normal((4, 2)) @ [1, 1j], rng.standard_normal((6, 48, 2)) @ [1, 1j]
+    frames = (frames + 2 * symbols[:, :, None] * direction).astype(np.complex64)
+    for one, other in zip(reports(frames), reports(frames, settle=False), strict=True):
+        assert one.interference_db == other.interference_db
+        assert np.array_equal(one.device, other.device)
+
+
+@pytest.mark.parametrize(
+    ("n_antennas", "noise", "options", "expected"),
+    [
+        (4, "auto", {}, True),
+        (1, "auto", {}, False),
+        (4, "spatial", {}, False),
+        (4, "auto", {"settle": False}, False),
+        (4, "auto", {"n_layers": 5}, False),
+    ],
+)
+def test_which_frames_may_settle(n_antennas, noise, options, expected):
+    assert may_settle(unrolled(BOOK, **options), BOOK, n_antennas, noise) == expected
+
+
+def test_other_estimators_do_not_settle():
+    assert not may_settle(lambda frames: None, BOOK, 4, "auto")
+
+
+GOOD = {"margin": 1.0, "missed": 0.0, "noise_dof": 40.0, "evidence": 5.0, "noise_cov": 1.0, "statistics": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("changed", "proposed", "expected"),
+    [
+        ({}, 5, SETTLED),
+        ({"margin": 0.01}, 5, OPEN),
+        ({"missed": 0.5}, 5, OPEN),
+        ({"noise_dof": 20.0}, 5, OPEN),
+        ({"evidence": -1.0}, 5, OPEN),
+        ({"statistics": 100.0}, 5, SURE),
+        ({"noise_cov": 3.0}, 5, OPEN),
+        ({}, 40, OPEN),
+    ],
+)
+def test_what_settles_a_frame(changed, proposed, expected):
+    frame = GOOD | changed
+    rows = Rows(
+        np.array([0, 0]), np.empty(0, np.uint32), np.empty((0, 4)), np.empty(0), 3.0, np.ones(1), np.zeros(1),
+        noise_cov=frame["noise_cov"] * np.eye(4)[None], noise_dof=np.array([frame["noise_dof"]]),
+        evidence=np.array([frame["evidence"]]), noise_statistics=np.full((1, 2), frame["statistics"]),
+        doubts=[Doubt(frame["margin"], frame["missed"], np.empty(0))],
+    )  # fmt: skip
+    rule = SettlingRule.of(BOOK, 4, 1e-3, "auto")
+    assert list(stages_of(rows, rule, np.ones(1), np.array([proposed]))) == [expected]
