@@ -8,10 +8,14 @@ from typing import Any
 from ..checks import check_number
 from ..delivery.line_writer import LineWriter
 from ..reports.json_lines import to_json
+from ..reports.line_blocks import lines_of
+from ..reports.pdu_bytes import frame_of_activity
+from ..reports.pdus import bytes_of
 from ..reports.report import Report
 from .support.report_sink import report_sink
 
 _STDOUT = 1
+_MAX_PAIRS = 128  # of PDUs, that wait to be written as lines together
 
 
 class json_sink(report_sink):
@@ -46,6 +50,8 @@ class json_sink(report_sink):
         self._flush_every = check_number("flush_every", flush_every, 0)
         max_bytes = 1e6 * check_number("buffer_mb", buffer_mb, 0)
         self._lines: list[bytes] = []
+        self._pdus: list[Any] = []  # activity and channel in turn, that wait to be written as lines
+        self._data: list[bytes] = []  # theirs
         self._due = 0.0
         self._writer = LineWriter(_STDOUT if path == "-" else path, self._say_lost, max_bytes=max_bytes)
         report_sink.__init__(self, "JADCE JSON sink")
@@ -64,7 +70,7 @@ class json_sink(report_sink):
 
     def waiting(self) -> int:
         """Messages not yet taken, and lines not yet written."""
-        return report_sink.waiting(self) + len(self._lines) + self._writer.waiting
+        return report_sink.waiting(self) + len(self._pdus) + len(self._lines) + self._writer.waiting
 
     def set_close_timeout(self, seconds: float) -> None:
         """Change how long stopping waits for a reader that does not read: 5 s unless told otherwise."""
@@ -80,19 +86,58 @@ class json_sink(report_sink):
 
     def stop(self) -> bool:
         report_sink.stop(self)
+        self._write_pairs()
         self._flush()
         self._writer.close()
         return True
 
+    def take_pdu(self, pdu: Any) -> None:
+        """Keep the two PDUs of a report until there are many, or no more wait: they are written together."""
+        data = bytes_of(pdu)
+        is_second = len(self._data) % 2 == 1
+        if not is_second:
+            frame_id = frame_of_activity(data)
+            if frame_id is None or self._joiner.waits_for(frame_id):
+                self._write_pairs()
+                report_sink.take_pdu(self, pdu)
+                return
+        self._pdus.append(pdu)
+        self._data.append(data)
+        if is_second and (len(self._data) >= 2 * _MAX_PAIRS or not report_sink.waiting(self)):
+            self._write_pairs()
+            self._flush_if_due()
+
     def take_report(self, report: Report) -> None:
         """Add a line; write what has gathered if it is time."""
         self._lines.append(to_json(report).encode() + b"\n")
-        if monotonic() >= self._due or not report_sink.waiting(self):
-            self._flush()
+        self._flush_if_due()
 
     def take_status(self, status: dict[str, Any]) -> None:
         """Write what has gathered: the receiver may have no more frames for a while."""
+        self._write_pairs()
         self._flush()
+
+    def _write_pairs(self) -> None:
+        """Lines of the pairs of PDUs that wait; those that are unusual are joined one by one."""
+        count = len(self._data) // 2 * 2
+        pdus, data = self._pdus[:count], self._data[:count]
+        self._pdus, self._data = self._pdus[count:], self._data[count:]
+        for place, line in enumerate(lines_of(data)):
+            if line:
+                self._lines.append(line)
+            else:
+                for pdu in pdus[2 * place : 2 * place + 2]:
+                    self._take_alone(pdu)
+
+    def _take_alone(self, pdu: Any) -> None:
+        try:
+            report_sink.take_pdu(self, pdu)
+        except Exception as error:
+            self._reject(error)
+
+    def _flush_if_due(self) -> None:
+        if monotonic() >= self._due or not report_sink.waiting(self):
+            self._flush()
 
     def _flush(self) -> None:
         lines, self._lines = self._lines, []

@@ -51,6 +51,10 @@ class Joiner:
         self._limit = limit
         self._waiting: dict[int, dict[str, Any]] = {}
 
+    def waits_for(self, frame_id: int) -> bool:
+        """Whether the activity PDU of a frame waits for its channel PDU."""
+        return frame_id in self._waiting
+
     def add(self, pdu: Any) -> Report | None:
         """The report that this PDU completes, if any; ValueError if it is malformed."""
         data = bytes_of(pdu)

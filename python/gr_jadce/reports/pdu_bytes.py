@@ -19,6 +19,7 @@ from .report import Report, Taps
 
 _PAIR, _END, _SYMBOL = b"\x07", b"\x06", b"\x02"
 _LENGTH = Struct(">H")
+_FRAME_ID = Struct(">Q")
 _VECTOR = Struct(">2sI2s")
 _PADDING = b"\x01\x00"
 TAP_KINDS = (Kind.INDICES, Kind.NUMBERS, Kind.CHANNELS)  # of the vectors that taps are: counts, delays, gains
@@ -120,6 +121,14 @@ def to_bytes(report: Report) -> tuple[bytes, bytes] | None:
     ]
     activity = b"".join((_PAIR, shared, *texts, own, _SCORE, score, *steps, _END, device))
     return activity, b"".join((_PAIR, shared, _DEVICE, device, *_taps(report.taps), _END, channel))
+
+
+def frame_of_activity(data: bytes) -> int | None:
+    """The number of the frame, if the bytes look like those of the activity PDU of `to_bytes`."""
+    if not (data.startswith(_FIRST) and data.startswith(_TEXTS[0][1], _SECOND)):
+        return None
+    frame_id: int = _FRAME_ID.unpack_from(data, len(_FIRST))[0]
+    return frame_id
 
 
 def activity_from_bytes(data: bytes) -> dict[str, Any] | None:

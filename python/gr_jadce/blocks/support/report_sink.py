@@ -20,6 +20,7 @@ _DONE = pmt.cons(pmt.intern("done"), pmt.from_long(1))
 # Seconds that a stopped sink waits for the end-of-file message; longer if it knows of a receiver,
 # which may still have a batch to solve.
 _LINGER_S, _LINGER_FOR_RECEIVER_S = 1.0, 5.0
+_MAX_AT_ONCE = 256  # messages taken in one call
 _MAX_MESSAGES = 2**14  # that may wait to be taken, as behind a slow handler
 
 
@@ -99,7 +100,7 @@ class report_sink(gr.basic_block):
             if message is None:
                 sleep(0.005)
             else:
-                self.handle_message(message)
+                self._accept(message)
         self._thread_state.release()
         return True
 
@@ -107,7 +108,18 @@ class report_sink(gr.basic_block):
         """Ignore `done`: the first publisher to finish would end the block before its last reports."""
 
     def handle_message(self, message: Any) -> None:
-        """Take one message of any of the kinds."""
+        """Take a message of any of the kinds, and those that wait behind it.
+
+        Between two calls of a handler, threads that wait for the interpreter take turns.
+        """
+        for _ in range(_MAX_AT_ONCE):
+            self._accept(message)
+            message = None if self._ended else self.delete_head_nowait(_PORT)
+            if message is None:
+                return
+        self._accept(message)
+
+    def _accept(self, message: Any) -> None:
         if self.nmsgs(_PORT) > _MAX_MESSAGES:
             self._drop_oldest()
         if pmt.equal(message, pmt.PMT_EOF):
@@ -117,8 +129,11 @@ class report_sink(gr.basic_block):
         try:
             self._take(message)
         except Exception as error:
-            self._rejected += 1
-            self._log.warn(f"message left out: {error}")
+            self._reject(error)
+
+    def _reject(self, error: Exception) -> None:
+        self._rejected += 1
+        self._log.warn(f"message left out: {error}")
 
     def _drop_oldest(self) -> None:
         """Drop messages until half of the room is free; an end of file among them counts all the same."""
