@@ -45,7 +45,8 @@ def _line_of(activity: bytes, channel: bytes) -> bytes:
 def _form(kernel: Any) -> Any:
     usual = [field for field in FIELDS if not field.optional]
     fields = [(field.name, _source(field.activity, field.channel)) for field in usual]
-    return kernel.ReportLines(fields, [field.name for field in keys("channel")], SCHEMA, list(STATUSES))
+    shared = [field.name for field in keys("channel") if not field.optional]
+    return kernel.ReportLines(fields, shared, SCHEMA, list(STATUSES))
 
 
 def _source(activity: Place, channel: Place) -> int:
