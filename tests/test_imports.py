@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "solvers": {"checks", "numeric", "backend", "estimate", "pilots"},
     "detection": {"checks", "numeric", "backend", "estimate", "pilots", "waveform"},
     "random_access": {"checks", "numeric", "detection", "estimate", "pilots", "waveform"},
-    "reports": {"checks", "numeric", "backend", "metrics"},
+    "reports": {"checks", "numeric", "metrics"},
     "recordings": {"checks", "numeric", "files", "slots"},
     "unrolled": {
         "checks",
@@ -46,7 +46,7 @@ MAY_IMPORT = {
     },
     "estimators": {"checks", "numeric", "estimate", "pilots", "solvers", "unrolled.inference"},
     "receiving": {"checks", "numeric", "detection", "estimate", "pilots", "reports", "slots"},
-    "delivery": {"checks", "files", "reports"},
+    "delivery": {"checks", "files", "backend", "reports"},
     "monitoring": {"checks", "numeric", "delivery", "metrics", "reports"},
     "evaluation": {
         "checks",

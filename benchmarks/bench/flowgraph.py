@@ -8,9 +8,9 @@ from time import monotonic, perf_counter, sleep, thread_time
 import numpy as np
 
 from gr_jadce import Scenario, make_pilots, simulate
+from gr_jadce.delivery.line_blocks import lines_of
 from gr_jadce.estimators import make_estimator
 from gr_jadce.receiving.frame_receiver import FrameReceiver
-from gr_jadce.reports.line_blocks import lines_of
 from gr_jadce.reports.pdu_bytes import to_bytes
 from gr_jadce.reports.pdus import to_pmts
 

@@ -6,9 +6,9 @@ from time import monotonic
 from typing import Any
 
 from ..checks import check_number
+from ..delivery.line_blocks import lines_of
 from ..delivery.line_writer import LineWriter
 from ..reports.json_lines import to_json
-from ..reports.line_blocks import lines_of
 from ..reports.pdu_bytes import frame_of_activity
 from ..reports.pdus import bytes_of
 from ..reports.report import Report

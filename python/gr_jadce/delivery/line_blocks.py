@@ -6,11 +6,11 @@ from functools import cache
 from typing import Any
 
 from ..backend import kernel_for
-from .fields import FIELDS, SCHEMA, Place, keys
-from .json_lines import to_json
-from .pairing import join
-from .pdu_bytes import activity_from_bytes, channel_from_bytes
-from .report import STATUSES
+from ..reports.fields import FIELDS, SCHEMA, Place, keys
+from ..reports.json_lines import to_json
+from ..reports.pairing import join
+from ..reports.pdu_bytes import activity_from_bytes, channel_from_bytes
+from ..reports.report import STATUSES
 
 _ACTIVITY_KEY, _ACTIVITY_VECTOR, _CHANNEL_VECTOR = range(3)
 

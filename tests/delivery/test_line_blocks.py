@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from reports import make_report
 
+from gr_jadce.delivery.line_blocks import lines_of
 from gr_jadce.reports.json_lines import to_json
-from gr_jadce.reports.line_blocks import lines_of
 from gr_jadce.reports.pdu_bytes import to_bytes
 
 DOUBLES = [
