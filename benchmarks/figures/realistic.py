@@ -85,7 +85,7 @@ def all_cells(args):
     """Cells of the files, then those of the tapped delay lines."""
     for path in args.channels:
         yield from file_cells(path, args)
-    for rate, profile, spread in ((1e6, *line) for line in LINES):
+    for rate, profile, spread in ((1e6, *own) for own in LINES):
         for ppm in (0, 1):
             yield line_cell(rate, profile, spread, ppm, args)
     for rate, profile, spread in FAST_LINES:

@@ -26,13 +26,14 @@ from .rule import Rule
 _ROUNDS = 60
 _STRONG = 3.0  # times the limit: devices that are added before any more paths
 _NEAR, _WEAK = 0.8, 0.75  # times the limit: that are tried, that drop out before the end
-_DEVICES_AT_ONCE, _PATHS_AT_ONCE = 8, 6  # added in a round
+_DEVICES_AT_ONCE, _PATHS_AT_ONCE = 8, 4  # added in a round
 _DEVICE_SHARE, _PATH_SHARE = 0.5, 0.5  # of the strongest: added together with it
 _TRIED_SHARE = 0.3  # of the strongest match of a device: peaks whose t is computed
 _LOOKED_AT = 16  # devices of a round for which aᴴΣ⁻¹a is computed, and not taken for a mean pilot's
 _LOOKED_AT_SHARE = 0.4  # of the limit, by a mean pilot's
 _WHOLE_BOOK_STEP = 2  # of the delays that are searched: which the whole book is looked at
-_SETTLING = 3  # times that clusters move and σ² is measured at the end; once in every round
+_SETTLING = 3  # times that clusters move and σ² is measured: at most in a round, and at the end
+_FALLING = 0.7  # of σ² in a round: more is to come
 _LEAST_DOF_SHARE = 0.1  # of all samples, on which σ² is measured
 _LEAST_NOISE_VAR = 1e-12  # of a frame of energy 1 a sample: rounding is more
 _DELAY_STEP, _DELAY_REACH = 0.05, 0.2  # symbols
@@ -60,7 +61,7 @@ class Search:
         for _ in range(_ROUNDS):
             if not self._add_anything():
                 break
-            self._settle(1)
+            self._settle(_SETTLING, _FALLING)
             self._drop_weak()
         self._settle(_SETTLING)
         self._decide()
@@ -84,10 +85,8 @@ class Search:
         )
 
     def _scan(self, devices: NDArray, step: int) -> tuple[NDArray, NDArray]:
-        """t of the strongest pilot of every device (N,), aᴴΣ⁻¹a taken for a mean pilot's; (delay, offset).
-
-        Of some devices, at every `step`-th of the delays that are searched; 0 of others.
-        """
+        """t of the strongest pilot of some devices, aᴴΣ⁻¹a taken for a mean pilot's, and its delay and offset;
+        at every `step`-th of the delays that are searched."""
         mean = self.fit.noise_dof / self.fit.noise_var / self.table.length
         pilots, offsets = self.table.searched[devices, ::step], self.table.offsets
         turned = np.exp(-2j * np.pi * np.outer(offsets, np.arange(self.table.length)))
@@ -150,8 +149,11 @@ class Search:
             numbers.setdefault(cluster.device, []).append(i)
         return dict(sorted(numbers.items()))
 
-    def _settle(self, times: int) -> None:
-        for _ in range(times):
+    def _settle(self, times: int, share: float = np.inf) -> None:
+        """So many times, or fewer: until σ² falls by less than to that share."""
+        before = np.inf
+        while times > 0 and self.fit.noise_var <= share * before:
+            before, times = self.fit.noise_var, times - 1
             self._refine()
             self.fit.invert()
             for _ in range(2):

@@ -8,6 +8,7 @@
 #include "asynchrony/search_rule.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <numeric>
 #include <utility>
@@ -41,7 +42,7 @@ public:
         fit_.noise_var = std::max({fit_.energy() / dof_, told_, least_noise_var});
         fit_.invert();
         for (int round = 0; round < n_rounds && add_anything(); ++round) {
-            settle(1);
+            settle(n_settled, falling);
             drop_weak();
         }
         settle(n_settled);
@@ -172,9 +173,12 @@ private:
         return added > 0;
     }
 
-    void settle(int times)
+    // So many times, or fewer: until σ² falls by less than to that share.
+    void settle(int times, double share = INFINITY)
     {
-        for (int i = 0; i < times; ++i) {
+        double before = INFINITY;
+        for (; times > 0 && fit_.noise_var <= share * before; --times) {
+            before = fit_.noise_var;
             refine();
             fit_.finish();
             measure_noise();
@@ -337,16 +341,12 @@ private:
     {
         for (;;) {
             score_all();
-            int weakest = -1;
-            for (const auto& [device, score] : scores_) {
-                if (weakest < 0 || score < scores_[weakest]) {
-                    weakest = device;
-                }
-            }
-            if (weakest < 0 || scores_[weakest] >= rule_.threshold) {
+            const auto weakest = std::min_element(
+                scores_.begin(), scores_.end(), [](auto& a, auto& b) { return a.second < b.second; });
+            if (weakest == scores_.end() || weakest->second >= rule_.threshold) {
                 return;
             }
-            drop(weakest);
+            drop(weakest->first);
             fit_.invert();
             settle(1);
         }

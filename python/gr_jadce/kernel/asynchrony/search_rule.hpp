@@ -20,13 +20,14 @@ struct SearchRule
 };
 
 constexpr int n_rounds = 60, n_settled = 3, n_looked_at = 16, whole_book_step = 2;
-constexpr std::size_t n_added_devices = 8, n_added_paths = 6;
+constexpr std::size_t n_added_devices = 8, n_added_paths = 4;
 constexpr double strong = 3, near = 0.8, weak = 0.75; // times the limit
 constexpr double looked_at_share = 0.4;               // of the limit
 constexpr double device_share = 0.5, path_share = 0.5, tried_share = 0.3;
 constexpr double least_noise_var = 1e-12, least_dof_share = 0.1, sure_false_count = 0.02;
 constexpr double delay_step = 0.05, delay_reach = 0.2;   // symbols
 constexpr double offset_step = 0.02, offset_reach = 0.1; // cycles a pilot
+constexpr double falling = 0.7;                          // of σ² in a round
 constexpr double offset_beyond = 1.1, most_spread = 1.5;
 
 } // namespace jadce
