@@ -45,7 +45,16 @@ MAY_IMPORT = {
         "waveform",
     },
     "estimators": {"checks", "numeric", "estimate", "pilots", "solvers", "unrolled.inference"},
-    "receiving": {"checks", "numeric", "detection", "estimate", "pilots", "reports", "slots"},
+    "receiving": {
+        "checks",
+        "numeric",
+        "detection",
+        "estimate",
+        "pilots",
+        "random_access",
+        "reports",
+        "slots",
+    },
     "delivery": {"checks", "files", "backend", "reports"},
     "monitoring": {"checks", "numeric", "delivery", "metrics", "reports"},
     "evaluation": {
@@ -66,7 +75,8 @@ MAY_IMPORT = {
 MAY_IMPORT["blocks"] = set(MAY_IMPORT) - {"", "solvers", "unrolled", "evaluation"}
 MAY_IMPORT["radio"] = {"checks", "numeric", "blocks", "recordings", "slots"}
 MAY_IMPORT["programs"] = {
-    "checks", "numeric", "blocks", "delivery", "detection", "pilots", "radio", "reports", "slots", "uplink",
+    "checks", "numeric", "blocks", "delivery", "detection", "pilots", "radio", "random_access",
+    "reports", "slots", "uplink",
     "waveform",
 }  # fmt: skip
 # Packages outside NumPy and the standard library → the parts, or single modules, that may import them.

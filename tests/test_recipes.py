@@ -93,6 +93,14 @@ def test_the_constellation_is_drawn(run):
     assert "True" in run("recipes/constellation.grc", *window("constellation", there, figures))
 
 
+def test_random_access_preambles_are_found(run):
+    monitor = "flowgraph.activity_monitor.counts()"
+    figures = f"{monitor}.missed, {monitor}.active, {monitor}.false_alarms, {monitor}.inactive"
+    program = window("nr_random_access", f"{monitor}.frames_scored > 40", figures)
+    missed, active, false_alarms, inactive = map(int, run("nr_random_access.grc", *program).split()[-4:])
+    assert missed < 0.1 * active and false_alarms < 0.01 * inactive
+
+
 def test_shaped_pulses_out_of_step_are_found(run):
     monitor = "flowgraph.activity_monitor.counts()"
     figures = f"{monitor}.missed, {monitor}.active, {monitor}.false_alarms, {monitor}.inactive"

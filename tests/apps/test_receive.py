@@ -174,3 +174,25 @@ def test_ones_own_estimator_is_taken_from_a_module_here(app, book, tmp_path):
     assert {report.estimator for report in reports_of(tmp_path)} == {"own_estimator:correlation"}
     missed = re.search(r"^miss probability +(\S+)", process.stderr, re.MULTILINE)
     assert float(missed.group(1)) < 0.1
+
+
+def test_preambles_are_received_from_a_recording_of_a_base_station(app, fails, tmp_path):
+    make = ("--kind", "nr_prach", "--root", 22, "--cyclic-shift", 13)
+    process = app("jadce-pilots", "make", *make, "-o", "c.npz")
+    assert process.returncode == 0, process.stderr
+    send = ("--devices", "all", "--activity", 0.02, "--backoff-db", 30, "--slot-period", 4000, "--slots", 20)
+    options = ("--recording", "air", "--rate", 1.92e6, "--truth", "sent.jsonl")
+    process = app("jadce-transmit", "--pilots", "c.npz", *send, *options)
+    assert process.returncode == 0, process.stderr
+    process = app(
+        "jadce-receive", "--pilots", "c.npz", "--slot-period", 4000, "--recording", "air.sigmf-meta",
+        "--json", "out.jsonl",
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    sent = [from_json(line) for line in (tmp_path / "sent.jsonl").read_text().splitlines()]
+    found = reports_of(tmp_path)
+    assert len(sent) == len(found) == 20
+    assert [list(one.device) for one in found] == [list(one.device) for one in sent]
+    assert all(abs(delay) < 0.05 for one in found for delay in one.delay)
+    shifted = ("--slot-period", 4000, "--recording", "air.sigmf-meta", "--first-subcarrier", 600)
+    fails(app("jadce-receive", "--pilots", "c.npz", *shifted), "rate: expected at least")

@@ -7,6 +7,7 @@ try:
     from .activity_monitor import activity_monitor
     from .beacon_receiver import beacon_receiver
     from .json_sink import json_sink
+    from .occasion_demodulator import occasion_demodulator
     from .ofdm_demodulator import ofdm_demodulator
     from .pilot_framer import pilot_framer
     from .receiver import receiver
@@ -31,6 +32,7 @@ __all__ = [
     "activity_monitor",
     "beacon_receiver",
     "json_sink",
+    "occasion_demodulator",
     "ofdm_demodulator",
     "pilot_framer",
     "receiver",

@@ -14,7 +14,7 @@ from gnuradio import gr
 from numpy.typing import ArrayLike
 
 from ..checks import check_choice, check_integer
-from ..detection.asynchrony import Asynchrony, Delayed
+from ..detection.asynchrony import Asynchrony
 from ..detection.noise.rounds import Noise
 from ..pilots.book import PilotBook, as_pilot_book, load_pilots
 from ..receiving.antennas import warning_of_dead
@@ -25,7 +25,7 @@ from ..receiving.levels import LevelTracker
 from ..reports.pdus import status_to_pmt, to_pmts
 from ..slots.misalignment import ShiftCheck
 from ..slots.timeline import FrameTimeline
-from .support.estimator_setup import default_threads, set_up_estimator
+from .support.estimator_setup import default_threads, search_of, set_up_estimator
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog
 from .support.tags import gather_tags, misfit_of_frames, read_frame_tags, read_guard
@@ -62,7 +62,8 @@ class receiver(gr.sync_block):
     estimator_options : dict, optional
         Options of a named estimator.
     false_alarm : float
-        Wanted probability that an inactive device is reported active.
+        Wanted probability that an inactive device is reported active; of random access preambles, that
+        any is reported in an occasion of noise.
     noise_var : float
         Noise variance of a received sample; 0 if unknown.
     noise : {"auto", "white", "antennas", "spatial"}
@@ -81,7 +82,7 @@ class receiver(gr.sync_block):
     asynchrony : Asynchrony or dict, optional
         How far devices may be out of step (`detection.asynchrony.Asynchrony`, or its arguments); the reports
         then also tell their delays, offsets and taps. Such devices are found without the estimator.
-        Default: all devices in step.
+        Default: all devices in step. Of random access preambles only `max_offset` counts; default ± 400 Hz.
     noise_memory : int
         Where `noise_var` is unknown, give the estimator the median noise variance of so many frames (or of
         a framer's guards, and whiten by their covariance); it then does not estimate its own from every
@@ -124,8 +125,7 @@ class receiver(gr.sync_block):
         self._threads = check_integer("threads", threads, 0, 1024) or default_threads()
         self._noise_memory = check_integer("noise_memory", noise_memory, 0, 2**20)
         self._levels = LevelTracker(self._noise_memory or _STATUS_MEMORY)
-        asynchrony = Asynchrony(**asynchrony) if isinstance(asynchrony, dict) else asynchrony
-        delayed = None if asynchrony is None else Delayed(book, asynchrony)
+        delayed = search_of(book, asynchrony)
         name, solve = set_up_estimator(estimator, book, estimator_options, self._threads, delayed)
         self._receiver = FrameReceiver(
             book, solve, name, false_alarm=false_alarm, noise_var=noise_var, noise=noise,

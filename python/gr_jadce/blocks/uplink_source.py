@@ -22,9 +22,10 @@ from ..reports.truth import truth_report
 from ..slots.clock import check_device_time
 from ..uplink.bursts import burst_length, checked_converter, digitise, simulate_bursts
 from ..uplink.simulation import MAX_SEED, Scenario, simulate_slots
-from ..waveform import Ofdm, Waveform, as_waveform
+from ..waveform import Ofdm, Waveform
 from .support.lifetime import keep_alive
 from .support.limited_log import refuse_change
+from .support.occasion_waveform import waveform_of
 from .support.tags import make_time
 
 _ACTIVITY, _CHANNEL = pmt.intern("activity"), pmt.intern("channel")
@@ -80,7 +81,8 @@ class uplink_source(gr.sync_block):
         phase_noise, and channels, power_control, symbol_rate. All but the first two need a waveform.
     waveform : Waveform, Ofdm or dict, optional
         Pulse shape, samples a symbol and cyclic prefix (`waveform.Waveform`, or its arguments; with
-        ``ofdm=True`` those of `waveform.Ofdm`).
+        ``ofdm=True`` those of `waveform.Ofdm`). Of random access preambles not needed: that of their
+        occasions at `rate`.
     full_scale : float
         Clip real and imaginary parts of the samples to ± this magnitude; 0 for not.
     n_bits : int
@@ -122,8 +124,7 @@ class uplink_source(gr.sync_block):
         n_bits: int = 0,
     ) -> None:
         book = load_pilots(pilots) if isinstance(pilots, (str, os.PathLike)) else as_pilot_book(pilots)
-        waveform = None if waveform is None else as_waveform(waveform)
-        self._waveform = waveform
+        self._waveform = waveform = waveform_of(book, waveform, rate)
         for key in propagation or ():
             check_choice("propagation", key, sorted(self.propagation_keys))
         self._scenario = Scenario(

@@ -20,9 +20,10 @@ from ..reports.report import Report
 from ..slots.clock import LONGEST_SLOT, SampleClock, check_device_time
 from ..uplink.activity import PeriodicActivity, RandomActivity, ScriptedActivity
 from ..uplink.bursts import Bursts
-from ..waveform import Ofdm, Waveform, as_waveform
+from ..waveform import Ofdm, Waveform
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog, refuse_change
+from .support.occasion_waveform import waveform_of
 from .support.tags import make_time
 
 _PORTS = [pmt.intern("activity"), pmt.intern("channel")]
@@ -103,7 +104,7 @@ class uplink_transmitter(gr.sync_block):
         slots_per_beacon: int = 0,
     ) -> None:
         self._book = load_pilots(pilots) if isinstance(pilots, (str, os.PathLike)) else as_pilot_book(pilots)
-        waveform = as_waveform(waveform)
+        waveform = waveform_of(self._book, {} if waveform is None else waveform, rate)
         self._bursts = Bursts(self._book, waveform, devices, backoff_db)
         self._period = check_integer("slot_period", slot_period, len(self._bursts), LONGEST_SLOT)
         self._clock = SampleClock(rate)

@@ -6,6 +6,7 @@ from typing import Any
 
 from gnuradio import blocks, filter, gr
 
+from ..blocks.occasion_demodulator import occasion_demodulator
 from ..blocks.ofdm_demodulator import ofdm_demodulator
 from ..blocks.pilot_framer import pilot_framer
 from ..blocks.receiver import receiver
@@ -14,6 +15,7 @@ from ..blocks.web_sink import web_sink
 from ..detection.asynchrony import Asynchrony
 from ..pilots.book import PilotBook
 from ..radio.source import ENDLESS, Source
+from ..random_access.occasions import Occasion
 from ..slots.ofdm import ofdm_book
 from ..waveform import Ofdm
 from .settings import ReceptionSettings
@@ -27,8 +29,11 @@ def framer_of(settings: ReceptionSettings, book: PilotBook, source: Source) -> p
     grid, waveform = settings.grid, settings.waveform
     if grid is None:
         raise ValueError("grid: expected a SlotGrid, got none")
+    occasion = occasion_of(settings, book, source)
     delay, step = (waveform.offset, waveform.samples_per_symbol) if waveform else (0, 1)
     length, step = (book.pilot_length * step, 1) if isinstance(waveform, Ofdm) else (book.pilot_length, step)
+    if occasion:
+        length, delay = occasion.body, occasion.offset
     return pilot_framer(
         length,
         source.n_antennas,
@@ -44,9 +49,22 @@ def framer_of(settings: ReceptionSettings, book: PilotBook, source: Source) -> p
     )
 
 
-def demodulators_of(settings: ReceptionSettings, book: PilotBook, source: Source) -> list[ofdm_demodulator]:
-    """What is between framer and receiver: of OFDM a demodulator, else nothing."""
+def occasion_of(settings: ReceptionSettings, book: PilotBook, source: Source) -> Occasion | None:
+    """The random access occasion of a book of preambles."""
+    if book.preambles is None:
+        return None
+    if settings.waveform is not None:
+        raise ValueError(f"waveform: expected none for random access preambles, got {settings.waveform!r}")
+    return Occasion(book.preambles, source.rate, settings.first_subcarrier)
+
+
+def demodulators_of(
+    settings: ReceptionSettings, book: PilotBook, source: Source
+) -> list[ofdm_demodulator | occasion_demodulator]:
+    """What is between framer and receiver: of OFDM and of preambles a demodulator, else nothing."""
     waveform = settings.waveform
+    if book.preambles is not None:
+        return [occasion_demodulator(book, source.n_antennas, source.rate, settings.first_subcarrier)]
     if not isinstance(waveform, Ofdm):
         return []
     return [ofdm_demodulator(book.pilot_length, source.n_antennas, waveform.samples_per_symbol)]
@@ -65,7 +83,7 @@ def receiver_of(settings: ReceptionSettings, book: PilotBook, source: Source) ->
         on_overload="drop" if source.live else "block",
         max_batch=256 if source.live else 64,
         noise_memory=settings.noise_memory,
-        asynchrony=_asynchrony(settings, source.rate),
+        asynchrony=_asynchrony(settings, book, source.rate),
     )
 
 
@@ -137,9 +155,11 @@ def idle_of(settings: ReceptionSettings, source: Source, limit: int) -> float:
     return _SILENCE_S if source.live and limit < ENDLESS else float("inf")
 
 
-def _asynchrony(settings: ReceptionSettings, rate: float) -> Asynchrony | None:
+def _asynchrony(settings: ReceptionSettings, book: PilotBook, rate: float) -> Asynchrony | None:
     """How far devices may be out of step; None if they are not."""
     waveform = settings.waveform
+    if book.preambles is not None and settings.max_offset is not None:
+        return Asynchrony(max_offset=settings.max_offset / book.preambles.bandwidth)
     if waveform is None or (settings.max_delay is None and settings.max_offset is None):
         return None
     max_offset = (settings.max_offset or 0.0) * waveform.samples_per_symbol / rate

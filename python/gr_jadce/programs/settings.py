@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from ..detection.noise.rounds import Noise
 from ..radio.usrp import UsrpSettings
+from ..random_access.occasions import MIDDLE
 from ..waveform import Ofdm, Waveform
 from .sources import FramesInput, RecordingInput, SimulationInput
 
@@ -54,9 +55,12 @@ class ReceptionSettings:
     max_delay : int, optional
         Symbols by which devices may be late; None if all are in step.
     max_offset : float, optional
-        Hz by which their carriers may be off; None if none is.
+        Hz by which their carriers may be off; None if none is. It needs a waveform, or random access
+        preambles, for which None is 400 Hz.
     max_paths : int, optional
         Paths of a device, or clusters of paths, at most; None for as many as `Asynchrony` takes itself.
+    first_subcarrier : int
+        Of random access preambles: place of the first from the carrier on, if they are not in the middle.
     n_slots : int, optional
         End after so many slots or frames.
     duration : float, optional
@@ -89,6 +93,7 @@ class ReceptionSettings:
     max_delay: int | None = None
     max_offset: float | None = None
     max_paths: int | None = None
+    first_subcarrier: int = MIDDLE
     n_slots: int | None = None
     duration: float | None = None
     idle: float | None = None
@@ -102,8 +107,8 @@ class ReceptionSettings:
     def __post_init__(self) -> None:
         if (self.grid is None) != isinstance(self.input, FramesInput):
             raise ValueError("grid: expected with samples, and not with frames from elsewhere")
-        if self.waveform is None and (self.max_delay, self.max_offset) != (None, None):
-            raise ValueError("waveform: expected with max_delay and max_offset, got none")
+        if self.waveform is None and self.max_delay is not None:
+            raise ValueError("waveform: expected with max_delay, got none")
         if self.zmq_truth and (self.zmq is None or not isinstance(self.input, SimulationInput)):
             raise ValueError("zmq_truth: expected with zmq and a simulation, which alone knows the truth")
 

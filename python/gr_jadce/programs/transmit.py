@@ -143,7 +143,7 @@ class Transmission:
             first_slot=self._first,
             n_slots=settings.n_slots or 0,
             rate=self._rate,
-            waveform=settings.waveform,
+            waveform=None if book.preambles else settings.waveform,
             activity=settings.activity,
             backoff_db=settings.backoff_db,
             continuous=self._radio is None or not self._radio.timed,

@@ -7,10 +7,10 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from ..numeric import sum_squares
+from ..numeric import sum_squares, vertex_offset
 from .profile import Profile, turn_between, turn_within
 
-_HALVINGS = 3  # of the steps by which delay and offset of a path are refined
+_HALVINGS = 8  # at most, of the steps by which delay and offset of a path are refined
 _OFFSET_STEP = 0.25  # cycles in an occasion, twice the first of them
 _NEAR = np.array([-1, 0, 1])
 _LEAST_NEW = 0.03  # of a path's amplitude that others do not explain
@@ -66,6 +66,28 @@ class Explanation:
                 other._append(path, atom, new / np.linalg.norm(new))
         return other
 
+    def beside(self, preamble: int, delay: float) -> int:
+        """The preamble of a path found within two samples of that delay, of the same root; else that given.
+
+        Windows meet: what a path leaves at its flanks may lie in the window of the next preamble.
+        """
+        preambles = self._profile.preambles
+        root = preambles.root_of(np.array(preamble))
+        place = delay - preambles.shift_of(np.array(preamble))
+        for path in self.paths:
+            apart = path.delay - preambles.shift_of(np.array(path.preamble)) - place
+            apart = abs((apart + preambles.length / 2) % preambles.length - preambles.length / 2)
+            if preambles.root_of(np.array(path.preamble)) == root and apart < 2:
+                return path.preamble
+        return preamble
+
+    def shift_from(self, preamble: int, other: int) -> int:
+        """Samples by which delays of one preamble are more as delays of another one of its root."""
+        preambles = self._profile.preambles
+        shift = int(preambles.shift_of(np.array(other)) - preambles.shift_of(np.array(preamble)))
+        half = preambles.length // 2
+        return (shift + half) % preambles.length - half
+
     def own(self) -> dict[int, list[int]]:
         """The places in `paths` of each preamble, preambles ascending."""
         own: dict[int, list[int]] = {}
@@ -106,6 +128,7 @@ class Explanation:
         symbol = preambles.symbols(np.array([preamble]))[:, 0]
         rest = self.rest.reshape(preambles.repetitions, preambles.length, -1)
         rest = scipy.fft.ifft(rest, axis=1, norm="ortho")
+        noise = float(sum_squares(rest, axis=None)) / len(self.received)
         for _ in range(_HALVINGS):
             delays = delay + step * _NEAR
             offsets = (
@@ -113,9 +136,15 @@ class Explanation:
             )
             pilots = _late(symbol, delays).conj()
             energy = np.array([sum_squares(pilots @ self._combined(rest, by)) for by in offsets])
-            best = np.unravel_index(energy.argmax(), energy.shape)
-            delay, offset = float(delays[best[1]]), float(offsets[best[0]])
+            i, j = np.unravel_index(energy.argmax(), energy.shape)
+            delay, offset = float(delays[j]), float(offsets[i])
+            if energy.max() * (np.pi * step) ** 2 / 12 < noise:  # what half a step leaves of the path
+                break
             step, turn = step / 2, turn / 2
+        if j == 1:
+            delay += step * float(vertex_offset(*energy[i]))
+        if i == 1:
+            offset += turn * float(vertex_offset(*energy[:, j]))
         return delay, offset
 
     def _combined(self, rest, offset):

@@ -54,6 +54,11 @@ class Profile:
         duration = preambles.repetitions / preambles.spacing
         count = max(1, int(np.ceil(2 * max_offset * duration / _OFFSET_STEP)))
         self.offsets = max_offset * (2 * np.arange(count) + 1 - count) / count
+        turns = -self.offsets / preambles.spacing
+        self._between = np.stack([turn_between(turn, preambles.repetitions) for turn in turns])
+        self._within = None
+        if np.abs(turns).max() > _TURN:
+            self._within = np.stack([turn_within(turn, preambles.length) for turn in turns])
         self._conjugate = preambles.root_spectra.conj().astype(np.complex64)[:, None, :]
         number = np.arange(preambles.n_preambles)
         first = np.round((EARLIEST - preambles.shift_of(number)) / self.step).astype(int)
@@ -64,7 +69,7 @@ class Profile:
 
     def energies(self, received: NDArray) -> NDArray:
         """Energies (B, F, N, delays) over all antennas of occasions (B, repetitions·L, M)."""
-        combined = np.stack([self.combined(received, offset) for offset in self.offsets], axis=1)
+        combined = self._combined(received)
         product = combined[:, :, :, None, :] * self._conjugate[:, 0, :]  # (B, F, M, roots, L)
         profile = scipy.fft.ifft(product, n=self._size, axis=-1, norm="forward", overwrite_x=True)
         energy = sum_squares(profile, axis=()).sum(axis=2)
@@ -100,25 +105,16 @@ class Profile:
         """Whether a window is long enough for a span."""
         return _STEPS * (span - 1) < self._n_delays
 
-    def derotated(self, received: NDArray, offset: float) -> NDArray:
-        """Symbols (B, R, L, M) of occasions without a carrier offset, Hz."""
+    def _combined(self, received):
+        """All symbols of occasions together, by offset (B, F, M, L); their noise is that of one."""
         preambles = self.preambles
         symbols = received.reshape(len(received), preambles.repetitions, preambles.length, -1)
-        turns = offset / preambles.spacing
-        if abs(turns) > _TURN:
-            time = scipy.fft.ifft(symbols, axis=2)
-            time *= turn_within(-turns, preambles.length)[:, None]
-            symbols = scipy.fft.fft(time, axis=2, overwrite_x=True)
-        if not turns or preambles.repetitions == 1:
-            return symbols
-        return symbols * turn_between(-turns, preambles.repetitions)[:, None, None]
-
-    def combined(self, received: NDArray, offset: float) -> NDArray:
-        """All symbols of occasions together (B, M, L), their noise that of one."""
-        symbols = self.derotated(received, offset).sum(axis=1) / np.float32(
-            np.sqrt(self.preambles.repetitions)
-        )
-        return np.ascontiguousarray(np.swapaxes(symbols, 1, 2))
+        symbols = np.swapaxes(symbols, 2, 3) / np.float32(np.sqrt(preambles.repetitions))
+        if self._within is None:
+            return np.einsum("fr,brml->bfml", self._between, symbols)
+        time = scipy.fft.ifft(symbols, axis=3)
+        turned = np.einsum("fr,brml->bfml", self._between, time) * self._within[:, None]
+        return scipy.fft.fft(turned, axis=3, overwrite_x=True)
 
 
 def _spans(energies, span):

@@ -23,11 +23,12 @@ from ..pilots.preambles import Preambles
 from ..waveform import strongest_response
 from .explanation import Explanation
 from .law import SPANS, Law
-from .profile import Profile
+from .profile import Peak, Profile
 
 _LOG10_PATH = -2.0  # of the probability of one more path in a window, of noise alone
 _MAX_PATHS = 24  # of a preamble
 _MAX_SHARE = 0.5  # of the dimensions of a symbol that paths may take
+_MODEL_ERROR = 1e-3  # of a sample's mean power: what paths may leave without being noise
 _CHUNK = 64  # occasions at once
 MAX_OFFSET_HZ = 400.0  # as in the conformance tests of TS 38.104
 
@@ -101,7 +102,9 @@ class PreambleSearch:
         power = np.mean(sum_squares(frames), axis=1) / frames.shape[2]
         power = np.where(power > 0, power, 1.0)
         frames = frames / np.sqrt(power)[:, None, None].astype(np.float32)
-        least = np.zeros(len(frames)) if level is None else level / power
+        least = (
+            np.full(len(frames), _MODEL_ERROR) if level is None else np.maximum(level / power, _MODEL_ERROR)
+        )
         explained = []
         for start in range(0, len(frames), _CHUNK):
             part = slice(start, start + _CHUNK)
@@ -239,6 +242,7 @@ class _Look:
         self._n_antennas = rests.shape[2]
         share = 1 - self._n_paths / profile.preambles.length  # of a correlation that paths leave
         self._energies = profile.energies(rests) / share[:, None, None, None].astype(np.float32)
+        self._peaks: dict[int, Peak] = {}
         self._total = sum_squares(rests, axis=(1, 2)).astype(float)
 
     @property
@@ -254,7 +258,9 @@ class _Look:
         """Of each occasion the span that noise reaches least likely, in windows not barred (B, N)."""
         best = [_Span(0.0, -1, 0, 1)] * len(self._found)
         for length in spans:
-            peak = self._profile.peaks(self._energies, length)
+            if length not in self._peaks:
+                self._peaks[length] = self._profile.peaks(self._energies, length)
+            peak = self._peaks[length]
             energy = np.where(barred, 0.0, peak.energy)
             window = energy.argmax(axis=1)
             rows = np.arange(len(window))
@@ -277,7 +283,11 @@ class _Look:
 
 def _add(explanation: Explanation, scores: dict[int, float], new: _Found) -> bool:
     """Add what was found to an explanation; whether that explains any more."""
-    if not explanation.add(new.preamble, new.delay, new.offset):
+    preamble, delay = new.preamble, new.delay
+    if preamble not in scores:
+        preamble = explanation.beside(preamble, delay)
+        delay += float(explanation.shift_from(new.preamble, preamble))
+    if not explanation.add(preamble, delay, new.offset):
         return False
-    scores.setdefault(new.preamble, new.score)
+    scores.setdefault(preamble, new.score)
     return True

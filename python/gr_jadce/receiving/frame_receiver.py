@@ -21,11 +21,12 @@ from ..detection.noise.rounds import Noise, check_noise, restored
 from ..detection.rows import Rows
 from ..estimate import Estimate, check_book, takes_noise_var
 from ..pilots.book import PilotBook
+from ..random_access.search import PreambleSearch
 from ..reports.report import Report
 from .antennas import alike, coloured_noise, spread
 from .taps import taps_of
 
-_PATH_SEARCH = "path_search"  # what finds devices out of step, for the reports
+_PATH_SEARCH, _PREAMBLE_SEARCH = "path_search", "preamble_search"  # what finds devices out of step
 
 Stamp = tuple[int, tuple[int, float]]  # frame_id and rx_time of a frame
 
@@ -64,8 +65,9 @@ class FrameReceiver:
     clip_level : float
         A frame with a real or imaginary part of at least this magnitude is reported "clipped";
         0 for no such level.
-    delayed : Delayed, optional
-        For devices out of step, which it finds itself: there, `estimator` is not used.
+    delayed : Delayed or PreambleSearch, optional
+        For devices out of step, which it finds itself: there, `estimator` is not used. With a
+        `PreambleSearch`, `false_alarm` is that of a whole occasion.
     threads : int
         Threads over the frames of a batch, of the decisions.
 
@@ -83,7 +85,7 @@ class FrameReceiver:
     noise_var: float = 0.0
     noise: Noise = "auto"
     clip_level: float = 0.0
-    delayed: Delayed | None = None
+    delayed: Delayed | PreambleSearch | None = None
     threads: int = 1
 
     def __post_init__(self) -> None:
@@ -95,7 +97,8 @@ class FrameReceiver:
         )
         check_noise(self.noise, is_known=self.noise_var > 0)
         if self.delayed is not None:
-            self.__dict__.update(name=_PATH_SEARCH)
+            searched = isinstance(self.delayed, PreambleSearch)
+            self.__dict__.update(name=_PREAMBLE_SEARCH if searched else _PATH_SEARCH)
         if self.delayed is not None and self.noise not in ("auto", "white"):
             raise ValueError(f"noise: expected 'white' or 'auto' for devices out of step, got {self.noise!r}")
         if self.delayed is None:

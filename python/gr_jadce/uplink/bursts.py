@@ -75,7 +75,8 @@ def simulate_bursts(
         rng = np.random.Generator(np.random.Philox(key=[seed, first_slot + i], counter=[0, 0, 0, 2]))
         noise = complex_normal(rng, slots.shape[1:])
         active = np.flatnonzero(uplink.activity[i])
-        steps = draw_steps(rng, scenario, len(active), -(-slot_period // waveform.samples_per_symbol))
+        n_symbols = int(np.ceil(slot_period / waveform.samples_per_symbol))
+        steps = draw_steps(rng, scenario, len(active), n_symbols)
         arrivals = _arrivals(scenario, seed, first_slot + i, uplink.channel[i, active], active, *steps[:2])
         _, delay[i, active], offset[i, active] = arrivals.strongest(waveform.roll_off)
         slots[i] = noise * np.float32(np.sqrt(uplink.noise_var))
@@ -157,10 +158,11 @@ def _add_bursts(samples, scenario, waveform, arrivals, phase):
 def _sent(scenario, waveform, device, delay, offset, phase, n_samples):
     """The bursts (T, K) of devices, off their carriers; the phase is that at the pilot's start."""
     bursts = waveform.bursts(scenario.pilots.columns(device), delay)[:n_samples]
-    step, start = waveform.samples_per_symbol, waveform.span + waveform.cyclic_prefix
+    step = waveform.samples_per_symbol
+    start = waveform.offset - waveform.span * step  # the pilot's first symbol on the air
     symbols = waveform.times(len(bursts))
-    walk = np.repeat(phase, step, axis=1)[:, : len(bursts)]
-    walk = walk - walk[:, start * step][:, None]
+    walk = phase[:, (np.arange(len(bursts)) / step).astype(int)]
+    walk = walk - walk[:, int(start)][:, None]
     turned = np.exp(1j * (2 * np.pi * np.outer(symbols, offset) + walk.T))
     return (bursts * turned).astype(np.complex64)
 

@@ -5,9 +5,10 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from ...detection.asynchrony import Delayed
+from ...detection.asynchrony import Asynchrony, Delayed
 from ...estimators import find_factory, make_estimator, takes_threads
 from ...pilots.book import PilotBook
+from ...random_access.search import MAX_OFFSET_HZ, PreambleSearch
 from ...receiving.frame_receiver import name_of
 
 _MAX_DEFAULT_THREADS = 4
@@ -18,7 +19,7 @@ def set_up_estimator(
     pilots: PilotBook,
     options: dict[str, Any] | None,
     threads: int,
-    delayed: Delayed | None,
+    delayed: Delayed | PreambleSearch | None,
 ) -> tuple[str, Callable | None]:
     """The estimator's name, for reports, and the estimator; None for devices out of step, which need none.
 
@@ -41,3 +42,13 @@ def set_up_estimator(
 def default_threads() -> int:
     """One thread a processor, four at most."""
     return min(len(os.sched_getaffinity(0)), _MAX_DEFAULT_THREADS)
+
+
+def search_of(book: PilotBook, asynchrony: Asynchrony | dict | None) -> Delayed | PreambleSearch | None:
+    """What finds the devices of a book that are out of step; None if none is."""
+    asynchrony = Asynchrony(**asynchrony) if isinstance(asynchrony, dict) else asynchrony
+    if book.preambles is not None:
+        bandwidth = book.preambles.bandwidth
+        max_offset = MAX_OFFSET_HZ if asynchrony is None else asynchrony.max_offset * bandwidth
+        return PreambleSearch(book.preambles, max_offset)
+    return None if asynchrony is None else Delayed(book, asynchrony)
