@@ -45,7 +45,7 @@ class report_sink(gr.basic_block):
     def __init__(self, name: str) -> None:
         gr.basic_block.__init__(self, name, in_sig=None, out_sig=None)
         self.message_port_register_in(_PORT)
-        self.set_msg_handler(_PORT, self.handle_message)
+        self.set_msg_handler(_PORT, self.handle_messages)
         self.set_msg_handler(_SYSTEM, self.handle_system)
         self._joiner = Joiner()
         self._log = LimitedLog(self.logger)
@@ -100,26 +100,27 @@ class report_sink(gr.basic_block):
             if message is None:
                 sleep(0.005)
             else:
-                self._accept(message)
+                self.handle_message(message)
         self._thread_state.release()
         return True
 
     def handle_system(self, message: Any) -> None:
         """Ignore `done`: the first publisher to finish would end the block before its last reports."""
 
-    def handle_message(self, message: Any) -> None:
-        """Take a message of any of the kinds, and those that wait behind it.
+    def handle_messages(self, message: Any) -> None:
+        """Take a message, and those that wait behind it.
 
         Between two calls of a handler, threads that wait for the interpreter take turns.
         """
         for _ in range(_MAX_AT_ONCE):
-            self._accept(message)
+            self.handle_message(message)
             message = None if self._ended else self.delete_head_nowait(_PORT)
             if message is None:
                 return
-        self._accept(message)
+        self.handle_message(message)
 
-    def _accept(self, message: Any) -> None:
+    def handle_message(self, message: Any) -> None:
+        """Take one message of any of the kinds."""
         if self.nmsgs(_PORT) > _MAX_MESSAGES:
             self._drop_oldest()
         if pmt.equal(message, pmt.PMT_EOF):
