@@ -229,13 +229,12 @@ class FrameReceiver:
         if self.delayed is not None:
             rows = self.delayed.decide_rows(samples, self.false_alarm, noise_var, threads=self.threads)
             return rows, np.zeros((), int)
-        whitener, size = hint.whitener, samples.shape[2]
-        whitener = None if whitener is None or whitener.factor.shape[1] != size else whitener
-        samples = samples if whitener is None else whitener.whiten(samples)
-        rows, n_iter = self._decide_in_step(samples, hint.noise_var)
-        if whitener is not None:
-            rows = restored(rows, whitener, self.pilots)._replace(noise_kind=np.full(len(samples), "spatial"))
-        return rows, n_iter
+        whitener = hint.whitener
+        if whitener is None or whitener.factor.shape[1] != samples.shape[2]:
+            return self._decide_in_step(samples, hint.noise_var)
+        rows, n_iter = self._decide_in_step(whitener.whiten(samples), hint.noise_var)
+        kinds = np.full(len(samples), "spatial")
+        return restored(rows, whitener, self.pilots)._replace(noise_kind=kinds), n_iter
 
     def _decide_in_step(self, samples: NDArray, noise_var_hint: float) -> tuple[Rows, NDArray]:
         noise_var, again = self.noise_var or None, partial(self._estimate, noise_var_hint=0.0)
