@@ -4,7 +4,7 @@
 Importing this package needs NumPy and SciPy; only `gr_jadce.blocks`, `.radio` and `.programs` need GNU Radio.
 """
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.2.0"
 
 from .detection.decide import Decision, decide
 from .estimators import ESTIMATORS, make_estimator
