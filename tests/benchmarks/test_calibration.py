@@ -204,8 +204,9 @@ def test_few_samples_keep_what_is_promised():
     few = committed("few-samples")
     for wanted in ("0.01", "0.001", *RARE):
         assert few["summary"][wanted]["fails"] <= 0.03 * len(few["cells"])
-        for pool in few["pooled"]:
-            assert 1 / 2 < pool[wanted]["ratio"] < 2
+        for pool in (pool[wanted] for pool in few["pooled"]):
+            assert 1 / 2 < pool["ratio"] < 2 or pool["events_expected"] < 20
+            assert false_alarms.verdict(pool, 2.0) != "fails"
 
 
 def test_the_committed_table_keeps_what_is_promised():
