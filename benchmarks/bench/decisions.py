@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BEFORE = "dcbe623"  # decisions by projection, before those by covariance
-TURNS = 5
+TURNS = 3
 CELLS = {  # of `decided`: kind, N, L, K, M, dB, whether σ² is told
     "K = 20": ("gaussian", 200, 64, 20, 4, 10, False),
     "K = 20, σ² told": ("gaussian", 200, 64, 20, 4, 10, True),
@@ -70,7 +70,7 @@ def _seconds(kind, n_devices, length, n_active, n_antennas, snr_db, told, quick)
     noise_var = uplink.noise_var if told else None
     estimate = make_estimator("unrolled", book)(uplink.received, noise_var=noise_var)
     best = float("inf")
-    for _ in range(2 if quick or n_devices > 1000 else 25):
+    for _ in range(2 if quick or n_devices > 1000 else 10):
         began = thread_time()
         decide(estimate, uplink.received, book, 1e-3, noise_var)
         best = min(best, thread_time() - began)
