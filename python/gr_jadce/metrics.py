@@ -179,7 +179,7 @@ def energy(array: NDArray, axis: int | tuple[int, ...] | None = None) -> NDArray
 def response_energy(device: NDArray, delay: NDArray, gain: NDArray) -> float:
     """Energy of the impulse responses of some devices, in a band of one symbol rate.
 
-    Of the taps t of device n it is ∫ ‖Σ_t g_t e^{−2πifτ_t}‖² df over |f| < ½, all devices together.
+    Of the taps t of device n it is ∫ ‖Σ_t g_t e^{−2πifτ_t}‖² df from −½ to ½, all devices together.
     Taps that are closer than 1/bandwidth count as one, wherever they are: the energy of the difference of
     two responses is that of the taps of one with the negative ones of the other.
 
