@@ -85,8 +85,9 @@ class Search:
         )
 
     def _scan(self, devices: NDArray, step: int) -> tuple[NDArray, NDArray]:
-        """t of the strongest pilot of some devices, aᴴΣ⁻¹a taken for a mean pilot's, and its delay and offset;
-        at every `step`-th of the delays that are searched."""
+        """t of the strongest pilot of some devices, aᴴΣ⁻¹a taken for a mean pilot's, and its delay and offset.
+
+        At every `step`-th of the delays that are searched."""
         mean = self.fit.noise_dof / self.fit.noise_var / self.table.length
         pilots, offsets = self.table.searched[devices, ::step], self.table.offsets
         turned = np.exp(-2j * np.pi * np.outer(offsets, np.arange(self.table.length)))

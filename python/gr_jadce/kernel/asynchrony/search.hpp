@@ -187,10 +187,10 @@ private:
             fit_.refresh();
         }
         auto& all = fit_.clusters;
-        const std::size_t before = all.size();
+        const std::size_t count = all.size();
         all.erase(std::remove_if(all.begin(), all.end(), [](const Cluster& c) { return c.power <= 0; }),
                   all.end());
-        if (all.size() < before) {
+        if (all.size() < count) {
             fit_.invert();
         }
     }
