@@ -85,7 +85,7 @@ class Search:
         )
 
     def _scan(self, devices: NDArray, step: int) -> tuple[NDArray, NDArray]:
-        """t, aᴴΣ⁻¹a taken for a mean pilot's, and place of devices' strongest pilots, at every `step`-th delay."""
+        """t (aᴴΣ⁻¹a as of a mean pilot) and place of devices' strongest pilots, at every `step`-th delay."""
         mean = self.fit.noise_dof / self.fit.noise_var / self.table.length
         pilots, offsets = self.table.searched[devices, ::step], self.table.offsets
         turned = np.exp(-2j * np.pi * np.outer(offsets, np.arange(self.table.length)))
