@@ -94,6 +94,9 @@ def test_python(text, tmp_path):
         [sys.executable, "-W", "error", "-c", text], cwd=tmp_path, capture_output=True, text=True
     )
     assert run.returncode == 0, run.stderr
+    if "random_access" in text:
+        assert run.stdout.startswith("7 ")
+        return
     missed = [float(number) for number in re.findall(r"missed (\S+?),?\s", run.stdout)]
     nmse = [float(number) for number in re.findall(r"NMSE (\S+) dB", run.stdout)]
     assert missed and max(missed) < 0.02

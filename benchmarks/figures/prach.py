@@ -139,7 +139,7 @@ def between(low_db, many, high_db, few):
 
 
 def count_crowd(name, channel, n_active, args):
-    count = 4 if args.quick else max(args.occasions // (4 if n_active <= 8 else 20), 4)
+    count = 4 if args.quick else max(args.occasions // (8 if n_active <= 8 else 40), 4)
     path = args.work / f"crowd-{name}-{channel}-{n_active}-{count}.json"
     return kept(path, lambda: crowds.crowd(name, channel, n_active, count))
 
