@@ -193,6 +193,6 @@ def test_preambles_are_received_from_a_recording_of_a_base_station(app, fails, t
     found = reports_of(tmp_path)
     assert len(sent) == len(found) == 20
     assert [list(one.device) for one in found] == [list(one.device) for one in sent]
-    assert all(abs(delay) < 0.05 for one in found for delay in one.delay)
+    assert all(abs(delay) < 0.1 for one in found for delay in one.delay)
     shifted = ("--slot-period", 4000, "--recording", "air.sigmf-meta", "--first-subcarrier", 600)
     fails(app("jadce-receive", "--pilots", "c.npz", *shifted), "rate: expected at least")

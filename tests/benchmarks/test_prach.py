@@ -57,10 +57,12 @@ def test_what_does_not_pass_is_named(capsys, tmp_path):
         "occasions_false": 0,
     }
     args = prach.parse(["--output", str(tmp_path)])
-    assert prach.report([cell], [good], [crowd], {"1": 5.0}, args) == 0
-    assert prach.report([cell], [good | {"correct": 98}], [crowd], {"1": 5.0}, args) == 1
-    assert prach.report([cell], [good | {"noise": noise | {"false": 2}}], [crowd], {"1": 5.0}, args) == 1
-    assert prach.report([cell], [good], [crowd | {"missed": 1}], {"1": 11.0}, args) == 1
+    assert prach.report([cell], [good], [crowd], {"1": (6.0, 5.0)}, args) == 0
+    assert prach.report([cell], [good | {"correct": 98}], [crowd], {"1": (6.0, 5.0)}, args) == 1
+    assert (
+        prach.report([cell], [good | {"noise": noise | {"false": 2}}], [crowd], {"1": (6.0, 5.0)}, args) == 1
+    )
+    assert prach.report([cell], [good], [crowd | {"missed": 1}], {"1": (9.0, 11.0)}, args) == 1
     complaints = capsys.readouterr().err
     assert "0, 1.25 kHz, 2 rx, awgn" in complaints and "8 preambles of format A2" in complaints
     assert "real time with 1 preambles" in complaints

@@ -123,9 +123,9 @@ class Explanation:
         """The delay and offset near by at which the rest is largest."""
         preambles = self._profile.preambles
         duration = preambles.repetitions / preambles.spacing
-        step = self._profile.step / 2
+        step = self._profile.step / 4
         turn = _OFFSET_STEP / 2 / duration if self._max_offset * duration > _OFFSET_STEP / 2 else 0.0
-        symbol = preambles.symbols(np.array([preamble]))[:, 0]
+        symbol = self._profile.symbols[preamble]
         rest = self.rest.reshape(preambles.repetitions, preambles.length, -1)
         rest = scipy.fft.ifft(rest, axis=1, norm="ortho")
         noise = float(sum_squares(rest, axis=None)) / len(self.received)
@@ -134,8 +134,7 @@ class Explanation:
             offsets = (
                 np.clip(offset + turn * _NEAR, -self._max_offset, self._max_offset) if turn else [offset]
             )
-            pilots = _late(symbol, delays).conj()
-            energy = np.array([sum_squares(pilots @ self._combined(rest, by)) for by in offsets])
+            energy = sum_squares(_late(symbol, delays).conj() @ self._combined(rest, offsets))  # (F, D)
             i, j = np.unravel_index(energy.argmax(), energy.shape)
             delay, offset = float(delays[j]), float(offsets[i])
             if energy.max() * (np.pi * step) ** 2 / 12 < noise:  # what half a step leaves of the path
@@ -147,23 +146,23 @@ class Explanation:
             offset += turn * float(vertex_offset(*energy[:, j]))
         return delay, offset
 
-    def _combined(self, rest, offset):
-        """All symbols (R, L, M) together (L, M), without a carrier offset."""
-        turned = self._turns(offset).conj()
-        return rest[0] * turned[0, :, None] if len(rest) == 1 else np.einsum("rl,rlm->lm", turned, rest)
+    def _combined(self, rest, offsets):
+        """All symbols (R, L, M) together (F, L, M), without each of the carrier offsets."""
+        turned = self._turns(np.asarray(offsets)).conj()
+        return turned[:, 0, :, None] * rest[0] if len(rest) == 1 else np.einsum("frl,rlm->flm", turned, rest)
 
-    def _turns(self, offset):
-        """A carrier offset at the samples of all symbols (repetitions, L), of unit energy over symbols."""
+    def _turns(self, offsets):
+        """Carrier offsets at the samples of all symbols (F, repetitions, L), of unit energy over symbols."""
         preambles = self._profile.preambles
-        turns = offset / preambles.spacing
+        turns = offsets / preambles.spacing
         between = turn_between(turns, preambles.repetitions) / np.float32(np.sqrt(preambles.repetitions))
-        return np.outer(between, turn_within(turns, preambles.length))
+        return between[:, :, None] * turn_within(turns, preambles.length)[:, None]
 
     def _atom(self, path):
         """A path of gain 1 (repetitions·L,)."""
-        symbol = self._profile.preambles.symbols(np.array([path.preamble]))[:, 0]
+        symbol = self._profile.symbols[path.preamble]
         late = _late(symbol, np.array([path.delay]))
-        atom = scipy.fft.fft(late * self._turns(path.offset), axis=1, norm="ortho")
+        atom = scipy.fft.fft(late * self._turns(np.array([path.offset]))[0], axis=1, norm="ortho")
         return atom.ravel().astype(np.complex64)
 
 

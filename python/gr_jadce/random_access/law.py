@@ -10,7 +10,7 @@ a window is looked at by spans of several W: the sum of all their probabilities 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..detection.asynchrony.maximum import log10_p_unknown_anywhere
+from ..detection.asynchrony.maximum import limit, log10_p_unknown_anywhere
 from ..pilots.preambles import Preambles
 
 _RATE = 2 * np.pi / np.sqrt(12)  # of a correlation over a flat band, in its width of one sample
@@ -29,6 +29,7 @@ class Law:
 
     def __init__(self, preambles: Preambles, max_offset: float) -> None:
         self._n_windows = preambles.n_preambles
+        self._limits: dict[tuple[float, int], float] = {}
         self._dimensions = preambles.repetitions * preambles.length
         duration = preambles.repetitions / preambles.spacing
         self.extent = preambles.window * _RATE, 2 * max_offset * duration * _RATE
@@ -50,9 +51,34 @@ class Law:
         least : (B,) array
             What the noise variance is at least.
         """
-        dof = np.maximum(self._dimensions - span - n_paths, 1) * n_antennas
-        rest = np.maximum(total - energy, least * dof)
+        dof, rest = self._noise(energy, total, span, n_antennas, n_paths, least)
         return log10_p_unknown_anywhere(energy, rest, span * n_antennas, dof, self.extent)
+
+    def may_reach(
+        self,
+        log10_p: float,
+        energy: NDArray,
+        total: NDArray,
+        span: int,
+        n_antennas: int,
+        n_paths: NDArray,
+        least: NDArray,
+    ) -> bool:
+        """Whether any of the same energies may have that log10 p or less: would, if σ² were known."""
+        dof, rest = self._noise(energy, total, span, n_antennas, n_paths, least)
+        return bool(np.any(energy * dof >= rest * self._limit(log10_p, span * n_antennas)))
+
+    def _noise(self, energy, total, span, n_antennas, n_paths, least):
+        """Degrees of freedom (B,) of what is left beside a span, and its energy (B,)."""
+        dof = np.maximum(self._dimensions - span - n_paths, 1) * n_antennas
+        return dof, np.maximum(total - energy, least * dof)
+
+    def _limit(self, log10_p, n_antennas):
+        """The energy, σ² = 1, that noise exceeds with that probability."""
+        key = log10_p, n_antennas
+        if key not in self._limits:
+            self._limits[key] = limit(10.0**log10_p, n_antennas, self.extent)
+        return self._limits[key]
 
     @property
     def log10_chances(self) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from ..numeric import sum_squares
+from ..numeric import sum_squares, vertex_offset
 from ..pilots.preambles import Preambles
 
 _STEPS = 2  # delays in a sample of 1/(L·Δf), or a little more
@@ -45,6 +45,8 @@ class Profile:
     ----------
     offsets : (F,) float
         Those that are looked for, Hz.
+    symbols : (N, L) complex
+        What each preamble puts on the subcarriers, of unit energy.
     """
 
     def __init__(self, preambles: Preambles, max_offset: float) -> None:
@@ -55,12 +57,12 @@ class Profile:
         count = max(1, int(np.ceil(2 * max_offset * duration / _OFFSET_STEP)))
         self.offsets = max_offset * (2 * np.arange(count) + 1 - count) / count
         turns = -self.offsets / preambles.spacing
-        self._between = np.stack([turn_between(turn, preambles.repetitions) for turn in turns])
-        self._within = None
-        if np.abs(turns).max() > _TURN:
-            self._within = np.stack([turn_within(turn, preambles.length) for turn in turns])
+        self._between = turn_between(turns, preambles.repetitions)
+        is_within = np.abs(turns).max() > _TURN
+        self._within = turn_within(turns, preambles.length) if is_within else None
         self._conjugate = preambles.root_spectra.conj().astype(np.complex64)[:, None, :]
         number = np.arange(preambles.n_preambles)
+        self.symbols = np.ascontiguousarray(preambles.symbols(number).T)
         first = np.round((EARLIEST - preambles.shift_of(number)) / self.step).astype(int)
         self._delay_of_first = first * self.step + preambles.shift_of(number)
         self._n_delays = int(preambles.window / self.step)
@@ -83,22 +85,22 @@ class Profile:
         total = np.moveaxis(_spans(energies, span), 1, 2)  # (B, N, F, delays)
         length = total.shape[3]
         flat = total.reshape(*total.shape[:2], -1)
-        which = flat.argmax(axis=2)[..., None]
+        which = flat.argmax(axis=2)
         start = which % length
-        top = np.take_along_axis(flat, which, 2)
-        before = np.take_along_axis(flat, which - (start > 0), 2)
-        after = np.take_along_axis(flat, which + (start < length - 1), 2)
-        bend = np.maximum(2 * top - before - after, np.finfo(np.float32).tiny)
         inside = (start > 0) & (start < length - 1)
-        energy = top + np.where(inside, (before - after) ** 2 / (8 * bend), 0)
-        return Peak(energy[..., 0], which[..., 0])
+        at = np.arange(which.size).reshape(which.shape) * flat.shape[2] + which
+        top, before, after = (flat.take(at + step) for step in (0, -1 * inside, 1 * inside))
+        bend = np.maximum(2 * top - before - after, np.finfo(np.float32).tiny)
+        return Peak(top + (before - after) ** 2 / (8 * bend), which)
 
     def place(self, energies: NDArray, window: int, which: int, span: int) -> tuple[float, float, float]:
         """Delay (samples), carrier offset (Hz) and energy of a span's strongest delay, of (F, N, delays)."""
         offset, start = divmod(which, self._n_delays - _STEPS * (span - 1))
         steps = start + _STEPS * np.arange(span)
-        step = steps[energies[offset, window, steps].argmax()]
-        delay = self._delay_of_first[window] + step * self.step
+        own = energies[offset, window]
+        step = int(steps[own[steps].argmax()])
+        between = vertex_offset(*own[step - 1 : step + 2]) if 0 < step < self._n_delays - 1 else 0.0
+        delay = self._delay_of_first[window] + (step + between) * self.step
         return float(delay), float(self.offsets[offset]), float(energies[offset, window, step])
 
     def usable(self, span: int) -> bool:
@@ -124,11 +126,11 @@ def _spans(energies, span):
     return parts[0] if span == 1 else np.sum(parts, axis=0)
 
 
-def turn_within(turns: float, length: int) -> NDArray:
-    """A carrier of so many cycles in a symbol at its L samples in time, 1 in its middle."""
-    return np.exp(2j * np.pi * turns * (np.arange(length) / length - 0.5)).astype(np.complex64)
+def turn_within(turns: NDArray, length: int) -> NDArray:
+    """Carriers of so many cycles (F,) in a symbol at its L samples in time (F, L), 1 in its middle."""
+    return np.exp(2j * np.pi * turns[:, None] * (np.arange(length) / length - 0.5)).astype(np.complex64)
 
 
-def turn_between(turns: float, repetitions: int) -> NDArray:
-    """The same at the middle of each symbol, 1 at that of the first."""
-    return np.exp(2j * np.pi * turns * np.arange(repetitions)).astype(np.complex64)
+def turn_between(turns: NDArray, repetitions: int) -> NDArray:
+    """The same at the middle of each symbol (F, repetitions), 1 at that of the first."""
+    return np.exp(2j * np.pi * turns[:, None] * np.arange(repetitions)).astype(np.complex64)

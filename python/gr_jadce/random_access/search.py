@@ -130,8 +130,8 @@ class PreambleSearch:
         """What explanations lack most; None of those that lack nothing."""
         looked = _Look(self.profile, self.law, found, least)
         active, full = looked.active
-        new = looked.best(active, self._spans)
-        more = looked.best(~active | full, SPANS[:1])
+        new = looked.best(active, self._spans, log10_alarm - self.law.log10_chances)
+        more = looked.best(~active | full, SPANS[:1], _LOG10_PATH)
         limit = _MAX_SHARE * self.preambles.length
         return [
             self._chosen(looked, b, new[b], more[b], log10_alarm) if len(found[b].paths) < limit else None
@@ -183,7 +183,7 @@ class PreambleSearch:
         looked = _Look(self.profile, self.law, [explanation.without(preamble)], np.array([least]))
         barred = np.ones((1, self.preambles.n_preambles), bool)
         barred[0, preamble] = False
-        return -(looked.best(barred, self._spans)[0].log10_p + self.law.log10_chances)
+        return -(looked.best(barred, self._spans, 0.0)[0].log10_p + self.law.log10_chances)
 
     def _rows(self, explained, power, n_antennas, false_alarm) -> Rows:
         """The rows of explanations of occasions that had a mean energy of a sample (B,) in place of 1."""
@@ -254,8 +254,11 @@ class _Look:
                 active[b, preamble], full[b, preamble] = True, len(places) >= _MAX_PATHS
         return active, full
 
-    def best(self, barred: NDArray, spans: Sequence[int]) -> list[_Span]:
-        """Of each occasion the span that noise reaches least likely, in windows not barred (B, N)."""
+    def best(self, barred: NDArray, spans: Sequence[int], log10_least: float) -> list[_Span]:
+        """Of each occasion the span that noise reaches least likely, in windows not barred (B, N).
+
+        Any, where none has that log10 p or less.
+        """
         best = [_Span(0.0, -1, 0, 1)] * len(self._found)
         for length in spans:
             if length not in self._peaks:
@@ -265,9 +268,10 @@ class _Look:
             window = energy.argmax(axis=1)
             rows = np.arange(len(window))
             top, which = energy[rows, window].astype(float), peak.which[rows, window]
-            log10_p = self._law.log10_p(
-                top, self._total, length, self._n_antennas, self._n_paths, self._least
-            )
+            of = top, self._total, length, self._n_antennas, self._n_paths, self._least
+            if not self._law.may_reach(log10_least, *of):
+                continue
+            log10_p = self._law.log10_p(*of)
             best = [
                 _Span(float(log10_p[b]), int(window[b]), int(which[b]), length)
                 if log10_p[b] < best[b].log10_p
