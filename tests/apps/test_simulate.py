@@ -182,7 +182,7 @@ def test_tapped_delay_lines(simulate, book, tmp_path):
     [
         (
             ("--channels", "street.npz"),
-            "--channels, --max-delay, --max-offset, --cyclic-prefix and --ofdm need",
+            "--channels, --max-delay, --max-offset: expected with --samples-per-symbol",
         ),
         (("--as-they-are",), "--as-they-are and --angular-spread go with --channels"),
         ((*SHAPED, "--channels", "TDL-D:30"), "profile: expected one of"),
@@ -199,3 +199,18 @@ def test_options_that_do_not_go_together_are_refused(app, options, message):
     process = app("jadce-simulate", "--pilots", "book.npz", "--antennas", 2, "-o", "up", *options)
     assert process.returncode in (1, 2)
     assert message in process.stderr
+
+
+def test_preambles_are_simulated_on_their_occasions_and_received(app, fails, tmp_path):
+    make = ("--kind", "nr_prach", "--root", 22, "--cyclic-shift", 46, "-o", "c.npz")
+    assert app("jadce-pilots", "make", *make).returncode == 0
+    options = ("--pilots", "c.npz", "--antennas", 2, "--slots", 20, "--rate", 1.92e6, "--n-active", 2)
+    channels = ("--channels", "TDL-C:300", "--max-delay", 10, "--max-offset", 300, "--snr-db", 0)
+    process = app("jadce-simulate", *options, *channels, "--slot-period", 4000, "-o", "air")
+    assert process.returncode == 0, process.stderr
+    receive = ("--pilots", "c.npz", "--slot-period", 4000, "--recording", "air.sigmf-meta")
+    assert app("jadce-receive", *receive, "--json", "out.jsonl").returncode == 0
+    score = app("jadce-score", "air.truth.jsonl", "out.jsonl", "--json")
+    result = json.loads(score.stdout)
+    assert result["miss_probability"] < 0.1 and result["false_alarm_probability"] < 0.01
+    fails(app("jadce-simulate", *options, "--samples-per-symbol", 4, "-o", "b"), "5G preambles")
