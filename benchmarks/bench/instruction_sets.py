@@ -1,52 +1,36 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Part (viii): the kernel that is loaded by default against one built for this machine, and other levels."""
+"""Part (viii): the kernel that is loaded by default, and those of lower levels of x86-64."""
 
 import os
-import subprocess
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from timing import seconds
 
-import gr_jadce
 from gr_jadce import Scenario, decide, make_pilots, pc_admm, simulate
 from gr_jadce.backend import kernel_for
 from gr_jadce.unrolled.inference import unrolled
 
-ROOT = Path(__file__).resolve().parents[2]
 BATCH = 64
 
 
 def run(quick=False, say=print):
-    """Seconds by workload and level; quick: without the native one, which takes compiling."""
+    """Seconds by workload and level."""
     default = level_of(kernel_for("kernel"))
     levels = [default, *(level for level in ("v4", "v3", "v2") if level != default and is_here(level))]
-    if not quick:
-        build_native(say)
-        levels.append("native")
-    results = {"default": default, "workloads": {}}
+    workloads = {}
     for name, make in WORKLOADS.items():
-        times = results["workloads"][name] = measure(make, levels, *((1, 0.02) if quick else (12, 0.5)))
+        times = workloads[name] = measure(make, levels, *((1, 0.02) if quick else (12, 0.5)))
         say(f"  {name:26} {_line(times)}")
-    if not quick:
-        results["share"] = _share(results["workloads"], default)
-        say("  {} has {:.1%} of the speed of a native build in the mean, {:.1%} where it has least".format(
-            default, *results["share"].values()))  # fmt: skip
-    return results
+    return {"default": default, "workloads": workloads}
 
 
 def _line(times):
-    """Seconds of the last level, and the speed of the others over its."""
-    last, took = list(times.items())[-1]
-    shares = ", ".join(f"{level} {took / other:6.1%}" for level, other in times.items() if level != last)
-    return f"{last} {1e6 * took:9.1f} µs; of its speed: {shares or 'no other'}"
-
-
-def _share(workloads, default):
-    shares = [times["native"] / times[default] for times in workloads.values()]
-    return {"mean": float(np.exp(np.mean(np.log(shares)))), "least": min(shares)}
+    """Seconds of the first level, and the speed of the others over its."""
+    first, took = next(iter(times.items()))
+    shares = ", ".join(f"{level} {took / other:6.1%}" for level, other in times.items() if level != first)
+    return f"{first} {1e6 * took:9.1f} µs; of its speed: {shares or 'no other'}"
 
 
 def level_of(kernel):
@@ -59,18 +43,6 @@ def is_here(level):
             return kernel_for("kernel") is not None
     except ValueError:
         return False
-
-
-def build_native(say):
-    """A kernel for this machine, in build/native, where the package then finds it."""
-    build = ROOT / "build" / "native"
-    say(f"  compiling {build.relative_to(ROOT)}")
-    for arguments in (
-        ("-S", ROOT, "-B", build, "-Wno-dev", "-DJADCE_KERNELS=native"),
-        ("--build", build, "--target", "_kernel_native", "--parallel", str(os.cpu_count())),
-    ):
-        subprocess.run(["cmake", *arguments], check=True, capture_output=True)
-    gr_jadce.__path__.append(str(build / "python" / "gr_jadce" / "kernel"))
 
 
 @contextmanager

@@ -21,6 +21,7 @@ import instruction_sets  # noqa: E402
 import memory  # noqa: E402
 import network  # noqa: E402
 import out_of_step  # noqa: E402
+import packaged  # noqa: E402
 import scaling  # noqa: E402
 import shaped  # noqa: E402
 import solver  # noqa: E402
@@ -38,13 +39,14 @@ PARTS = {
     "flowgraph": ("(v) whole flowgraph", flowgraph.run),
     "memory": ("(vi) memory of the solving process", memory.run),
     "warm": ("(vii) iterations from the slot before", warm.run),
-    "instruction_sets": ("(viii) kernels by instruction set, against this machine's", instruction_sets.run),
+    "instruction_sets": ("(viii) kernels by instruction set", instruction_sets.run),
     "out_of_step": ("(ix) devices out of step against the same in step", out_of_step.run),
     "decisions": (
         "(x) decisions against those of an older commit, which takes minutes to build",
         decisions.run,
     ),
-    "shaped": ("(x) whole flowgraph of devices out of step", shaped.run),
+    "shaped": ("(xi) whole flowgraph of devices out of step", shaped.run),
+    "packaged": ("(xii) the packaged kernel against one built for this machine", packaged.run),
 }
 
 

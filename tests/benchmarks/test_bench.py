@@ -76,6 +76,11 @@ def test_every_level_is_measured(tmp_path):
         assert all(took > 0 for took in times.values())
 
 
+def test_the_packaged_kernel_is_measured(tmp_path):
+    results, _ = bench("packaged", tmp_path)
+    assert all(times[results["level"]] > 0 for times in results["workloads"].values())
+
+
 def test_memory_is_of_processes_of_their_own(tmp_path):
     results, _ = bench("memory", tmp_path)
     for entry in results.values():
