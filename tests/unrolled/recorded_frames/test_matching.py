@@ -5,8 +5,6 @@ import numpy as np
 import pytest
 
 from gr_jadce import make_pilots
-from gr_jadce.programs.settings import TransmissionSettings
-from gr_jadce.programs.transmit import Transmission
 from gr_jadce.recordings.reader import read_recording
 from gr_jadce.recordings.writer import RecordingWriter
 from gr_jadce.reports.json_lines import read_reports
@@ -14,6 +12,9 @@ from gr_jadce.unrolled.recorded_frames.channels import fitted_channels
 from gr_jadce.unrolled.recorded_frames.matching import labelled_frames
 from gr_jadce.uplink.simulation import complex_normal
 from gr_jadce.waveform import Waveform
+
+settings = pytest.importorskip("gr_jadce.programs.settings", reason="transmission needs GNU Radio")
+transmit = pytest.importorskip("gr_jadce.programs.transmit", reason="transmission needs GNU Radio")
 
 BOOK, PERIOD, N_SLOTS = make_pilots("gaussian", 30, 24, seed=5), 400, 25
 GAINS, NOISE_VAR = np.array([0.5j, -0.3 + 0.2j]), 1e-6
@@ -23,11 +24,11 @@ GAINS, NOISE_VAR = np.array([0.5j, -0.3 + 0.2j]), 1e-6
 def sent(request, tmp_path_factory):
     """A folder with what two antennas recorded of a transmitter, with its truth; its waveform."""
     folder, waveform = tmp_path_factory.mktemp("sent"), Waveform(4, cyclic_prefix=request.param)
-    settings = TransmissionSettings(
+    how = settings.TransmissionSettings(
         range(30), PERIOD, recording=folder / "sent", n_slots=N_SLOTS, backoff_db=20.0, waveform=waveform,
         truth=folder / "sent.jsonl",
     )  # fmt: skip
-    Transmission(BOOK, settings).run()
+    transmit.Transmission(BOOK, how).run()
     recording = read_recording(folder / "sent.sigmf-meta")
     samples = np.asarray(recording.read(0, recording.n_samples)) * GAINS
     samples += np.sqrt(NOISE_VAR) * complex_normal(np.random.default_rng(1), samples.shape)
