@@ -196,4 +196,5 @@ def test_somp_picks_no_more_devices_than_there_are():
 def test_covariance_ml_bears_next_to_no_noise(snr_db):
     uplink = simulate(Scenario(BOOK, 1, activity_rate=0.1, snr_db=snr_db), 10, seed=1)
     estimate = covariance_ml(BOOK)(uplink.received, uplink.noise_var)
+    assert np.isfinite(estimate.channel).all()
     assert np.median(np.abs(estimate.channel - uplink.channel).max(axis=(1, 2))) < 0.1

@@ -16,7 +16,7 @@ from .power_descent import Powers, Rule, Start, descend
 from .power_search import Search
 from .unit_norms import UnitNorms
 
-_MIN_NOISE_SHARE = 1e-10  # of a frame's energy a sample: less leaves rank-one updates of Σ⁻¹ without digits
+_MIN_NOISE_SHARE = 1e-8  # of a frame's energy a sample: less leaves rank-one updates of Σ⁻¹ without digits
 _PLAIN = (0.0,)  # shares of the penalty, round by round
 
 
