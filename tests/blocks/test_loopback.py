@@ -12,9 +12,9 @@ from waiting import LIMIT_S
 
 from gr_jadce import Scenario, make_pilots, simulate
 from gr_jadce.blocks import json_sink, pilot_framer, receiver, scorer, uplink_source
-from gr_jadce.detection import decide
 from gr_jadce.estimators import make_estimator
 from gr_jadce.metrics import false_alarm_probability, miss_probability, nmse_db
+from gr_jadce.receiving.frame_receiver import FrameReceiver
 from gr_jadce.reports.json_lines import from_json
 
 BOOK = make_pilots("gaussian", 60, 30, seed=1)
@@ -78,21 +78,24 @@ def test_the_flowgraph_gives_what_the_library_gives(tmp_path, n_antennas, on_ove
     )
     parts.flowgraph.run()
     uplink = simulate(Scenario(BOOK, n_antennas, 0.15, snr_db=12.0), n_slots, seed=4)
-    decision = decide(ESTIMATOR(uplink.received), uplink.received, BOOK, false_alarm=1e-2)
+    receiver = FrameReceiver(BOOK, ESTIMATOR, "unrolled", false_alarm=1e-2)
+    stamps = [(k, (0, 0.0)) for k in range(n_slots)]
+    expected, error = receiver.solve(uplink.received.astype(np.complex64), stamps)
+    assert error is None
     channel, activity = np.zeros_like(uplink.channel), np.zeros_like(uplink.activity)
-    for k, report in enumerate(reports_in(tmp_path / "out")):
+    for k, (report, own) in enumerate(zip(reports_in(tmp_path / "out"), expected, strict=True)):
         assert (report.frame_id, report.status) == (k, "ok")
-        activity[k, report.device] = True
-        channel[k, report.device] = report.channel
-        assert report.noise_var == pytest.approx(decision.noise_var[k], rel=1e-5)
-    np.testing.assert_array_equal(activity, decision.activity)
-    error = np.linalg.norm(channel - decision.channel, axis=(1, 2))
-    assert np.all(error <= 1e-5 * np.linalg.norm(decision.channel, axis=(1, 2)))
+        activity[k, own.device] = True
+        channel[k, own.device] = own.channel
+        assert report.noise_var == pytest.approx(own.noise_var, rel=1e-5)
+        np.testing.assert_array_equal(report.device, own.device)
+        off = np.linalg.norm(report.channel - own.channel)
+        assert off <= 1e-5 * np.linalg.norm(own.channel)
     score = parts.scorer
     assert score.matched() == n_slots
-    assert score.miss_probability() == miss_probability(decision.activity, uplink.activity)
-    assert score.false_alarm_probability() == false_alarm_probability(decision.activity, uplink.activity)
-    assert score.nmse_db() == pytest.approx(nmse_db(decision.channel, uplink.channel), abs=1e-4)
+    assert score.miss_probability() == miss_probability(activity, uplink.activity)
+    assert score.false_alarm_probability() == false_alarm_probability(activity, uplink.activity)
+    assert score.nmse_db() == pytest.approx(nmse_db(channel, uplink.channel), abs=1e-4)
 
 
 def test_a_gap_loses_the_slots_it_touches_and_no_others(tmp_path):
