@@ -1,21 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Samples of OFDM symbols to frames."""
 
-from typing import Any
-
-import numpy as np
-import pmt
-from gnuradio import gr
-from numpy.typing import NDArray
-
 from ..checks import check_integer
 from ..waveform import Ofdm
-from .support.lifetime import keep_alive
-
-_PILOT_LENGTH = pmt.intern("pilot_length")
+from .support.waveforms.frame_demodulator import frame_demodulator
 
 
-class ofdm_demodulator(gr.sync_block):
+class ofdm_demodulator(frame_demodulator):
     """Turn the samples of an OFDM symbol, as a `pilot_framer` cuts them, into a frame for a `receiver`.
 
     Set the framer up for L·samples_per_symbol symbols of one sample each, from the end of the cyclic prefix
@@ -36,28 +27,13 @@ class ofdm_demodulator(gr.sync_block):
     """
 
     def __init__(self, pilot_length: int, n_antennas: int, samples_per_symbol: int = 4) -> None:
-        self._waveform = Ofdm(samples_per_symbol)
-        self._length = check_integer("pilot_length", pilot_length, 1, 2**16)
-        self._shape = (
-            self._length * self._waveform.samples_per_symbol,
-            check_integer("n_antennas", n_antennas, 1, 2**16),
-        )
-        gr.sync_block.__init__(
+        waveform = Ofdm(samples_per_symbol)
+        length = check_integer("pilot_length", pilot_length, 1, 2**16)
+        frame_demodulator.__init__(
             self,
             "JADCE OFDM demodulator",
-            in_sig=[(np.complex64, self._shape[0] * self._shape[1])],
-            out_sig=[(np.complex64, self._length * self._shape[1])],
+            waveform.symbols,
+            length * waveform.samples_per_symbol,
+            length,
+            check_integer("n_antennas", n_antennas, 1, 2**16),
         )
-        self.set_tag_propagation_policy(gr.TPP_DONT)
-        keep_alive(self)
-
-    def work(self, input_items: list[NDArray], output_items: list[NDArray]) -> Any:
-        """Demodulate whole frames; their tags go along, with the pilot length that is now theirs."""
-        samples = input_items[0]
-        symbols = self._waveform.symbols(samples.reshape(-1, *self._shape))
-        output_items[0][: len(samples)] = symbols.reshape(len(samples), -1)
-        for tag in self.get_tags_in_window(0, 0, len(samples)):
-            is_length = pmt.eq(tag.key, _PILOT_LENGTH)
-            value = pmt.from_uint64(self._length) if is_length else tag.value
-            self.add_item_tag(0, tag.offset, tag.key, value)
-        return len(samples)

@@ -25,8 +25,8 @@ from ..uplink.simulation import MAX_SEED, Scenario, simulate_slots
 from ..waveform import Ofdm, Waveform
 from .support.lifetime import keep_alive
 from .support.limited_log import refuse_change
-from .support.occasion_waveform import waveform_of
 from .support.tags import make_time
+from .support.waveforms.occasion_waveform import waveform_of
 
 _ACTIVITY, _CHANNEL = pmt.intern("activity"), pmt.intern("channel")
 _RX_TIME, _RX_RATE, _RX_FREQ = pmt.intern("rx_time"), pmt.intern("rx_rate"), pmt.intern("rx_freq")

@@ -23,8 +23,8 @@ from ..uplink.bursts import Bursts
 from ..waveform import Ofdm, Waveform
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog, refuse_change
-from .support.occasion_waveform import waveform_of
 from .support.tags import make_time
+from .support.waveforms.occasion_waveform import waveform_of
 
 _PORTS = [pmt.intern("activity"), pmt.intern("channel")]
 _GRID = pmt.intern("grid")

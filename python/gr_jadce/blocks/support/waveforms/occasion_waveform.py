@@ -3,9 +3,9 @@
 
 from typing import Any
 
-from ...pilots.book import PilotBook
-from ...random_access.occasions import Occasion
-from ...waveform import as_waveform
+from ....pilots.book import PilotBook
+from ....random_access.occasions import Occasion
+from ....waveform import as_waveform
 
 
 def waveform_of(book: PilotBook, waveform: Any, rate: float) -> Any:
