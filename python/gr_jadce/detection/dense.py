@@ -19,7 +19,7 @@ same model, with a power for each of all N devices. `kernel/detection/` is the s
 """
 
 from collections.abc import Callable, Iterator
-from math import log, log10
+from math import log10
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +29,7 @@ from ..estimate import Estimate, noise_levels
 from ..numeric import decibels
 from ..pilots.book import PilotBook
 from . import support_fit
-from .doubt import Tested, doubt_of
+from .doubt import Lead, Tested, doubt_of
 from .noise_scale import LowerStatistics, Rest, Scale, SureRule, left_over, noise_scaled, sure_level
 from .p_values import TINY, log10_p_known, log10_p_unknown
 from .rows import FrameDecision
@@ -37,21 +37,8 @@ from .support_fit import FrameData, SupportFit
 
 _FEW_SAMPLES = 32  # of a frame: see `_find_sure`
 _CROWDED = 0.5  # share of a frame's rows that bear witness of the noise: below, many explain it as well
-# Devices of a frame, and of a crowded one, that another explains e times as well: see `_are_told_apart`.
-_DOUBTFUL, _DOUBTFUL_CROWD = 1 / 30, 10.0
-
-
-class Lead(NamedTuple):
-    """By which, as a logarithm, an active device makes a frame likelier than any other in its place."""
-
-    least: float
-    crowded: float
-
-    @classmethod
-    def of(cls, n_devices: int, false_alarm: float) -> "Lead":
-        """For a wanted probability."""
-        allowed = n_devices * false_alarm
-        return cls(max(log(_DOUBTFUL / allowed), 0.0), max(log(_DOUBTFUL_CROWD / allowed), 0.0))
+_EXCHANGED = range(2, 9)  # members of a frame of few samples, for pairs of them to be exchanged
+_MAX_EXCHANGES = 3
 
 
 class Rule(NamedTuple):
@@ -125,7 +112,7 @@ def _decide(frame: FrameData, score: NDArray, noise_var: float, rule: Rule) -> F
         test = test._replace(rest=_noise_energy(test, sure))
         fit = _refine(test, sure)
     else:
-        fit = sure = _refine(test, fit)
+        fit = sure = _exchange(test, _refine(test, fit))
     return _decision(test, fit, sure, noise_var if frame.energy else test.noise_var)
 
 
@@ -135,14 +122,34 @@ def _find_sure(test: _Test, fit: SupportFit) -> SupportFit:
     Where pilots are short, several devices together look like another; estimators fall for that, too.
     """
     frame, threshold = test.frame, test.rule.threshold
-    fit = _refine(test, fit)
+    fit = _exchange(test, _refine(test, fit))
     surplus = support_fit.surplus_evidence(frame, fit, threshold)
     if surplus >= 0 and not _has_few_samples(frame, fit):
         return fit
-    other = _refine(test, support_fit.fit_support(frame, np.empty(0, int), 0.0))
+    other = _exchange(test, _refine(test, support_fit.fit_support(frame, np.empty(0, int), 0.0)))
     if support_fit.surplus_evidence(frame, other, threshold) > surplus:
         return other
     return support_fit.fit_support(frame, fit.members, 0.0)
+
+
+def _exchange(test: _Test, fit: SupportFit) -> SupportFit:
+    """The fit once no two devices for two of its members make the frame likelier."""
+    for _ in range(_MAX_EXCHANGES if test.rule.lead.least else 0):
+        if not _may_exchange(test, fit):
+            break
+        lead, other = support_fit.exchange_pairs(test.frame, fit, fixed=bool(test.noise_var))
+        if lead.min() >= 0:
+            break
+        fit = _refine(test, other)
+    return fit
+
+
+def _may_exchange(test: _Test, fit: SupportFit) -> bool:
+    return _has_few_samples(test.frame, fit) and len(fit.members) in _EXCHANGED
+
+
+def _is_crowded(test: _Test, fit: SupportFit) -> bool:
+    return fit.rows < _CROWDED * test.rule.pilot_length
 
 
 def _has_few_samples(frame: FrameData, fit: SupportFit) -> bool:
@@ -173,17 +180,15 @@ def _decision(test: _Test, fit: SupportFit, sure: SupportFit, noise_var: float) 
 
 
 def _are_told_apart(test: _Test, fit: SupportFit) -> NDArray:
-    """Which members (K,) make the frame so much likelier than any device in their place that they are active.
-
-    The p-value says nothing of a device that has taken the place of an active one. In a frame about _DOUBTFUL
-    devices are e times as likely to be there as one that is, so many fewer as the lead that is demanded is
-    greater; and more in a crowded frame. Where the wanted probability allows as many, none is demanded.
-    """
-    rule = test.rule
-    least = rule.lead.crowded if fit.rows < _CROWDED * rule.pilot_length else rule.lead.least
+    """Which members (K,) make the frame so much likelier than others in their place that they are active."""
+    least = test.rule.lead.crowded if _is_crowded(test, fit) else test.rule.lead.least
     if not least or not len(fit.members):
         return np.ones(len(fit.members), bool)
-    return _lead(test, fit, support_fit.replacement_statistic(test.frame, fit)) >= least
+    told_apart = _lead(test, fit, support_fit.replacement_statistic(test.frame, fit)) >= least
+    if _may_exchange(test, fit):
+        fixed = test.rest is None
+        told_apart &= support_fit.exchange_pairs(test.frame, fit, fixed=fixed)[0] >= least
+    return told_apart
 
 
 def _lead(test: _Test, fit: SupportFit, other: NDArray) -> NDArray:
@@ -233,13 +238,7 @@ def _best_outside(test: _Test, fit: SupportFit, barred: NDArray) -> tuple[int, f
     score = _all_scores(test, fit, statistic)
     score[fit.members] = score[barred] = -np.inf
     best = int(score.argmax())
-    n_antennas = fit.channel.shape[1]
-    power = support_fit.likely_power(statistic[best] * share[best], share[best], fit.noise_var, n_antennas)
-    return (
-        best,
-        float(score[best]),
-        max(float(power), support_fit.MIN_SNR * fit.noise_var / test.frame.norm[best]),
-    )
+    return best, float(score[best]), support_fit.power_outside(test.frame, fit, best, statistic, share)
 
 
 def _noise_energy(test: _Test, fit: SupportFit) -> Rest:

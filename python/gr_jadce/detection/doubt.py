@@ -10,12 +10,35 @@ Its power is taken for the mean one of the members; a member's, for that of any 
 `kernel/detection/doubt.hpp` is the same, compiled.
 """
 
+from math import log
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 SURE_ABOVE = 6.0  # the threshold, −log10 of a p-value: of members that are there for sure
+
+
+# Devices of a frame, and of a crowded one, that others explain e times as well.
+_DOUBTFUL, _DOUBTFUL_CROWD = 1 / 30, 10.0
+
+
+class Lead(NamedTuple):
+    """By which, as a logarithm, an active device makes a frame likelier than any other in its place.
+
+    The p-value says nothing of a device that has taken the place of an active one. In a frame about _DOUBTFUL
+    devices are e times as likely to be there as one that is, so many fewer as the lead that is demanded is
+    greater; and more in a crowded frame. Where the wanted probability allows as many, none is demanded.
+    """
+
+    least: float
+    crowded: float
+
+    @classmethod
+    def of(cls, n_devices: int, false_alarm: float) -> "Lead":
+        """For a wanted probability."""
+        allowed = n_devices * false_alarm
+        return cls(max(log(_DOUBTFUL / allowed), 0.0), max(log(_DOUBTFUL_CROWD / allowed), 0.0))
 
 
 class Doubt(NamedTuple):

@@ -14,6 +14,8 @@ there at once, a few times. Where σ² is unknown it is ‖P Y‖²/(M tr P), wh
 likelihood is greatest once the powers are.
 """
 
+from collections.abc import Iterator
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +29,7 @@ INDEPENDENT = 1e-6  # least share of a pilot's energy off the span of the others
 ROUNDING = 1e-12  # of a frame's energy: what its residual is known to
 MIN_SNR = 1e-3  # γ_k ‖a_k‖²/σ² of a member at least
 _START_NOISE_SHARE = 0.1  # of a frame's energy, σ² to start from where it is unknown
+_N_FIRST = 8  # devices that are tried as the first of a pair
 _TOLERANCE = 0.02  # relative change of every channel, and of σ², at which the powers have settled
 _MAX_PASSES = 8
 
@@ -141,6 +144,55 @@ def replacement_statistic(frame: FrameData, fit: SupportFit) -> NDArray:
     is_free = share > INDEPENDENT * frame.norm[:, None]
     is_free[fit.members] = False
     return np.asarray(np.max(np.where(is_free, energy / np.where(is_free, share, 1), 0), axis=0))
+
+
+def exchange_pairs(frame: FrameData, fit: SupportFit, *, fixed: bool) -> tuple[NDArray, SupportFit]:
+    """How much likelier, as a logarithm, each member (K,) makes the frame than two others for it and any
+    other member would; and the likeliest fit with two exchanged, `fit` if there is none.
+
+    The powers, and σ² unless it is `fixed`, are fitted to each support. Of the first of two others the best
+    few are tried: where a pair explains two members, one of it explains half of them.
+    """
+    fit = settle(frame, fit, fixed=fixed)
+    K, own, best, most = len(fit.members), _log_evidence(frame, fit), fit, -np.inf
+    lead = np.full(K, np.inf)
+    for pair in map(list, combinations(range(K), 2)):
+        for rival in _with_two_others(frame, fit, pair, fixed):
+            evidence = _log_evidence(frame, rival)
+            lead[pair] = np.minimum(lead[pair], own - evidence)
+            if evidence > most:
+                best, most = rival, evidence
+    return lead, best
+
+
+def _with_two_others(frame: FrameData, fit: SupportFit, pair: list[int], fixed: bool) -> Iterator[SupportFit]:
+    """The fits with the likeliest second device for each of the best first ones, instead of a pair."""
+    base = without(frame, fit, np.isin(np.arange(len(fit.members)), pair))
+    t, share = _outside(frame, base, fit.members[pair])
+    for first in np.argsort(-t, kind="stable")[:_N_FIRST]:
+        if t[first] > 0:
+            one = settle(frame, _with_likely(frame, base, first, t, share), fixed=fixed)
+            others = _outside(frame, one, fit.members[pair])
+            second = int(others[0].argmax())
+            if others[0][second] > 0:
+                yield settle(frame, _with_likely(frame, one, second, *others), fixed=fixed)
+
+
+def _outside(frame: FrameData, fit: SupportFit, barred: NDArray) -> tuple[NDArray, NDArray]:
+    """t_n and s_n of every device, t_n 0 of members and of barred ones."""
+    t, share = statistic(frame, fit)
+    t[fit.members] = t[barred] = 0
+    return t, share
+
+
+def _with_likely(frame: FrameData, fit: SupportFit, n: int, t: NDArray, share: NDArray) -> SupportFit:
+    return with_device(frame, fit, n, power_outside(frame, fit, n, t, share))
+
+
+def power_outside(frame: FrameData, fit: SupportFit, n: int, t: NDArray, share: NDArray) -> float:
+    """The likely power of a device outside the support, given the statistics of all."""
+    power = likely_power(t[n] * share[n], share[n], fit.noise_var, fit.channel.shape[1])
+    return max(float(power), MIN_SNR * fit.noise_var / frame.norm[n])
 
 
 def own_share(frame: FrameData, fit: SupportFit) -> NDArray:

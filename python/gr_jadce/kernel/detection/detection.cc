@@ -4,6 +4,7 @@
 #include "detection/noise_scale.hpp"
 #include "detection/noise_statistics.hpp"
 #include "detection/p_values.hpp"
+#include "detection/pair_exchange.hpp"
 #include "detection/support_fit.hpp"
 
 #include <algorithm>
@@ -28,12 +29,14 @@ struct Detector::Work
 
     const Rule rule;
     SupportFit fit;
+    PairExchange pairs;
     NoiseStatistics look;
     Doubt doubt;
     double noise_var = 0;                  // known, or measured once the sure devices are found
     enum { known, own, sure } scale = own; // where the noise that a device is tested against is from
     std::vector<std::size_t> order;
     std::vector<char> fails, barred; // members that fail; devices that do not come again
+    std::vector<char> told_apart;    // members that no others may be
     std::size_t newest = none;       // the last device that came
     std::vector<double> outside;
     std::vector<Rest> rest;
@@ -184,7 +187,7 @@ struct Detector::Work
     {
         fit.noise_covariance(noise_cov.data());
         noise_dof = fit.rows();
-        evidence = surplus_evidence();
+        evidence = fit.surplus_evidence(rule.threshold);
     }
 
     void scale_by_lower_statistics()
@@ -206,18 +209,6 @@ struct Detector::Work
                         std::log10(double(fit.gram.n_devices()) / (rule.sure_share * count)));
     }
 
-    // How much likelier than by noise the support makes the frame than a choice explains.
-    double surplus_evidence() const
-    {
-        if (fit.size() == 0) {
-            return 0;
-        }
-        const double K = double(fit.size()), N = double(fit.gram.n_devices());
-        const double chosen = std::min(K, std::floor(N / 2)); // a support of all would cost nothing
-        const double choices = std::lgamma(N + 1) - std::lgamma(chosen + 1) - std::lgamma(N - chosen + 1);
-        return fit.log_evidence() - choices - rule.threshold * M_LN10 - K / 4;
-    }
-
     // Whether another start may find another support, and costs little.
     bool has_few_samples() const
     {
@@ -225,17 +216,39 @@ struct Detector::Work
         return fit.size() > 0 && rule.pilot_length * rule.n_antennas <= few_samples;
     }
 
+    // Whether pairs of members are exchanged for others.
+    bool may_exchange() const
+    {
+        constexpr std::size_t most = 8; // members
+        return has_few_samples() && fit.size() >= 2 && fit.size() <= most;
+    }
+
+    // Until no two devices for two of the members make the frame likelier.
+    template <class Level>
+    void exchange(Level level)
+    {
+        constexpr int max_exchanges = 3;
+        refine(level);
+        for (int k = 0; k < max_exchanges && rule.least_lead > 0 && may_exchange(); ++k) {
+            pairs.leads(fit, scale != own);
+            if (!pairs.adopt(fit)) {
+                break;
+            }
+            refine(level);
+        }
+    }
+
     // The devices that σ² is measured off: from the proposal on, or from none if that says more.
     void find_sure(const Frame& frame)
     {
         const auto level = [this] { return sure_level(); };
-        refine(level);
-        const double surplus = surplus_evidence();
+        exchange(level);
+        const double surplus = fit.surplus_evidence(rule.threshold);
         if (surplus < 0 || has_few_samples()) {
             const std::vector<std::size_t> proposed = fit.members;
             fit.start(frame, {}, 0);
-            refine(level);
-            if (surplus_evidence() <= surplus) {
+            exchange(level);
+            if (fit.surplus_evidence(rule.threshold) <= surplus) {
                 fit.start(frame, proposed, 0);
             }
         }
@@ -247,12 +260,13 @@ struct Detector::Work
         scale = noise_var > 0 ? known : own;
         const bool silent = energy_of(frame, rule.n_antennas) <= 0;
         fit.start(frame, silent ? std::vector<std::size_t>() : propose(frame), noise_var);
+        const auto level = [this] { return rule.threshold; };
         if (scale == own) {
             find_sure(frame);
             measure_noise();
-        }
-        refine([this] { return rule.threshold; });
-        if (scale == known) {
+            refine(level);
+        } else {
+            exchange(level);
             keep_noise();
         }
         if (silent) {
@@ -319,13 +333,29 @@ struct Detector::Work
         }
     }
 
+    // Which members make the frame likelier than others in their place, by the lead that is wanted.
+    void tell_apart()
+    {
+        const double wanted = lead_wanted();
+        told_apart.assign(fit.size(), 1);
+        for (std::size_t k = 0; k < fit.size() && wanted > 0; ++k) {
+            told_apart[k] = lead(k) >= wanted;
+        }
+        if (wanted > 0 && may_exchange()) {
+            const std::vector<double>& leads = pairs.leads(fit, scale == known);
+            for (std::size_t k = 0; k < fit.size(); ++k) {
+                told_apart[k] = told_apart[k] && leads[k] >= wanted;
+            }
+        }
+    }
+
     void fill(ActiveRows& rows)
     {
         rows.channel.reserve(fit.size() * rule.n_antennas);
         rows.score.reserve(fit.size());
-        const double wanted = lead_wanted();
+        tell_apart();
         for (std::size_t k = 0; k < fit.size(); ++k) {
-            if (wanted > 0 && lead(k) < wanted) {
+            if (!told_apart[k]) {
                 continue;
             }
             rows.device.push_back(std::uint32_t(fit.members[k]));

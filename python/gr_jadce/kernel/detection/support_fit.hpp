@@ -66,6 +66,26 @@ public:
         settle(level > 0);
     }
 
+    // What a fit is resumed from.
+    struct State
+    {
+        std::vector<std::size_t> members;
+        std::vector<double> power;
+        double noise_var;
+    };
+    State state() const { return {members, power, noise_var}; }
+    void resume(const State& state)
+    {
+        std::fill(is_member.begin(), is_member.end(), 0);
+        for (std::size_t device : state.members) {
+            is_member[device] = 1;
+        }
+        members = state.members;
+        power = state.power;
+        noise_var = state.noise_var;
+        solve();
+    }
+
     // Moves the powers, and σ² unless it is `fixed`, until they have come to rest.
     void settle(bool fixed)
     {
@@ -192,6 +212,18 @@ public:
         distance /= noise_var * M; // tr(Σ⁻¹YYᴴ)/M
         const double gain = double(pilot_length) * (std::log(mean_energy() / noise_var) + 1);
         return M * (gain - log_det - distance);
+    }
+
+    // How much likelier than by noise the support makes the frame than a choice explains.
+    double surplus_evidence(double threshold) const
+    {
+        if (size() == 0) {
+            return 0;
+        }
+        const double K = double(size()), N = double(gram.n_devices());
+        const double chosen = std::min(K, std::floor(N / 2)); // a support of all would cost nothing
+        const double choices = std::lgamma(N + 1) - std::lgamma(chosen + 1) - std::lgamma(N - chosen + 1);
+        return log_evidence() - choices - threshold * M_LN10 - K / 4;
     }
 
     // Energy of the signal that the channels explain.
