@@ -18,6 +18,7 @@ void bind_all(pybind11::module_& module)
     jadce::bind_asynchrony(module);
     jadce::bind_reports(module);
     jadce::bind_settling(module);
+    jadce::bind_payload(module);
 }
 
 } // namespace

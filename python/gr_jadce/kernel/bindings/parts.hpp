@@ -10,6 +10,7 @@ void bind_asynchrony(pybind11::module_& module);
 void bind_covariance(pybind11::module_& module);
 void bind_detection(pybind11::module_& module);
 void bind_network(pybind11::module_& module);
+void bind_payload(pybind11::module_& module);
 void bind_pc_admm(pybind11::module_& module);
 void bind_reports(pybind11::module_& module);
 void bind_sampling(pybind11::module_& module);
