@@ -26,11 +26,15 @@ def soapy():
 
 def test_four_usrps(soapy, start_radios, tmp_path):
     uplink = simulate(tmp_path, n_devices=200, pilot_length=64, n_antennas=4, snr_db=15)
-    radios = soapy(start_radios(uplink.iq_files))
-    reports, counts = receive_usrps(uplink, radios, tmp_path, option="--soapy")
+    radios = start_radios(uplink.iq_files)
+    reports, counts = receive_usrps(uplink, soapy(radios), tmp_path, option="--soapy")
     assert list(reports) == list(range(N_SLOTS))
     assert (counts["dropped"], counts["bad"], counts["gaps"]) == (0, 0, 0)
     assert_same_decisions(reports, receive_recording(uplink, tmp_path))
+    (tmp_path / "uhd").mkdir()
+    by_uhd, _ = receive_usrps(uplink, radios, tmp_path / "uhd")
+    assert list(by_uhd) == list(reports)
+    assert_same_decisions(reports, by_uhd)
 
 
 def test_packets_lost(soapy, start_radios, tmp_path):
