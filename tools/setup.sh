@@ -12,6 +12,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C.UTF-8 # apt's answers are read below
 
+os=$(. /etc/os-release 2>/dev/null && echo "${ID:-}${VERSION_ID:-}" || true)
+browser=(chromium) # looks at the page of jadce-monitor --web
+case $os in ubuntu*) browser=() ;; esac # which has it as a snap only: tests of the page are skipped
+
 run_packages=(
     gnuradio gnuradio-dev cmake make
     g++ pybind11-dev                     # of the kernel
@@ -33,7 +37,7 @@ test_packages=(
     python3-venv python3-pytest python3-pytest-timeout python3-hypothesis
     python3-jsonschema python3-defusedxml # of sigmf
     python3-distributed                   # of jadce-evaluate --scheduler
-    chromium                              # looks at the page of jadce-monitor --web
+    "${browser[@]}"
     git clang-format xvfb xauth gir1.2-gtk-3.0
     ninja-build                           # builds the wheel
 )
@@ -52,9 +56,10 @@ if [ "$(id -u)" = 0 ]; then # network namespaces, and so the simulated USRPs, ne
     packages+=("${radio_packages[@]}") groups+=(radio)
 fi
 
-# Ubuntu 22.04 has GCC 11 by default; the kernel takes 12 (tools/stage.sh finds it).
-if [ "$(. /etc/os-release 2>/dev/null && echo "${ID:-}${VERSION_ID:-}" || true)" = ubuntu22.04 ]; then
+# Ubuntu 22.04 has GCC 11 by default; the kernel takes 12 (tools/stage.sh finds it). The tests take pytest 7.2, not its 6.2.
+if [ "$os" = ubuntu22.04 ]; then
     packages+=(g++-12)
+    [ "$1" != test ] || groups+=(pytest)
 fi
 
 say() { echo "setup: $*"; }

@@ -75,7 +75,7 @@ def test_metadata(wheel):
     metadata = Parser().parsestr(contents(wheel, "/METADATA"))
     assert (metadata["Name"], metadata["Version"]) == ("gr-jadce", gr_jadce.__version__)
     assert metadata["Requires-Python"] == ">=3.10"
-    assert {"train", "plots", "sweep", "zmq"} == set(metadata.get_all("Provides-Extra"))
+    assert {"train", "plots", "sweep", "zmq", "web"} == set(metadata.get_all("Provides-Extra"))
     plain = [text for text in metadata.get_all("Requires-Dist") if "extra" not in text]
     assert plain == ["numpy>=1.21", "scipy>=1.8"]
 

@@ -51,7 +51,7 @@ class _Guarded(RequestHandler):
 _EXPLANATIONS = {
     403: "Not allowed: open the address that jadce-monitor has printed, with its token.",
     404: "There is nothing here.",
-    501: "This needs Debian's python3-prometheus-client.",
+    501: "This needs prometheus_client (Debian's python3-prometheus-client).",
 }
 
 
