@@ -29,6 +29,12 @@ class Estimate(NamedTuple):
     posterior_mean: bool = False
 
 
+def part_of(estimate: Estimate, index: NDArray) -> Estimate:
+    """The estimate of the frames `index` alone."""
+    channel, score, n_iter, gap = (values[index] if np.ndim(values) else values for values in estimate[:4])
+    return Estimate(channel, score, n_iter, gap, estimate.posterior_mean)
+
+
 def check_received(received: ArrayLike, pilot_length: int) -> NDArray:
     """`received` as a (B, L, M) complex array, without a copy where it is one.
 

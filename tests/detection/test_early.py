@@ -66,7 +66,7 @@ def test_kernel_equals_numpy(is_known, snr_db, activity_rate):
         np.testing.assert_allclose(getattr(rows, name), getattr(expected, name), rtol=2e-3, atol=2e-3)
 
 
-def test_most_frames_of_light_load_stages_of_and_decided_as_after_all_layers():
+def test_most_frames_of_light_load_are_settled_and_decided_as_after_all_layers():
     compiled_kernel()  # without it, a minute
     frames = uplink(400, snr_db=10.0, activity_rate=0.1, book=A_BOOK).received
     early, late = (reports(frames, A_BOOK, settle) for settle in (True, False))
@@ -74,7 +74,7 @@ def test_most_frames_of_light_load_stages_of_and_decided_as_after_all_layers():
     assert settled.mean() > 0.7
     same = [np.array_equal(one.device, other.device) for one, other in zip(early, late, strict=True)]
     assert np.mean(np.array(same)[settled]) > 0.99
-    assert all(np.array(same)[~settled])
+    assert np.mean(np.array(same)[~settled]) > 0.9  # decided again after all layers, not fitted
 
 
 def test_a_report_depends_neither_on_the_batch_nor_on_threads():
@@ -129,6 +129,33 @@ def test_other_estimators_do_not_settle():
 GOOD = {"margin": 1.0, "missed": 0.0, "noise_dof": 40.0, "evidence": 5.0, "noise_cov": 1.0, "statistics": 0.0}
 
 
+def decided_rows(changed):
+    """The rows of a frame that is settled, but for this."""
+    frame = GOOD | changed
+    return Rows(
+        np.array([0, 0]), np.empty(0, np.uint32), np.empty((0, 4)), np.empty(0), 3.0, np.ones(1), np.zeros(1),
+        noise_cov=frame["noise_cov"] * np.eye(4)[None], noise_dof=np.array([frame["noise_dof"]]),
+        evidence=np.array([frame["evidence"]]), noise_statistics=np.full((1, 2), frame["statistics"]),
+        doubts=[Doubt(frame["margin"], frame["missed"], np.empty(0))],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"margin": 0.01}, SETTLED),
+        ({"missed": 0.4}, SETTLED),
+        ({"missed": 0.6}, OPEN),
+        ({"noise_dof": 20.0}, OPEN),
+        ({"evidence": -1.0}, OPEN),
+        ({"margin": 0.01, "statistics": 100.0}, SURE),
+    ],
+)
+def test_what_settles_a_frame_after_all_layers(changed, expected):
+    rule = SettlingRule.of(BOOK, 4, 1e-3, "auto").late
+    assert list(stages_of(decided_rows(changed), rule, np.ones(1), np.array([5]))) == [expected]
+
+
 @pytest.mark.parametrize(
     ("changed", "proposed", "expected"),
     [
@@ -143,12 +170,5 @@ GOOD = {"margin": 1.0, "missed": 0.0, "noise_dof": 40.0, "evidence": 5.0, "noise
     ],
 )
 def test_what_settles_a_frame(changed, proposed, expected):
-    frame = GOOD | changed
-    rows = Rows(
-        np.array([0, 0]), np.empty(0, np.uint32), np.empty((0, 4)), np.empty(0), 3.0, np.ones(1), np.zeros(1),
-        noise_cov=frame["noise_cov"] * np.eye(4)[None], noise_dof=np.array([frame["noise_dof"]]),
-        evidence=np.array([frame["evidence"]]), noise_statistics=np.full((1, 2), frame["statistics"]),
-        doubts=[Doubt(frame["margin"], frame["missed"], np.empty(0))],
-    )  # fmt: skip
     rule = SettlingRule.of(BOOK, 4, 1e-3, "auto")
-    assert list(stages_of(rows, rule, np.ones(1), np.array([proposed]))) == [expected]
+    assert list(stages_of(decided_rows(changed), rule, np.ones(1), np.array([proposed]))) == [expected]

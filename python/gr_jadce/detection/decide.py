@@ -125,6 +125,7 @@ def decide_rows(
     *,
     noise: Noise = "white",
     estimator: Callable[[NDArray], Estimate] | None = None,
+    first: Rows | None = None,
     max_rounds: int = 60,
     backend: str = "auto",
     threads: int = 1,
@@ -137,9 +138,12 @@ def decide_rows(
         As for `decide`; `frames` a (B, L, M) array of finite values.
     estimator : callable, optional
         Estimates frames again that were whitened because their noise is not.
+    first : Rows, optional
+        What was decided of these frames in white noise already.
     """
     options = _Options(false_alarm, noise_var, max_rounds, backend, threads, "white")
-    return _decide_in_noise(estimate, frames, pilots, options, noise, estimator, with_scores=False)[0]
+    decided = _decide_in_noise(estimate, frames, pilots, options, noise, estimator, first, with_scores=False)
+    return decided[0]
 
 
 class _Options(NamedTuple):
@@ -160,6 +164,7 @@ def _decide_in_noise(
     options: _Options,
     noise: Noise,
     estimator: Callable[[NDArray], Estimate] | None,
+    first: Rows | None = None,
     *,
     with_scores: bool,
 ) -> tuple[Rows, NDArray]:
@@ -170,7 +175,8 @@ def _decide_in_noise(
         part = options._replace(scale=scale, false_alarm=false_alarm)
         return _decide(estimate, frames, pilots, part, with_scores=with_scores)
 
-    return decide_in_noise(Decider(decide, pilots, options.false_alarm, estimator), estimate, frames, noise)
+    decider = Decider(decide, pilots, options.false_alarm, estimator)
+    return decide_in_noise(decider, estimate, frames, noise, first)
 
 
 def _decide(
@@ -236,17 +242,12 @@ def _likelier_channel(
     it could not resolve shows in the difference, and in what it leaves of the frame.
     """
     unsure = np.flatnonzero(~agrees)
-    left = _mean_left(estimate.channel[unsure], frames[unsure], pilots)
+    explained = pilots.forward(np.ascontiguousarray(np.moveaxis(estimate.channel[unsure], 1, 0)))
+    left = sum_squares(frames[unsure] - np.moveaxis(explained, 0, 1), axis=(1, 2)) / frames[0].size
     is_right = np.zeros(len(frames), bool)
     is_right[unsure] = left < rows.noise_var[unsure]
     frame = rows.frame
     return np.where(is_right[frame, None], estimate.channel[frame, rows.device], rows.channel)
-
-
-def _mean_left(channel: NDArray, frames: NDArray, pilots: PilotBook) -> NDArray:
-    """Mean energy of a sample of what channels (B, N, M) leave of frames (B,)."""
-    explained = pilots.forward(np.ascontiguousarray(np.moveaxis(channel, 1, 0)))
-    return sum_squares(frames - np.moveaxis(explained, 0, 1), axis=(1, 2)) / frames[0].size
 
 
 def _rule(options: _Options, pilots: PilotBook, n_antennas: int) -> dense.Rule:

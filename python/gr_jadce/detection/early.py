@@ -13,7 +13,9 @@ pass its tests. So most frames are decided after a few layers as after all. A fr
 
 Its channels are the LMMSE ones, times the probabilities that their devices are active.
 Where only the last does not hold, the frame is decided anew from there, its noise looked at. Otherwise the
-layers go on from where they stopped, and what is done for hard frames follows before it is decided anew.
+layers go on from where they stopped, to the end, and it is decided again. There, a score near the threshold
+no longer matters, which an estimate has no part in, and more devices may be missed. Only what is not settled
+by then gets what is done for hard frames, before it is decided a third time.
 Each frame is judged by itself: neither batch nor threads change its report. Frames of one
 antenna, whose few samples do not tell supports apart, run all layers.
 `kernel/settling/early.hpp` is the first decision, compiled.
@@ -27,26 +29,27 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..backend import complex_frames, kernel_for
-from ..estimate import Estimate, noise_levels
+from ..estimate import Estimate, noise_levels, part_of
 from ..pilots.book import PilotBook
 from . import dense
 from .decide import compiled_book, decide_rows
 from .doubt import Doubt
 from .noise.covariance import chi2_limits
 from .noise.rounds import BUSY, COLOURED, CROWDED, ODD, Noise
-from .rows import Rows, replaced, rows_of_kernel
+from .rows import Rows, replaced, rows_of_kernel, selected
 
 N_LAYERS = 3
 _MAX_PROPOSED = 0.65  # devices a pilot symbol: more leave too few rows
 _MARGIN = 0.07  # of −log10 p-values
-_MAX_MISSED = 0.3  # devices a frame
+_MAX_MISSED, _MAX_MISSED_LATE = 0.3, 0.5  # devices a frame
 _MAX_EXCESS = 4.0  # standard deviations
 _MAX_ROUNDS = 60
+_PLACED = ("channel", "score", "n_iter")
 OPEN, SURE, SETTLED = range(3)  # what is known of a frame: nothing for sure, its support, or all
 
 
 class _Early(NamedTuple):
-    """Rows of settled frames, n_iter and stages (B,), estimates of open and of sure frames or None."""
+    """Rows of settled and sure frames, n_iter and stages (B,), estimates of open and sure frames or None."""
 
     rows: Rows
     n_iter: NDArray
@@ -63,6 +66,7 @@ class SettlingRule(NamedTuple):
     n_proposed: int  # devices at most, for a decision to be tried
     margin: float  # of all scores from the threshold
     missed: float  # devices at most that are expected to be active all the same
+    missed_late: float  # and after all layers, whatever the margin
     crowded: float  # rows that bear witness of the noise: with fewer, no frame is settled
     busy: float  # and with fewer than so many, the noise has to look whiter
     limits: tuple[float, float]  # of the two statistics of the noise
@@ -76,8 +80,14 @@ class SettlingRule(NamedTuple):
         limits, busy_limits = (_limits(n_antennas, error, noise) for error in (COLOURED, ODD))
         most = int(_MAX_PROPOSED * L)
         return cls(
-            N_LAYERS, tol, most, _MARGIN, _MAX_MISSED, CROWDED * L, BUSY * L, limits, busy_limits, _MAX_EXCESS
-        )
+            N_LAYERS, tol, most, _MARGIN, _MAX_MISSED, _MAX_MISSED_LATE, CROWDED * L, BUSY * L, limits,
+            busy_limits, _MAX_EXCESS,
+        )  # fmt: skip
+
+    @property
+    def late(self) -> "SettlingRule":
+        """After all layers."""
+        return self._replace(margin=-np.inf, missed=self.missed_late)
 
 
 def _limits(n_antennas: int, error: float, noise: Noise) -> tuple[float, float]:
@@ -149,7 +159,8 @@ class EarlyDecider:
             part = None if noise_var is None else known[index]
             late = decide_rows(
                 estimate, frames[index], self._pilots, self._false_alarm, part, noise=self._noise,
-                estimator=again, backend=self._backend, threads=self._threads,
+                estimator=again, first=selected(rows, index) if stage == SURE else None,
+                backend=self._backend, threads=self._threads,
             )  # fmt: skip
             rows, n_iter[index] = replaced(rows, index, late), estimate.n_iter
             kinds[index] = "white" if late.noise_kind is None else late.noise_kind
@@ -159,15 +170,29 @@ class EarlyDecider:
         rule = self._settling(frames.shape[2])
         stages = self._estimator.stages(frames, levels, rule.n_layers)
         estimate = _proposal(next(stages))
+        rows, stage = self._decide_plain(estimate, frames, known, rule)
+        index, finished = np.flatnonzero(stage == OPEN), None
+        if index.size:
+            late = _proposal(stages.send(index))
+            late_rows, stage[index] = self._decide_plain(late, frames[index], known[index], rule.late)
+            estimate, rows = _merged(estimate, index, late), replaced(rows, index, late_rows)
+            is_open = np.flatnonzero(stage[index] == OPEN)
+            finished = stages.send(is_open) if is_open.size else None
+        sure = np.flatnonzero(stage == SURE)
+        early = part_of(estimate, sure) if sure.size else None
+        return _Early(rows, estimate.n_iter.copy(), stage, finished, early)
+
+    def _decide_plain(
+        self, estimate: Estimate, frames: NDArray, known: NDArray, rule: SettlingRule
+    ) -> tuple[Rows, NDArray]:
+        """The rows of frames, those of settled ones weighed, and stages (B,)."""
         told = known if known.any() else None
         rows = decide_rows(estimate, frames, self._pilots, self._false_alarm, told, backend="numpy")
         stage = stages_of(rows, rule, known, np.sum(estimate.score > 0, axis=1))
         weight = np.concatenate([np.empty(0), *(doubt.weight for doubt in rows.doubts if doubt)])
-        rows = rows._replace(channel=(rows.channel * weight[:, None]).astype(rows.channel.dtype, copy=False))
-        is_open, sure = np.flatnonzero(stage == OPEN), np.flatnonzero(stage == SURE)
-        finished = stages.send(is_open) if is_open.size else None
-        early = _part(estimate, sure) if sure.size else None
-        return _Early(rows, estimate.n_iter.copy(), stage, finished, early)
+        weight = np.where((stage == SETTLED)[rows.frame], weight, 1.0)
+        channel = (rows.channel * weight[:, None]).astype(rows.channel.dtype, copy=False)
+        return rows._replace(channel=channel), stage
 
     def _run_compiled(self, frames: NDArray, levels: NDArray | None, known: NDArray) -> _Early:
         stage, decided, *found = self._early(frames.shape[2]).run(
@@ -210,10 +235,12 @@ def _proposal(estimate: Estimate) -> Estimate:
     return estimate._replace(posterior_mean=False)
 
 
-def _part(estimate: Estimate, index: NDArray) -> Estimate:
-    return estimate._replace(
-        channel=estimate.channel[index], score=estimate.score[index], n_iter=estimate.n_iter[index]
-    )
+def _merged(estimate: Estimate, index: NDArray, part: Estimate) -> Estimate:
+    """The estimate, that of the frames `index` replaced by `part`."""
+    merged = estimate._replace(**{name: getattr(estimate, name).copy() for name in _PLACED})
+    for name in _PLACED:
+        getattr(merged, name)[index] = getattr(part, name)
+    return merged
 
 
 def stages_of(rows: Rows, rule: SettlingRule, known: NDArray, proposed: NDArray) -> NDArray:

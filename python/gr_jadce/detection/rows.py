@@ -116,6 +116,21 @@ def rows_of_kernel(decided: tuple, frames: NDArray, threshold: float) -> Rows:
     return Rows(start, device, channel.astype(dtype, copy=False), score, threshold, *rest)
 
 
+_PER_FRAME = ("noise_var", "snr_db", "noise_cov", "noise_dof", "uncertainty", "evidence", "noise_statistics")
+
+
+def selected(rows: Rows, index: NDArray) -> Rows:
+    """The rows of the frames `index`, ascending, alone; of the fields that a first decision has."""
+    keeps = np.isin(rows.frame, index)
+    counts = (rows.start[1:] - rows.start[:-1])[index]
+    per_device = {name: getattr(rows, name)[keeps] for name in ("device", "channel", "score")}
+    per_frame: dict[str, Any] = {name: np.asarray(getattr(rows, name))[index] for name in _PER_FRAME}
+    doubts = [rows.doubts[b] for b in index] if len(rows.doubts) else ()
+    return rows._replace(
+        start=np.concatenate([[0], np.cumsum(counts)]), doubts=doubts, **per_device, **per_frame
+    )
+
+
 def replaced(rows: Rows, index: NDArray, part: Rows) -> Rows:
     """The rows, those of the frames `index` replaced by `part`."""
     keeps = ~np.isin(rows.frame, index)
@@ -127,15 +142,7 @@ def replaced(rows: Rows, index: NDArray, part: Rows) -> Rows:
     }
     start = np.searchsorted(frame[order], np.arange(len(rows.start)))
     per_frame: dict[str, Any] = {}
-    for name in (
-        "noise_var",
-        "snr_db",
-        "noise_cov",
-        "noise_dof",
-        "uncertainty",
-        "evidence",
-        "noise_statistics",
-    ):
+    for name in _PER_FRAME:
         per_frame[name] = np.array(getattr(rows, name))
         per_frame[name][index] = getattr(part, name)
     return rows._replace(start=start, **per_device, **per_frame)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..backend import complex_frames, kernel_for
 from ..checks import check_integer, check_positive
-from ..estimate import Estimate, check_received, noise_levels, per_frame
+from ..estimate import Estimate, check_received, noise_levels, part_of, per_frame
 from ..pilots.book import PilotBook, as_pilot_book
 from ..solvers.group_lasso import Operator
 from ..solvers.unit_norms import UnitNorms
@@ -115,9 +115,9 @@ class Unrolled:
     def stages(
         self, received: NDArray, levels: NDArray | None, n_layers: int
     ) -> Generator[Estimate, NDArray, None]:
-        """The estimate after so many layers; then, for the frames (index) that are sent, what a call gives.
+        """The estimate after so many layers; of frames (index) sent, after all; of those sent then, a call's.
 
-        In NumPy. It is the layers' estimate, for pilots of unit norms, that comes first.
+        In NumPy. It is the layers' estimates, for pilots of unit norms, that come first.
         """
         run, scale = self._start(received, levels)
         run.run(n_layers)
@@ -125,7 +125,10 @@ class Unrolled:
         run.keep(index)
         run.run()
         estimate = self._as_estimate(received[index], run, scale[index])
-        yield self.finish(received[index], estimate, None if levels is None else levels[index])
+        last = yield estimate
+        index = index[last]
+        told = None if levels is None else levels[index]
+        yield self.finish(received[index], part_of(estimate, last), told)
 
     def _estimate(self, received: NDArray, levels: NDArray | None) -> Estimate:
         """The layers' result for the pilots with unit norms."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...checks import check_choice
-from ...estimate import Estimate
+from ...estimate import Estimate, part_of
 from ...numeric import decibels, sum_squares
 from ...pilots.book import PilotBook
 from ..noise_scale import Scale
@@ -54,9 +54,9 @@ class Decider(NamedTuple):
 
 
 def decide_in_noise(
-    decider: Decider, estimate: Estimate, frames: NDArray, noise: Noise
+    decider: Decider, estimate: Estimate, frames: NDArray, noise: Noise, first: Rows | None = None
 ) -> tuple[Rows, NDArray]:
-    """The rows of active devices and the scores of all (B, N).
+    """The rows of active devices and the scores of all (B, N), none of them where `first` is given.
 
     Parameters
     ----------
@@ -66,8 +66,13 @@ def decide_in_noise(
     frames : (B, L, M) complex array
     noise : {"auto", "white", "antennas", "spatial"}
         Its covariance: σ² I, diagonal, or any; "auto" for what each frame shows.
+    first : Rows, optional
+        What was decided in white noise.
     """
-    rows, scores = decider.decide(estimate, frames, "white", decider.false_alarm)
+    if first is None:
+        rows, scores = decider.decide(estimate, frames, "white", decider.false_alarm)
+    else:
+        rows, scores = first, np.empty((0, decider.pilots.n_devices))
     if noise == "white" or frames.shape[2] == 1:
         return rows, scores
     busy = _are_busy(rows, frames)
@@ -165,8 +170,7 @@ def check_noise(noise: Noise, is_known: bool) -> Noise:
 
 def _part(estimate: Estimate, index: NDArray) -> Estimate:
     """The estimate of some frames; its channels are none for whitened ones."""
-    fields = (values[index] if np.ndim(values) else values for values in estimate[:4])
-    return Estimate(*fields)  # type: ignore[arg-type]  # the fifth field is a bool
+    return part_of(estimate, index)._replace(posterior_mean=False)
 
 
 def _decide_whitened(

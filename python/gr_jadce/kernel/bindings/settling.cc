@@ -11,13 +11,13 @@
 namespace jadce {
 namespace {
 
-// Of gr_jadce.detection.early.SettlingRule: n_layers, tol, n_proposed, margin, missed, crowded, busy, limits,
-// busy_limits, excess.
+// Of gr_jadce.detection.early.SettlingRule: n_layers, tol, n_proposed, margin, missed, missed_late, crowded,
+// busy, limits, busy_limits, excess.
 SettlingRule settling_of(const py::tuple& given)
 {
-    check(given.size() == 10, "settling: expected 10 entries");
-    const auto limits = given[7].cast<std::array<double, 2>>();
-    const auto busy_limits = given[8].cast<std::array<double, 2>>();
+    check(given.size() == 11, "settling: expected 11 entries");
+    const auto limits = given[8].cast<std::array<double, 2>>();
+    const auto busy_limits = given[9].cast<std::array<double, 2>>();
     return {given[0].cast<int>(),
             given[1].cast<float>(),
             given[2].cast<std::size_t>(),
@@ -25,9 +25,10 @@ SettlingRule settling_of(const py::tuple& given)
             given[4].cast<double>(),
             given[5].cast<double>(),
             given[6].cast<double>(),
+            given[7].cast<double>(),
             {limits[0], limits[1]},
             {busy_limits[0], busy_limits[1]},
-            given[9].cast<double>()};
+            given[10].cast<double>()};
 }
 
 std::unique_ptr<EarlyDecisions> early_decisions_of(const FrameNetwork& network,
@@ -44,7 +45,7 @@ std::unique_ptr<EarlyDecisions> early_decisions_of(const FrameNetwork& network,
 }
 
 // received (B, L, M), told and noise_var (B,) → the stages of frames (B,), what `Decisions` gives, with no
-// rows but of settled ones; channel (B, N, M) and score (B, N) of the others; n_iter (B,).
+// rows of open ones; channel (B, N, M) and score (B, N) of those that are not settled; n_iter (B,).
 template <class Sample>
 py::tuple run_early(EarlyDecisions& decisions,
                     const Contiguous<std::complex<Sample>>& received,

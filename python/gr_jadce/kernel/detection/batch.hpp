@@ -4,12 +4,14 @@
 
 #include "arithmetic/dense.hpp"
 #include "arithmetic/planar.hpp"
+#include "arithmetic/spare.hpp"
 #include "arithmetic/threads.hpp"
 #include "detection/book.hpp"
 #include "detection/gram.hpp"
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <vector>
 
 namespace jadce {
@@ -40,6 +42,18 @@ public:
           samples_(2 * rule.n_antennas * std::size_t(padded<double>(int(rule.pilot_length)))),
           correlation_(2 * rule.n_antennas * book.gram.stride()), moment_(rule.n_antennas * rule.n_antennas)
     {
+    }
+
+    // Another rule, for frames of as many antennas; whether it is one of as many symbols, else it is not
+    // taken.
+    bool ask(const Rule& rule)
+    {
+        const bool fits = rule.pilot_length == rule_.pilot_length;
+        if (fits) {
+            rule_ = rule;
+            detector_.ask(rule);
+        }
+        return fits;
     }
 
     // Frame b; `all` is where the decisions go: (B,), (B, N) or null, (B, M, M) and (B,) each.
@@ -132,14 +146,31 @@ private:
     int sample_stride() const { return padded<double>(int(rule_.pilot_length)); }
 
     const BookArrays& book_;
-    const Rule rule_;
+    Rule rule_;
     Detector detector_;
     Array<double> samples_, correlation_;
     std::vector<Complex> moment_;
 };
 
+// Made when it is first asked for, then asked by other rules.
+class KeptDetector
+{
+public:
+    BatchDetector& get(const BookArrays& book, const Rule& rule)
+    {
+        if (!made_ || !made_->ask(rule)) {
+            made_ = std::make_unique<BatchDetector>(book, rule);
+        }
+        return *made_;
+    }
+
+private:
+    std::unique_ptr<BatchDetector> made_;
+};
+
 template <class Sample>
 void decide_all(const BookArrays& book,
+                Spare<KeptDetector>& spare,
                 const Rule& rule,
                 const DetectionFrames<Sample>& frames,
                 int threads,
@@ -148,8 +179,8 @@ void decide_all(const BookArrays& book,
     for_each_frame(
         int(frames.count),
         threads,
-        [&] { return BatchDetector(book, rule); },
-        [&](int frame, BatchDetector& detector) { detector.decide(frames, std::size_t(frame), all); });
+        [&] { return std::make_unique<Lease<KeptDetector>>(spare, int(rule.n_antennas)); },
+        [&](int frame, auto& lease) { (**lease).get(book, rule).decide(frames, std::size_t(frame), all); });
 }
 
 } // namespace jadce

@@ -19,7 +19,7 @@ public:
                 int threads,
                 const Decision& all) const override
     {
-        decide_all(arrays_, rule, frames, threads, all);
+        decide_all(arrays_, spare_, rule, frames, threads, all);
     }
 
     void decide(const Rule& rule,
@@ -27,11 +27,12 @@ public:
                 int threads,
                 const Decision& all) const override
     {
-        decide_all(arrays_, rule, frames, threads, all);
+        decide_all(arrays_, spare_, rule, frames, threads, all);
     }
 
 private:
     const BookArrays arrays_;
+    mutable Spare<KeptDetector> spare_;
 };
 
 } // namespace

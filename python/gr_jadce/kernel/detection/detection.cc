@@ -27,7 +27,7 @@ struct Detector::Work
 
     static constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
 
-    const Rule rule;
+    Rule rule;
     SupportFit fit;
     PairExchange pairs;
     NoiseStatistics look;
@@ -370,6 +370,8 @@ struct Detector::Work
 Detector::Detector(const Gram& gram, const Rule& rule) : work_(new Work(gram, rule)) {}
 
 Detector::~Detector() = default;
+
+void Detector::ask(const Rule& rule) { work_->rule = rule; }
 
 void Detector::decide(const Frame& frame, const Decision& decision)
 {

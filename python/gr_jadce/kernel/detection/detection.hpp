@@ -93,6 +93,7 @@ class Detector
 public:
     Detector(const Gram& gram, const Rule& rule);
     ~Detector();
+    void ask(const Rule& rule); // another one, of as many symbols and antennas
     void decide(const Frame& frame, const Decision& decision);
 
 private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Frames decided after a few layers of the network, if that settles them: receiving/settling.py, compiled.
+// Frames decided after a few layers of the network, if that settles them: detection/early.py, compiled.
 #pragma once
 
 #include "arithmetic/spare.hpp"
@@ -13,6 +13,7 @@
 #include <complex>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 namespace jadce {
@@ -42,19 +43,17 @@ public:
         double margin = 0, missed = 0;
         decision.margin = &margin;
         decision.missed = &missed;
-        Stage stage = Stage::open;
-        if (proposed() <= rule.n_proposed) {
-            const FrameSamples<Sample> frame = {received, nullptr, 0};
-            detector_.decide(frame, score_.data(), frames.noise_var[b], decision);
-            stage = stage_of(rule, decision, frames.noise_var[b]);
+        const FrameSamples<Sample> frame = {received, nullptr, 0};
+        Stage stage = try_to(rule, {rule.margin, rule.missed}, frame, frames.noise_var[b], decision);
+        if (stage == Stage::open) {
+            if (!rests) {
+                network_.run_on(work_, 0, rule.tol);
+            }
+            stage = try_to(rule, {no_margin, rule.missed_late}, frame, frames.noise_var[b], decision);
         }
         if (stage == Stage::settled) {
             weigh(*decision.rows);
         } else {
-            clear(decision);
-            if (stage == Stage::open && !rests) {
-                network_.run_on(work_, 0, rule.tol);
-            }
             const std::size_t place = b * N;
             network_.store(
                 work_, scale, results.estimates.channel + place * M_, results.estimates.score + place);
@@ -64,6 +63,34 @@ public:
     }
 
 private:
+    // What a decision may leave in doubt: how near a score may be to the threshold, and devices missed.
+    struct Doubts
+    {
+        double margin, missed;
+    };
+
+    static constexpr double no_margin = -std::numeric_limits<double>::infinity();
+
+    // Decides a frame by the scores as they are now; no rows of one that is open.
+    template <class Sample>
+    Stage try_to(const SettlingRule& rule,
+                 const Doubts& most,
+                 const FrameSamples<Sample>& frame,
+                 double noise_var,
+                 const Decision& decision)
+    {
+        Stage stage = Stage::open;
+        if (proposed() <= rule.n_proposed) {
+            clear(decision);
+            detector_.decide(frame, score_.data(), noise_var, decision);
+            stage = stage_of(rule, most, decision, noise_var);
+        }
+        if (stage == Stage::open) {
+            clear(decision);
+        }
+        return stage;
+    }
+
     // How many devices the network proposes.
     std::size_t proposed()
     {
@@ -71,11 +98,12 @@ private:
         return std::size_t(std::count_if(score_.begin(), score_.end(), [](double s) { return s > 0; }));
     }
 
-    Stage stage_of(const SettlingRule& rule, const Decision& decision, double noise_var) const
+    Stage
+    stage_of(const SettlingRule& rule, const Doubts& most, const Decision& decision, double noise_var) const
     {
         const double *statistics = decision.noise_statistics, dof = *decision.noise_dof;
         const double* limits = dof < rule.busy ? rule.busy_limits : rule.limits;
-        const bool is_sure = *decision.margin >= rule.margin && *decision.missed <= rule.missed &&
+        const bool is_sure = *decision.margin >= most.margin && *decision.missed <= most.missed &&
                              dof >= rule.crowded && *decision.evidence >= 0 &&
                              excess(decision, noise_var) <= rule.excess;
         const bool is_white = statistics[0] <= limits[0] && statistics[1] <= limits[1];

@@ -19,7 +19,8 @@ struct SettlingRule
     float tol;              // of the layers, as for an estimate
     std::size_t n_proposed; // devices at most, for a decision to be tried
     double margin;          // of all scores from the threshold
-    double missed;          // devices at most that are expected to be active all the same
+    double missed,
+        missed_late;      // devices at most that are expected to be active all the same; after all layers
     double crowded, busy; // rows that bear witness of the noise: below, none is settled, and a stricter limit
     double limits[2], busy_limits[2]; // of what these say of the noise
     double excess;                    // standard deviations of the noise over a known one
@@ -37,8 +38,8 @@ struct EarlyFrames
 // What is known of a frame after a few layers: nothing for sure, its support, or all.
 enum class Stage : std::uint8_t { open, sure, settled };
 
-// The stages of frames, the decisions about those that are settled, and the estimates of the others: of those
-// that are open after all layers.
+// The stages of frames, the decisions about those that are not open, and the estimates of those that are not
+// settled, those that are open after all layers.
 template <class Sample>
 struct EarlyResults
 {
