@@ -20,6 +20,7 @@ MAY_INCLUDE = {
     "sampling": {"arithmetic"},
     "covariance": {"arithmetic"},
     "settling": {"arithmetic", "detection", "network"},
+    "payload": {"arithmetic"},
     "reports": set(),
     "processor": set(),
 }

@@ -209,27 +209,13 @@ struct Detector::Work
                         std::log10(double(fit.gram.n_devices()) / (rule.sure_share * count)));
     }
 
-    // Whether another start may find another support, and costs little.
-    bool has_few_samples() const
-    {
-        constexpr std::size_t few_samples = 32; // of a frame
-        return fit.size() > 0 && rule.pilot_length * rule.n_antennas <= few_samples;
-    }
-
-    // Whether pairs of members are exchanged for others.
-    bool may_exchange() const
-    {
-        constexpr std::size_t most = 8; // members
-        return has_few_samples() && fit.size() >= 2 && fit.size() <= most;
-    }
-
     // Until no two devices for two of the members make the frame likelier.
     template <class Level>
     void exchange(Level level)
     {
         constexpr int max_exchanges = 3;
         refine(level);
-        for (int k = 0; k < max_exchanges && rule.least_lead > 0 && may_exchange(); ++k) {
+        for (int k = 0; k < max_exchanges && rule.least_lead > 0 && PairExchange::may(fit); ++k) {
             pairs.leads(fit, scale != own);
             if (!pairs.adopt(fit)) {
                 break;
@@ -244,7 +230,7 @@ struct Detector::Work
         const auto level = [this] { return sure_level(); };
         exchange(level);
         const double surplus = fit.surplus_evidence(rule.threshold);
-        if (surplus < 0 || has_few_samples()) {
+        if (surplus < 0 || fit.has_few_samples()) {
             const std::vector<std::size_t> proposed = fit.members;
             fit.start(frame, {}, 0);
             exchange(level);
@@ -341,7 +327,7 @@ struct Detector::Work
         for (std::size_t k = 0; k < fit.size() && wanted > 0; ++k) {
             told_apart[k] = lead(k) >= wanted;
         }
-        if (wanted > 0 && may_exchange()) {
+        if (wanted > 0 && PairExchange::may(fit)) {
             const std::vector<double>& leads = pairs.leads(fit, scale == known);
             for (std::size_t k = 0; k < fit.size(); ++k) {
                 told_apart[k] = told_apart[k] && leads[k] >= wanted;

@@ -16,6 +16,13 @@ namespace jadce {
 class PairExchange
 {
 public:
+    // Whether pairs of a support's members are exchanged.
+    static bool may(const SupportFit& fit)
+    {
+        constexpr std::size_t most = 8; // members
+        return fit.has_few_samples() && fit.size() >= 2 && fit.size() <= most;
+    }
+
     // How much likelier, as a logarithm, each member makes the frame than two others for it and any other
     // member; the likeliest fit with two exchanged is kept for `adopt`. The fit itself stays as it is.
     const std::vector<double>& leads(SupportFit& fit, bool fixed)

@@ -214,6 +214,13 @@ public:
         return M * (gain - log_det - distance);
     }
 
+    // Whether another start may find another support, and costs little.
+    bool has_few_samples() const
+    {
+        constexpr std::size_t few_samples = 32; // of a frame
+        return size() > 0 && pilot_length * n_antennas <= few_samples;
+    }
+
     // How much likelier than by noise the support makes the frame than a choice explains.
     double surplus_evidence(double threshold) const
     {
