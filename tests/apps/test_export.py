@@ -51,6 +51,12 @@ def test_a_raw_file_gives_the_same_reports(app, made, tmp_path):
     assert without_times(receive(app, tmp_path, *raw)) == without_times(made)
 
 
+def test_a_numpy_file_gives_the_same_reports(app, made, tmp_path):
+    app("jadce-export", "up.sigmf-meta", "-o", "up.npy")
+    options = ("--recording", "up.npy", "--raw", "npy", "--antennas", 2, "--rate", 1e6)
+    assert without_times(receive(app, tmp_path, *options)) == without_times(made)
+
+
 def test_a_raw_file_needs_a_rate(app):
     process = app("jadce-receive", "--pilots", "x", "--recording", "x", "--raw", "cf32", "--slot-period", 20)
     assert process.returncode == 2

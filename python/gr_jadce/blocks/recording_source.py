@@ -9,8 +9,7 @@ from gnuradio import gr
 
 from ..checks import check_integer
 from ..files import PathLike
-from ..recordings.forms.opening import open_recording
-from ..recordings.forms.raw import read_raw
+from ..recordings.forms.opening import open_recording, open_untimed
 from ..recordings.segments import Segment
 from ..recordings.times import time_after
 from .recording_sink import MAX_STREAMS
@@ -29,13 +28,13 @@ class recording_source(gr.sync_block):
     ----------
     path : path
         ``NAME.sigmf-meta``, an archive, ``NAME.sigmf``, a collection of one recording an antenna,
-        ``NAME.sigmf-collection``, or a raw file.
+        ``NAME.sigmf-collection``, or a file without metadata.
     n_antennas : int
         M, the number of outputs; 0 takes it from the recording.
-    raw : {"", "cf32", "ci16"}
-        The samples of a raw file, which tells nothing itself: it begins at device time 0.
+    raw : {"", "cf32", "ci16", "npy"}
+        What a file without metadata holds: raw samples, or a NumPy array (n, M). It begins at device time 0.
     rate : float
-        Samples per second of a raw file.
+        Samples per second of a file without metadata.
 
     Raises
     ------
@@ -48,7 +47,9 @@ class recording_source(gr.sync_block):
     def __init__(self, path: PathLike, n_antennas: int = 0, *, raw: str = "", rate: float = 1.0) -> None:
         n_antennas = check_integer("n_antennas", n_antennas, 0, MAX_STREAMS)
         self._recording = (
-            read_raw(path, raw, n_antennas=n_antennas or 1, sample_rate=rate) if raw else open_recording(path)
+            open_untimed(path, raw, n_antennas=n_antennas or 1, sample_rate=rate)
+            if raw
+            else open_recording(path)
         )
         if n_antennas not in (0, self._recording.n_antennas):
             raise ValueError(

@@ -33,13 +33,18 @@ def read_raw(path: PathLike, sample_type: str, *, n_antennas: int, sample_rate: 
         If the file cannot be opened.
     """
     datatype = RAW_TYPES[check_choice("raw", sample_type, RAW_TYPES)]
+    return raw_recording(DataFile(path), datatype, n_antennas=n_antennas, sample_rate=sample_rate)
+
+
+def raw_recording(data: DataFile, datatype: str, *, n_antennas: int, sample_rate: float) -> Recording:
+    """Interleaved samples as a recording; arguments and errors are those of `read_raw`."""
     check_integer("n_antennas", n_antennas, 1)
     SampleClock(check_positive("sample_rate", sample_rate))
-    data, sample_size = DataFile(path), 2 * PART[datatype].itemsize * n_antennas
+    sample_size = 2 * PART[datatype].itemsize * n_antennas
     n_samples, rest = divmod(data.size, sample_size)
     if rest:
         raise ValueError(
-            f"{path}: expected a multiple of {sample_size} bytes (one sample of {n_antennas} antennas), "
+            f"{data.path}: expected a multiple of {sample_size} bytes (one sample of {n_antennas} antennas), "
             f"got {data.size}"
         )
     segments = (Segment(0, n_samples, (0, 0.0), None),) if n_samples else ()
