@@ -22,7 +22,8 @@ COPY --from=build /build/gr-jadce_*.deb /tmp/
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
-        /tmp/gr-jadce_*.deb libopenblas0-pthread python3-matplotlib python3-zmq uhd-host xterm \
+        /tmp/gr-jadce_*.deb libopenblas0-pthread python3-matplotlib python3-prometheus-client python3-tornado \
+        python3-zmq uhd-host xterm \
     && rm -rf /var/lib/apt/lists/* /tmp/gr-jadce_*.deb \
     && useradd --create-home --uid 1000 jadce
 USER 1000
