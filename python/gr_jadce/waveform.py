@@ -74,11 +74,11 @@ class Waveform:
         """Of the first samples of a burst: symbols after the pilot's first symbol."""
         return np.arange(n_samples) / self.samples_per_symbol - self.span - self.cyclic_prefix
 
-    def bursts(self, pilots: NDArray, delay: ArrayLike = 0.0) -> NDArray:
+    def bursts(self, pilots: NDArray, delay: ArrayLike = 0.0, data: NDArray | None = None) -> NDArray:
         """Bursts of pilots (L, K), each late by its delay (K,) in symbols: (n_samples + late, K).
 
-        The samples of all bursts begin with the slot. The array is as long as the latest delay
-        asks for. A negative delay loses what would come before the slot.
+        `data` (D, K): symbols behind them. The samples of all bursts begin with the slot. The array is as
+        long as the latest delay asks for. A negative delay loses what would come before the slot.
         """
         delay = np.broadcast_to(delay, pilots.shape[1])
         late = int(np.ceil(max(delay.max(initial=0), 0) * self.samples_per_symbol))
@@ -86,8 +86,11 @@ class Waveform:
             raise ValueError(
                 f"cyclic_prefix: expected at most the pilot length {len(pilots)}, got {self.cyclic_prefix}"
             )
-        symbols = np.concatenate([pilots[len(pilots) - self.cyclic_prefix :], pilots])
-        bursts = np.zeros((self.n_samples(len(pilots)) + late, pilots.shape[1]), complex)
+        parts = [pilots[len(pilots) - self.cyclic_prefix :], pilots]
+        symbols = np.concatenate(parts if data is None else [*parts, data])
+        bursts = np.zeros(
+            (self.n_samples(len(symbols) - self.cyclic_prefix) + late, pilots.shape[1]), complex
+        )
         for burst, column, by in zip(bursts.T, symbols.T, delay * self.samples_per_symbol, strict=True):
             self._shape(burst, column, by)
         return bursts

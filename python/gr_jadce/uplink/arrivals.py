@@ -26,6 +26,12 @@ class Arrivals(NamedTuple):
     delay: NDArray
     offset: NDArray
 
+    @classmethod
+    def flat(cls, device: NDArray, channel: NDArray) -> "Arrivals":
+        """Devices in step, over one path each, with channels (K, M)."""
+        nothing = np.zeros((len(device), 1))
+        return cls(device, channel[:, :, None], nothing, nothing)
+
     def strongest(self, roll_off: float) -> tuple[NDArray, NDArray, NDArray]:
         """Gain (K, M), delay (K,) and offset (K,) of each device, where its response is strongest.
 

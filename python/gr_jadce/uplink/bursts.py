@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..checks import check_integer, check_number
+from ..payload.format import PayloadFormat
+from ..payload.modulation import slot_symbols
 from ..pilots.book import PilotBook, as_pilot_book
 from ..waveform import Ofdm, Waveform
 from .arrivals import Arrivals, arrivals_of
 from .fading import complex_normal
-from .simulation import ROLL_OFF, Scenario, draw_steps, simulate
+from .frames import ROLL_OFF, draw_steps
+from .simulation import Scenario, simulate
 
 
 class Truth(NamedTuple):
@@ -21,6 +24,7 @@ class Truth(NamedTuple):
     activity (B, N) bool; channel (B, N, M); delay (B, N), symbols, and offset (B, N), cycles a
     symbol, 0 where inactive; noise variance of a sample, and of a symbol behind the matched filter. Over
     channels of several paths they are those of `Arrivals.strongest`, and `paths` has all, slot by slot.
+    With a payload, packet (B, N, n_bytes) uint8.
     """
 
     activity: NDArray
@@ -29,6 +33,7 @@ class Truth(NamedTuple):
     offset: NDArray
     noise_var: float
     paths: tuple[Arrivals, ...] = ()
+    packet: NDArray | None = None
 
 
 def simulate_bursts(
@@ -80,16 +85,19 @@ def simulate_bursts(
         arrivals = _arrivals(scenario, seed, first_slot + i, uplink.channel[i, active], active, *steps[:2])
         _, delay[i, active], offset[i, active] = arrivals.strongest(waveform.roll_off)
         slots[i] = noise * np.float32(np.sqrt(uplink.noise_var))
-        _add_bursts(slots[i], scenario, waveform, arrivals, steps[2])
+        data = _data(scenario, uplink, i, active)
+        _add_bursts(slots[i], scenario, waveform, arrivals, steps[2], data)
         paths.append(arrivals)
-    truth = Truth(uplink.activity, uplink.channel, delay, offset, uplink.noise_var, tuple(paths))
+    truth = Truth(
+        uplink.activity, uplink.channel, delay, offset, uplink.noise_var, tuple(paths), uplink.packet
+    )
     return slots.reshape(-1, scenario.n_antennas), truth
 
 
 def burst_length(scenario: Scenario, waveform: Waveform | Ofdm) -> int:
     """Samples from the start of a slot to the end of the latest burst in it."""
     late = int(np.ceil(scenario.max_delay * waveform.samples_per_symbol))
-    return waveform.n_samples(scenario.pilots.pilot_length) + late
+    return waveform.n_samples(scenario.frame_length) + late
 
 
 def matched_filter(samples: NDArray, waveform: Waveform) -> NDArray:
@@ -129,6 +137,8 @@ def _check(scenario, waveform, slot_period):
         )
     if waveform.roll_off not in (ROLL_OFF, Ofdm.roll_off):
         raise ValueError(f"roll_off: expected {ROLL_OFF}, that of the scenario, got {waveform.roll_off!r}")
+    if scenario.payload is not None and isinstance(waveform, Ofdm):
+        raise ValueError("payload: expected a waveform of pulses, got OFDM")
     needed = burst_length(scenario, waveform)
     if slot_period < needed:
         raise ValueError(f"slot_period: expected at least {needed} samples, a burst, got {slot_period}")
@@ -141,23 +151,30 @@ def _arrivals(scenario, seed, slot, channel, active, delay, offset):
     return Arrivals(active, channel[:, :, None], delay[:, None], offset[:, None])
 
 
-def _add_bursts(samples, scenario, waveform, arrivals, phase):
+def _data(scenario, uplink, i, active):
+    """What active devices send behind their pilots (n_chips, K) in slot i."""
+    if uplink.packet is None:
+        return np.empty((0, len(active)))
+    symbols = slot_symbols(scenario.pilots, scenario.payload, uplink.packet[i, active], active)
+    return symbols[scenario.pilots.pilot_length :]
+
+
+def _add_bursts(samples, scenario, waveform, arrivals, phase, data):
     """Add what arrives to the samples (T, M) of a slot; phase (K, n_symbols) is of their carriers."""
     n_paths = arrivals.gain.shape[2]
     there = arrivals.gain.any(axis=1).ravel()  # of (K, P)
-    device, walk = (np.repeat(own, n_paths, axis=0)[there] for own in (arrivals.device, phase))
+    device, walk, data = (np.repeat(own, n_paths, axis=0)[there] for own in (arrivals.device, phase, data.T))
     delay, offset = (np.ravel(own)[there] for own in (arrivals.delay, arrivals.offset))
     gain = np.moveaxis(arrivals.gain, 1, 2).reshape(-1, samples.shape[1])[there]
     in_slot = delay * waveform.samples_per_symbol < len(samples)
-    sent = _sent(
-        scenario, waveform, device[in_slot], delay[in_slot], offset[in_slot], walk[in_slot], len(samples)
-    )
+    steps = delay[in_slot], offset[in_slot], walk[in_slot], data[in_slot].T
+    sent = _sent(scenario, waveform, device[in_slot], *steps, len(samples))
     samples[: len(sent)] += sent @ gain[in_slot]
 
 
-def _sent(scenario, waveform, device, delay, offset, phase, n_samples):
+def _sent(scenario, waveform, device, delay, offset, phase, data, n_samples):
     """The bursts (T, K) of devices, off their carriers; the phase is that at the pilot's start."""
-    bursts = waveform.bursts(scenario.pilots.columns(device), delay)[:n_samples]
+    bursts = _bursts(waveform, scenario.pilots.columns(device), delay, data)[:n_samples]
     step = waveform.samples_per_symbol
     start = waveform.offset - waveform.span * step  # the pilot's first symbol on the air
     symbols = waveform.times(len(bursts))
@@ -165,6 +182,10 @@ def _sent(scenario, waveform, device, delay, offset, phase, n_samples):
     walk = walk - walk[:, int(start)][:, None]
     turned = np.exp(1j * (2 * np.pi * np.outer(symbols, offset) + walk.T))
     return (bursts * turned).astype(np.complex64)
+
+
+def _bursts(waveform, pilots, delay, data):
+    return waveform.bursts(pilots, delay, data) if len(data) else waveform.bursts(pilots, delay)
 
 
 class Bursts:
@@ -178,6 +199,8 @@ class Bursts:
         Those that this transmitter sends for.
     backoff_db : float
         Each burst's mean power is so far below that of a full-scale carrier.
+    payload : PayloadFormat, optional
+        Of the packets behind the pilots.
 
     Raises
     ------
@@ -191,8 +214,13 @@ class Bursts:
         waveform: Waveform | Ofdm,
         devices: Sequence[int],
         backoff_db: float,
+        *,
+        payload: PayloadFormat | None = None,
     ) -> None:
-        book = as_pilot_book(pilots)
+        if payload is not None and isinstance(waveform, Ofdm):
+            raise ValueError("payload: expected a waveform of pulses, got OFDM")
+        self._waveform, self._payload = waveform, payload
+        self._book = book = as_pilot_book(pilots)
         self.devices = np.unique([check_integer("devices", n, 0, book.n_devices - 1) for n in devices])
         backoff_db = check_number("backoff_db", backoff_db, 0, 120)
         bursts = waveform.bursts(book.columns(self.devices))
@@ -208,13 +236,28 @@ class Bursts:
             )
 
     def __len__(self) -> int:
-        return len(self._bursts)
+        if self._payload is None:
+            return len(self._bursts)
+        return self._waveform.n_samples(self._book.pilot_length + self._payload.n_chips)
 
-    def of(self, active: NDArray) -> tuple[NDArray, float]:
-        """The sum of the bursts of active devices, and by what share (1 or less) it had to be scaled."""
-        burst = self._bursts[:, np.searchsorted(self.devices, active)].sum(axis=1)
+    def of(self, active: NDArray, packets: NDArray | None = None) -> tuple[NDArray, float]:
+        """The sum of the bursts of active devices, and by what share (1 or less) it had to be scaled.
+
+        With a payload, `packets` (K, n_bytes) uint8 are theirs.
+        """
+        burst = self._own(active, packets).sum(axis=1)
         share = 1 / max(np.abs(burst.view(float)).max(initial=0), 1)
         return (burst * share).astype(np.complex64), share
+
+    def _own(self, active: NDArray, packets: NDArray | None) -> NDArray:
+        """The bursts (T, K) of active devices."""
+        if (packets is None) != (self._payload is None):
+            raise ValueError("packets: expected with a payload, and only then")
+        if packets is None or self._payload is None:
+            return self._bursts[:, np.searchsorted(self.devices, active)]
+        symbols = slot_symbols(self._book, self._payload, packets, active)
+        length = self._book.pilot_length
+        return _bursts(self._waveform, symbols[:length], 0.0, symbols[length:]) * self.gains(active)
 
     def gains(self, active: NDArray) -> NDArray:
         """Amplitudes of active devices: what a pilot of the book is multiplied by."""

@@ -11,16 +11,17 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from ..checks import check_integer, check_number, check_positive
+from ..payload.format import PayloadFormat
 from ..pilots.book import PilotBook, as_pilot_book
-from ..waveform import late, turn
-from .arrivals import Arrivals, arrivals_of, received
+from .arrivals import Arrivals, arrivals_of
 from .fading import complex_normal, draw_channel, mean_power
+from .frames import ROLL_OFF, draw_active, draw_noise, draw_steps, receive, receive_paths
 from .impulse_responses import SlotPaths, load_impulse_responses
+from .packets import draw_packets, received_slot
 
 _MAX_ANTENNAS = 2**16  # as in a report
 _MAX_DB = 300  # float32 can hold these powers
 MAX_SEED = 2**64 - 1
-ROLL_OFF = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +71,8 @@ class Scenario:
         `snr_db` is that of channels of unit power.
     symbol_rate : float
         Symbols a second, where `channels` tell delays in seconds.
+    payload : PayloadFormat, optional
+        Active devices send random packets behind their pilots.
 
     Raises
     ------
@@ -95,12 +98,15 @@ class Scenario:
     channels: Callable[[int], SlotPaths] | str | os.PathLike[str] | None = None
     power_control: bool = True
     symbol_rate: float = 1e6
+    payload: PayloadFormat | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pilots", as_pilot_book(self.pilots))
         for name, value in {**self._checked_cell(), **self._checked_propagation()}.items():
             object.__setattr__(self, name, value)
         object.__setattr__(self, "symbol_rate", check_positive("symbol_rate", self.symbol_rate))
+        if not isinstance(self.payload, PayloadFormat | None):
+            raise ValueError(f"payload: expected a PayloadFormat or None, got {self.payload!r}")
         if isinstance(self.channels, (str, os.PathLike)):
             object.__setattr__(self, "channels", load_impulse_responses(self.channels))
         n_antennas = getattr(self.channels, "n_antennas", self.n_antennas)
@@ -138,6 +144,11 @@ class Scenario:
         }
 
     @property
+    def frame_length(self) -> int:
+        """Symbols of a frame: the pilot's and, behind it, the chips of the payload."""
+        return self.pilots.pilot_length + (self.payload.n_chips if self.payload else 0)
+
+    @property
     def in_step(self) -> bool:
         """No device is late, nor its carrier off."""
         return not (self.max_delay or self.max_offset or self.phase_noise or self.channels is not None)
@@ -165,13 +176,18 @@ class Scenario:
 class Uplink(NamedTuple):
     """Simulated frames: received (B, L, M), channel (B, N, M), activity (B, N), noise variance.
 
-    The channel is that at the pilot's first symbol; over several paths, where the response is strongest.
+    The channel is that at the pilot's first symbol; over several paths, where the response is strongest. With
+    a payload, frames are longer by its chips, and packet (B, N, n_bytes) uint8, delay (B, N), symbols, and
+    offset (B, N), cycles a symbol, of active devices are told, too.
     """
 
     received: NDArray
     channel: NDArray
     activity: NDArray
     noise_var: float
+    packet: NDArray | None = None
+    delay: NDArray | None = None
+    offset: NDArray | None = None
 
 
 def simulate(scenario: Scenario, n_frames: int, seed: int = 0, *, first_frame: int = 0) -> Uplink:
@@ -192,98 +208,74 @@ def simulate(scenario: Scenario, n_frames: int, seed: int = 0, *, first_frame: i
         If the seed is not from 0 to 2**64 - 1.
     """
     seed = check_integer("seed", seed, 0, MAX_SEED)
-    length, n_antennas = scenario.pilots.pilot_length, scenario.n_antennas
-    frames = np.empty((n_frames, length, n_antennas), dtype=np.complex64)
-    channel = np.zeros((n_frames, scenario.pilots.n_devices, n_antennas), dtype=np.complex64)
+    n_devices, n_antennas = scenario.pilots.n_devices, scenario.n_antennas
+    frames = np.empty((n_frames, scenario.frame_length, n_antennas), dtype=np.complex64)
+    channel = np.zeros((n_frames, n_devices, n_antennas), dtype=np.complex64)
     activity = np.zeros(channel.shape[:2], dtype=bool)
+    uplink = Uplink(frames, channel, activity, scenario.noise_var, *_packet_truth(scenario, n_frames))
     for i in range(n_frames):
         rng = np.random.Generator(np.random.Philox(key=[seed, first_frame + i]))
-        if scenario.channels is not None:
+        if scenario.payload is not None:
+            _receive_packets(rng, scenario, uplink, i, (seed, first_frame + i))
+        elif scenario.channels is not None:
             arrivals = arrivals_of(scenario, seed, first_frame + i)
-            active, channel[i, arrivals.device] = arrivals.device, arrivals.strongest(ROLL_OFF)[0]
-            frames[i] = _receive_paths(rng, scenario, arrivals)
+            activity[i, arrivals.device] = True
+            channel[i, arrivals.device] = arrivals.strongest(ROLL_OFF)[0]
+            frames[i] = receive_paths(rng, scenario, arrivals)
         else:
-            active = _draw_active(rng, scenario)
+            active = draw_active(rng, scenario)
+            activity[i, active] = True
             channel[i, active] = draw_channel(rng, scenario, len(active))
-            frames[i] = _receive(rng, scenario, active, channel[i])
-        activity[i, active] = True
-    return Uplink(frames, channel, activity, scenario.noise_var)
+            frames[i] = receive(rng, scenario, active, channel[i])
+    return uplink
 
 
-def _receive(rng, scenario, active, channel):
-    """Pilots and noise of a frame (L, M) over the channels (N, M)."""
-    length, noise = scenario.pilots.pilot_length, _noise(rng, scenario)
-    if scenario.in_step:
-        return _through(scenario.pilots, channel, active) + noise
-    steps = draw_steps(rng, scenario, len(active), length)
-    return _out_of_step(scenario, active, *steps) @ channel[active] + noise
+def _packet_truth(scenario, n_frames):
+    """Packets, delays and offsets of frames, to be filled in; nothing without a payload."""
+    if scenario.payload is None:
+        return ()
+    shape = n_frames, scenario.pilots.n_devices
+    return np.zeros((*shape, scenario.payload.n_bytes), np.uint8), np.zeros(shape), np.zeros(shape)
 
 
-def _receive_paths(rng: Generator, scenario: Scenario, arrivals: Arrivals) -> NDArray:
-    """Pilots and noise of a frame (L, M) over channels of several paths."""
-    noise = _noise(rng, scenario)
-    delay, offset, phase = draw_steps(rng, scenario, len(arrivals.device), len(noise))
-    paths = arrivals.later(delay, offset)
-    return received(scenario.pilots, paths, phase, ROLL_OFF, prefix=scenario.cyclic_prefix) + noise
-
-
-def _noise(rng, scenario):
-    shape = scenario.pilots.pilot_length, scenario.n_antennas
-    return complex_normal(rng, shape) * np.float32(np.sqrt(scenario.noise_var))
-
-
-def _through(pilots, channel, active):
-    """pilots @ channel, of whose rows only those `active` are not zero."""
-    if pilots.is_fast:
-        return pilots.forward(channel)
-    return pilots.matrix[:, active] @ channel[active]
-
-
-def draw_steps(
-    rng: Generator, scenario: Scenario, n_active: int, n_symbols: int
-) -> tuple[NDArray, NDArray, NDArray]:
-    """How far out of step devices are: delay (K,), offset (K,), and phase noise (K, n_symbols), radians."""
-    delay = rng.uniform(0 if scenario.cyclic_prefix else -1, 1, n_active) * scenario.max_delay
-    offset = rng.uniform(-1, 1, n_active) * scenario.max_offset
-    walk = rng.standard_normal((n_active, n_symbols)) * scenario.phase_noise
-    return delay, offset, np.cumsum(walk, axis=1) - walk[:, :1]
-
-
-def _out_of_step(scenario, active, delay, offset, phase):
-    """The pilots (L, K) of active devices as they arrive."""
-    pilots = scenario.pilots.columns(active)
-    operators = late(delay, len(pilots), ROLL_OFF, prefix=scenario.cyclic_prefix)
-    delayed = np.einsum("klj,jk->lk", operators, pilots)
-    return (delayed * (turn(offset, len(pilots)) * np.exp(1j * phase)).T).astype(np.complex64)
-
-
-def _draw_active(rng, scenario):
-    n_devices = scenario.pilots.n_devices
-    if scenario.n_active is not None:
-        return np.sort(rng.choice(n_devices, scenario.n_active, replace=False))
-    return np.flatnonzero(rng.random(n_devices) < scenario.activity_rate)
+def _receive_packets(rng, scenario, uplink, i, key):
+    """Frame i of an uplink with a payload, and its truth; `key`: seed and number of the frame."""
+    if scenario.channels is not None:
+        arrivals = arrivals_of(scenario, *key)
+    else:
+        active = draw_active(rng, scenario)
+        arrivals = Arrivals.flat(active, draw_channel(rng, scenario, len(active)))
+    noise, device = draw_noise(rng, scenario), arrivals.device
+    delay, offset, phase = draw_steps(rng, scenario, len(device), len(noise))
+    arrivals = arrivals.later(delay, offset)
+    packets = draw_packets(scenario.payload, key, device)
+    uplink.activity[i, device], uplink.packet[i, device] = True, packets
+    gain, uplink.delay[i, device], uplink.offset[i, device] = arrivals.strongest(ROLL_OFF)
+    uplink.channel[i, device] = gain
+    uplink.received[i] = received_slot(scenario, arrivals, packets, phase) + noise
 
 
 def simulate_slots(
     scenario: Scenario, slot_period: int, n_slots: int, *, seed: int = 0, first_slot: int = 0
 ) -> tuple[NDArray, Uplink]:
-    """Simulate whole slots of a continuous uplink: a pilot frame, then a guard of noise alone.
+    """Simulate whole slots of a continuous uplink: a frame, then a guard of noise alone.
 
     Parameters
     ----------
     slot_period : int
-        T samples from slot to slot, at least the pilot length L.
+        T samples from slot to slot, at least the length of a frame.
 
     Returns
     -------
     samples : (n_slots * T, M) complex64
-        Slot k occupies rows kT to (k+1)T - 1, its pilot the first L of them.
+        Slot k occupies rows kT to (k+1)T - 1, its frame the first L of them.
     uplink : Uplink
         The frames within and their truth, equal to those of `simulate`.
     """
-    length, n_antennas = scenario.pilots.pilot_length, scenario.n_antennas
+    length, n_antennas = scenario.frame_length, scenario.n_antennas
     if slot_period < length:
-        raise ValueError(f"slot_period: expected at least the pilot length {length}, got {slot_period}")
+        name = "pilot length" if scenario.payload is None else "length of a frame,"
+        raise ValueError(f"slot_period: expected at least the {name} {length}, got {slot_period}")
     uplink = simulate(scenario, n_slots, seed, first_frame=first_slot)
     slots = np.empty((n_slots, slot_period, n_antennas), dtype=np.complex64)
     slots[:, :length] = uplink.received

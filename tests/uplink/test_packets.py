@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Simulated packets behind the pilots."""
+
+import numpy as np
+import pytest
+
+from gr_jadce import Scenario, make_pilots, simulate, simulate_slots
+from gr_jadce.payload import PayloadFormat
+from gr_jadce.payload.modulation import slot_symbols
+from gr_jadce.uplink.bursts import Bursts, matched_filter, simulate_bursts
+from gr_jadce.waveform import Ofdm, Waveform, late, turn
+
+BOOK = make_pilots("qpsk", 16, 12, seed=0)
+FORMAT = PayloadFormat(n_bytes=2, spreading=2)
+LENGTH = 12 + FORMAT.n_chips
+QUIET = {"n_antennas": 2, "n_active": 3, "snr_db": 100, "payload": FORMAT}
+
+
+def expected(scenario, uplink, i):
+    """A frame as delays, carriers and channels make it of what was sent."""
+    active = np.flatnonzero(uplink.activity[i])
+    sent = slot_symbols(BOOK, FORMAT, uplink.packet[i, active], active)
+    moved = np.einsum("ktj,jk->tk", late(uplink.delay[i, active], LENGTH, 0.25), sent)
+    return (moved * turn(uplink.offset[i, active], LENGTH).T) @ uplink.channel[i, active]
+
+
+@pytest.mark.parametrize("steps", [{}, {"max_delay": 0.5, "max_offset": 1e-3}])
+def test_a_frame_is_pilots_and_packets_over_the_same_channels(steps):
+    scenario = Scenario(BOOK, **QUIET, **steps)
+    uplink = simulate(scenario, 4, seed=3)
+    assert uplink.received.shape == (4, LENGTH, 2)
+    for i in range(4):
+        np.testing.assert_allclose(uplink.received[i], expected(scenario, uplink, i), atol=2e-4)
+
+
+def test_a_frame_does_not_depend_on_its_batch():
+    scenario = Scenario(BOOK, **QUIET)
+    whole, part = simulate(scenario, 5, seed=1), simulate(scenario, 2, seed=1, first_frame=3)
+    np.testing.assert_array_equal(whole.received[3:], part.received)
+    np.testing.assert_array_equal(whole.packet[3:], part.packet)
+    assert not whole.packet[~whole.activity].any()
+
+
+def test_without_a_payload_nothing_is_told_of_packets():
+    assert simulate(Scenario(BOOK), 1).packet is None
+
+
+def test_slots_hold_frames_with_packets():
+    samples, uplink = simulate_slots(Scenario(BOOK, **QUIET), LENGTH + 10, 2)
+    np.testing.assert_array_equal(samples.reshape(2, LENGTH + 10, 2)[:, :LENGTH], uplink.received)
+
+
+@pytest.mark.parametrize("prefix", [0, 4])
+def test_shaped_packets_are_the_frames_behind_the_matched_filter(prefix):
+    scenario = Scenario(BOOK, **QUIET, cyclic_prefix=prefix)
+    waveform = Waveform(4, cyclic_prefix=prefix)
+    period = 4 * LENGTH + 300
+    samples, truth = simulate_bursts(scenario, waveform, period, 2, seed=2)
+    frames = simulate(scenario, 2, seed=2)
+    np.testing.assert_array_equal(truth.packet, frames.packet)
+    filtered = matched_filter(samples, waveform)
+    for i in range(2):
+        cut = filtered[i * period + waveform.offset :][: 4 * LENGTH : 4]
+        np.testing.assert_allclose(cut, frames.received[i], atol=0.02)
+
+
+def test_a_transmitter_sends_pilots_and_packets():
+    waveform, active = Waveform(4), np.array([2, 5])
+    bursts = Bursts(BOOK, waveform, range(8), 20, payload=FORMAT)
+    packets = FORMAT.random_packets(np.random.default_rng(0), 2)
+    burst, share = bursts.of(active, packets)
+    assert share == 1
+    assert len(burst) == len(bursts) == waveform.n_samples(LENGTH)
+    cut = matched_filter(np.pad(burst, (0, 100))[:, None], waveform)[waveform.offset :, 0][: 4 * LENGTH : 4]
+    sent = slot_symbols(BOOK, FORMAT, packets, active) @ bursts.gains(active)
+    np.testing.assert_allclose(cut, sent, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Scenario(BOOK, payload=3), "payload: expected a PayloadFormat or None, got 3"),
+        (lambda: simulate_bursts(Scenario(BOOK, payload=FORMAT), Ofdm(4), 9999, 1), "payload: .* got OFDM"),
+        (lambda: Bursts(BOOK, Ofdm(4), [1], 20, payload=FORMAT), "payload: .* got OFDM"),
+        (lambda: Bursts(BOOK, Waveform(4), [1], 20).of(np.array([1]), np.zeros((1, 2), np.uint8)), "packets"),
+        (lambda: simulate_slots(Scenario(BOOK, payload=FORMAT), 30, 1), "slot_period: expected at least"),
+    ],
+)
+def test_wrong_arguments_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
