@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .numeric import sum_squares
+
 
 class Estimate(NamedTuple):
     """What an estimator says of a batch of B frames.
@@ -33,6 +35,13 @@ def part_of(estimate: Estimate, index: NDArray) -> Estimate:
     """The estimate of the frames `index` alone."""
     channel, score, n_iter, gap = (values[index] if np.ndim(values) else values for values in estimate[:4])
     return Estimate(channel, score, n_iter, gap, estimate.posterior_mean)
+
+
+def at_unit_power(received: NDArray) -> tuple[NDArray, NDArray]:
+    """Frames (B, L, M) at a mean energy of 1 a sample, and what theirs was (B,), 1 where it is 0."""
+    power = np.mean(sum_squares(received.astype(complex)), axis=1) / received.shape[2]
+    power = np.where(power > 0, power, 1.0)
+    return received / np.sqrt(power)[:, None, None].astype(received.real.dtype), power
 
 
 def check_received(received: ArrayLike, pilot_length: int) -> NDArray:

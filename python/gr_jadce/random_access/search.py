@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..checks import check_number, check_probability
 from ..detection.rows import Rows
-from ..estimate import check_received, per_frame
+from ..estimate import at_unit_power, check_received, per_frame
 from ..numeric import decibels, sum_squares
 from ..pilots.preambles import Preambles
 from ..waveform import strongest_response
@@ -98,10 +98,7 @@ class PreambleSearch:
         received = check_received(received, self.preambles.repetitions * self.preambles.length)
         false_alarm = check_probability("false_alarm", false_alarm)
         level = None if noise_var is None else per_frame("noise_var", noise_var, len(received))
-        frames = np.asarray(received, np.complex64)
-        power = np.mean(sum_squares(frames), axis=1) / frames.shape[2]
-        power = np.where(power > 0, power, 1.0)
-        frames = frames / np.sqrt(power)[:, None, None].astype(np.float32)
+        frames, power = at_unit_power(np.asarray(received, np.complex64))
         least = (
             np.full(len(frames), _MODEL_ERROR) if level is None else np.maximum(level / power, _MODEL_ERROR)
         )

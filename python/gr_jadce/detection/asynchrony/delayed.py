@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...backend import complex_frames, kernel_for
 from ...checks import check_integer, check_probability
-from ...estimate import check_received, per_frame
+from ...estimate import at_unit_power, check_received, per_frame
 from ...numeric import decibels, sum_squares
 from ...pilots.book import PilotBook, as_pilot_book
 from ...pilots.delays import check_delays
@@ -149,9 +149,7 @@ class Delayed:
             np.zeros(len(received)) if noise_var is None else per_frame("noise_var", noise_var, len(received))
         )
         search = self._searched if self._kernel is None else self._searched_compiled
-        power = np.mean(sum_squares(received.astype(complex)), axis=1) / received.shape[2]
-        power = np.where(power > 0, power, 1.0)
-        frames = received / np.sqrt(power)[:, None, None].astype(received.real.dtype)
+        frames, power = at_unit_power(received)
         found = search(frames, rule, levels / power, check_integer("threads", threads, 1))
         found = found.at_powers(power)
         found = found._replace(noise_var=np.maximum(found.noise_var, levels))  # but for rounding it is
