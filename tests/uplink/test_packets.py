@@ -19,9 +19,9 @@ QUIET = {"n_antennas": 2, "n_active": 3, "snr_db": 100, "payload": FORMAT}
 def expected(scenario, uplink, i):
     """A frame as delays, carriers and channels make it of what was sent."""
     active = np.flatnonzero(uplink.activity[i])
-    sent = slot_symbols(BOOK, FORMAT, uplink.packet[i, active], active)
-    moved = np.einsum("ktj,jk->tk", late(uplink.delay[i, active], LENGTH, 0.25), sent)
-    return (moved * turn(uplink.offset[i, active], LENGTH).T) @ uplink.channel[i, active]
+    sent, paths = slot_symbols(BOOK, FORMAT, uplink.packets[i], active), uplink.paths[i]
+    moved = np.einsum("ktj,jk->tk", late(paths.delay[:, 0], LENGTH, 0.25), sent)
+    return (moved * turn(paths.offset[:, 0], LENGTH).T) @ uplink.channel[i, active]
 
 
 @pytest.mark.parametrize("steps", [{}, {"max_delay": 0.5, "max_offset": 1e-3}])
@@ -37,12 +37,11 @@ def test_a_frame_does_not_depend_on_its_batch():
     scenario = Scenario(BOOK, **QUIET)
     whole, part = simulate(scenario, 5, seed=1), simulate(scenario, 2, seed=1, first_frame=3)
     np.testing.assert_array_equal(whole.received[3:], part.received)
-    np.testing.assert_array_equal(whole.packet[3:], part.packet)
-    assert not whole.packet[~whole.activity].any()
+    np.testing.assert_array_equal(whole.packets[3:], part.packets)
 
 
 def test_without_a_payload_nothing_is_told_of_packets():
-    assert simulate(Scenario(BOOK), 1).packet is None
+    assert simulate(Scenario(BOOK), 1).packets == ()
 
 
 def test_slots_hold_frames_with_packets():
@@ -57,7 +56,7 @@ def test_shaped_packets_are_the_frames_behind_the_matched_filter(prefix):
     period = 4 * LENGTH + 300
     samples, truth = simulate_bursts(scenario, waveform, period, 2, seed=2)
     frames = simulate(scenario, 2, seed=2)
-    np.testing.assert_array_equal(truth.packet, frames.packet)
+    np.testing.assert_array_equal(truth.packets, frames.packets)
     filtered = matched_filter(samples, waveform)
     for i in range(2):
         cut = filtered[i * period + waveform.offset :][: 4 * LENGTH : 4]
@@ -74,6 +73,23 @@ def test_a_transmitter_sends_pilots_and_packets():
     cut = matched_filter(np.pad(burst, (0, 100))[:, None], waveform)[waveform.offset :, 0][: 4 * LENGTH : 4]
     sent = slot_symbols(BOOK, FORMAT, packets, active) @ bursts.gains(active)
     np.testing.assert_allclose(cut, sent, atol=0.01)
+
+
+def test_a_transmitter_without_an_active_device_sends_nothing():
+    bursts = Bursts(BOOK, Waveform(4), range(8), 20, payload=FORMAT)
+    burst, share = bursts.of(np.empty(0, int), np.empty((0, FORMAT.n_bytes), np.uint8))
+    assert (len(burst), burst.any(), share) == (len(bursts), False, 1)
+
+
+def test_devices_say_what_they_are_told_to():
+    def numbers(slot, devices):
+        return np.stack([np.full(len(devices), slot), devices], axis=1).astype(np.uint8)
+
+    uplink = simulate(Scenario(BOOK, **QUIET), 3, first_frame=7, packets=numbers)
+    for i, packets in enumerate(uplink.packets):
+        np.testing.assert_array_equal(packets, numbers(7 + i, np.flatnonzero(uplink.activity[i])))
+    with pytest.raises(ValueError, match="packets: expected"):
+        simulate(Scenario(BOOK, **QUIET), 3, packets=lambda slot, devices: numbers(slot, devices)[:, :1])
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from gr_jadce import Scenario, make_pilots, simulate, simulate_slots
 from gr_jadce.detection.asynchrony import Asynchrony, Delayed
 from gr_jadce.metrics import nmse_db
-from gr_jadce.uplink.simulation import draw_steps
+from gr_jadce.uplink.frames import draw_steps
 from gr_jadce.waveform import late
 
 BOOK = make_pilots("gaussian", 60, 24, seed=1)

@@ -98,7 +98,7 @@ def convolved(bits: NDArray) -> NDArray:
             if polynomial >> age & 1:
                 start = TAIL_BITS - age
                 coded[:, :, number] ^= padded[:, start : start + n_steps]
-    return coded.reshape(len(bits), -1)
+    return coded.reshape(len(bits), 2 * n_steps)
 
 
 def interleaver(format: PayloadFormat) -> NDArray:

@@ -15,6 +15,7 @@ from ..waveform import Ofdm, Waveform
 from .arrivals import Arrivals, arrivals_of
 from .fading import complex_normal
 from .frames import ROLL_OFF, draw_steps
+from .packets import Contents
 from .simulation import Scenario, simulate
 
 
@@ -24,7 +25,7 @@ class Truth(NamedTuple):
     activity (B, N) bool; channel (B, N, M); delay (B, N), symbols, and offset (B, N), cycles a
     symbol, 0 where inactive; noise variance of a sample, and of a symbol behind the matched filter. Over
     channels of several paths they are those of `Arrivals.strongest`, and `paths` has all, slot by slot.
-    With a payload, packet (B, N, n_bytes) uint8.
+    With a payload, packets (K, n_bytes) uint8 of the active devices of each slot.
     """
 
     activity: NDArray
@@ -33,7 +34,7 @@ class Truth(NamedTuple):
     offset: NDArray
     noise_var: float
     paths: tuple[Arrivals, ...] = ()
-    packet: NDArray | None = None
+    packets: tuple[NDArray, ...] = ()
 
 
 def simulate_bursts(
@@ -44,6 +45,7 @@ def simulate_bursts(
     *,
     seed: int = 0,
     first_slot: int = 0,
+    packets: Contents | None = None,
 ) -> tuple[NDArray, Truth]:
     """Simulate whole slots of an uplink of shaped bursts.
 
@@ -57,6 +59,8 @@ def simulate_bursts(
     waveform : Waveform or Ofdm
     slot_period : int
         T samples from slot to slot, enough for the latest burst; echoes are cut off at the end of a slot.
+    packets : callable, optional
+        What devices say, as `uplink.simulate` takes it.
 
     Returns
     -------
@@ -72,7 +76,7 @@ def simulate_bursts(
         If the slot is too short, or waveform and scenario do not agree.
     """
     _check(scenario, waveform, slot_period)
-    uplink = simulate(scenario, n_slots, seed, first_frame=first_slot)
+    uplink = simulate(scenario, n_slots, seed, first_frame=first_slot, packets=packets)
     slots = np.empty((n_slots, slot_period, scenario.n_antennas), np.complex64)
     delay, offset = np.zeros((2, *uplink.activity.shape))
     paths = []
@@ -89,7 +93,7 @@ def simulate_bursts(
         _add_bursts(slots[i], scenario, waveform, arrivals, steps[2], data)
         paths.append(arrivals)
     truth = Truth(
-        uplink.activity, uplink.channel, delay, offset, uplink.noise_var, tuple(paths), uplink.packet
+        uplink.activity, uplink.channel, delay, offset, uplink.noise_var, tuple(paths), uplink.packets
     )
     return slots.reshape(-1, scenario.n_antennas), truth
 
@@ -153,9 +157,9 @@ def _arrivals(scenario, seed, slot, channel, active, delay, offset):
 
 def _data(scenario, uplink, i, active):
     """What active devices send behind their pilots (n_chips, K) in slot i."""
-    if uplink.packet is None:
+    if not uplink.packets:
         return np.empty((0, len(active)))
-    symbols = slot_symbols(scenario.pilots, scenario.payload, uplink.packet[i, active], active)
+    symbols = slot_symbols(scenario.pilots, scenario.payload, uplink.packets[i], active)
     return symbols[scenario.pilots.pilot_length :]
 
 

@@ -1,31 +1,58 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Packets behind the pilots of simulated devices, and what arrives of both."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
+from ..payload.coding import checked_packets
 from ..payload.format import PayloadFormat
 from ..payload.modulation import slot_symbols
 from ..waveform import raised_cosine, turn
-from .arrivals import Arrivals
-from .frames import ROLL_OFF
+from .arrivals import Arrivals, arrivals_of
+from .fading import draw_channel
+from .frames import ROLL_OFF, draw_active, draw_noise, draw_steps
 
 _PACKET_STREAM = (0, 0, 0, 4)  # of a slot's random numbers
 _REACH = 24  # symbols from its peak to which a pulse is heard; beyond, it is 80 dB below
 
 
-def draw_packets(format: PayloadFormat, key: tuple[int, int], devices: NDArray) -> NDArray:
-    """Random packets (K, n_bytes) of devices (K,) in the slot of a key, its seed and number.
+Contents = Callable[[int, NDArray], NDArray]  # packets (K, n_bytes) of a slot and its active devices (K,)
 
-    That of a device does not depend on which others are active.
+
+def random_contents(format: PayloadFormat, seed: int) -> Contents:
+    """Random packets; that of a device in a slot does not depend on which others are active."""
+
+    def packets(slot: int, devices: NDArray) -> NDArray:
+        rng = np.random.Generator(np.random.Philox(key=[seed, slot], counter=list(_PACKET_STREAM)))
+        return format.random_packets(rng, int(devices.max(initial=-1)) + 1)[devices]
+
+    return packets
+
+
+def receive_packets(
+    rng: Generator, scenario: Any, key: tuple[int, int], contents: Contents
+) -> tuple[NDArray, NDArray, Arrivals]:
+    """Pilots, packets and noise of a frame (L + n_chips, M), the packets and their paths.
+
+    `key`: seed and number of the frame.
     """
-    rng = np.random.Generator(np.random.Philox(key=list(key), counter=list(_PACKET_STREAM)))
-    return format.random_packets(rng, int(devices.max(initial=-1)) + 1)[devices]
+    if scenario.channels is not None:
+        arrivals = arrivals_of(scenario, *key)
+    else:
+        active = draw_active(rng, scenario)
+        arrivals = Arrivals.flat(active, draw_channel(rng, scenario, len(active)))
+    noise = draw_noise(rng, scenario)
+    delay, offset, phase = draw_steps(rng, scenario, len(arrivals.device), len(noise))
+    paths = arrivals.later(delay, offset)
+    packets, _ = checked_packets(scenario.payload, contents(key[1], paths.device), paths.device)
+    return _received(scenario, paths, packets, phase) + noise, packets, paths
 
 
-def received_slot(scenario: Any, arrivals: Arrivals, packets: NDArray, phase: NDArray) -> NDArray:
+def _received(scenario: Any, arrivals: Arrivals, packets: NDArray, phase: NDArray) -> NDArray:
     """The sum of all paths (L + n_chips, M) of pilots and packets behind the matched filter.
 
     `phase` (K, L + n_chips) of the carriers, radians. What comes later than the last chip is lost.

@@ -15,9 +15,9 @@ from ..payload.format import PayloadFormat
 from ..pilots.book import PilotBook, as_pilot_book
 from .arrivals import Arrivals, arrivals_of
 from .fading import complex_normal, draw_channel, mean_power
-from .frames import ROLL_OFF, draw_active, draw_noise, draw_steps, receive, receive_paths
+from .frames import ROLL_OFF, draw_active, receive, receive_paths
 from .impulse_responses import SlotPaths, load_impulse_responses
-from .packets import draw_packets, received_slot
+from .packets import Contents, random_contents, receive_packets
 
 _MAX_ANTENNAS = 2**16  # as in a report
 _MAX_DB = 300  # float32 can hold these powers
@@ -177,25 +177,37 @@ class Uplink(NamedTuple):
     """Simulated frames: received (B, L, M), channel (B, N, M), activity (B, N), noise variance.
 
     The channel is that at the pilot's first symbol; over several paths, where the response is strongest. With
-    a payload, frames are longer by its chips, and packet (B, N, n_bytes) uint8, delay (B, N), symbols, and
-    offset (B, N), cycles a symbol, of active devices are told, too.
+    a payload, frames are longer by its chips, and of each frame there are packets (K, n_bytes) uint8 of the
+    active devices, in ascending order, and the paths over which they arrive.
     """
 
     received: NDArray
     channel: NDArray
     activity: NDArray
     noise_var: float
-    packet: NDArray | None = None
-    delay: NDArray | None = None
-    offset: NDArray | None = None
+    packets: tuple[NDArray, ...] = ()
+    paths: tuple[Arrivals, ...] = ()
 
 
-def simulate(scenario: Scenario, n_frames: int, seed: int = 0, *, first_frame: int = 0) -> Uplink:
+def simulate(
+    scenario: Scenario,
+    n_frames: int,
+    seed: int = 0,
+    *,
+    first_frame: int = 0,
+    packets: Contents | None = None,
+) -> Uplink:
     """Simulate the frames `first_frame` … `first_frame + n_frames - 1` of a seeded uplink.
 
     Frame k depends on the scenario, the seed and k only, so results do not depend on how
     frames are batched. Scenarios that differ in SNR alone share activity, channels and the
     shape of the noise.
+
+    Parameters
+    ----------
+    packets : callable, optional
+        ``packets(slot, devices)`` gives what devices (K,) say in a slot: (K, n_bytes) uint8. They are random
+        where it is not given.
 
     Returns
     -------
@@ -212,51 +224,42 @@ def simulate(scenario: Scenario, n_frames: int, seed: int = 0, *, first_frame: i
     frames = np.empty((n_frames, scenario.frame_length, n_antennas), dtype=np.complex64)
     channel = np.zeros((n_frames, n_devices, n_antennas), dtype=np.complex64)
     activity = np.zeros(channel.shape[:2], dtype=bool)
-    uplink = Uplink(frames, channel, activity, scenario.noise_var, *_packet_truth(scenario, n_frames))
+    told: list[tuple[NDArray, Arrivals]] = []
     for i in range(n_frames):
-        rng = np.random.Generator(np.random.Philox(key=[seed, first_frame + i]))
+        key = seed, first_frame + i
+        rng = np.random.Generator(np.random.Philox(key=list(key)))
         if scenario.payload is not None:
-            _receive_packets(rng, scenario, uplink, i, (seed, first_frame + i))
+            contents = packets or random_contents(scenario.payload, seed)
+            frames[i], sent, arrivals = receive_packets(rng, scenario, key, contents)
+            active, channel[i, arrivals.device] = arrivals.device, arrivals.strongest(ROLL_OFF)[0]
+            told.append((sent, arrivals))
         elif scenario.channels is not None:
-            arrivals = arrivals_of(scenario, seed, first_frame + i)
-            activity[i, arrivals.device] = True
-            channel[i, arrivals.device] = arrivals.strongest(ROLL_OFF)[0]
+            arrivals = arrivals_of(scenario, *key)
+            active, channel[i, arrivals.device] = arrivals.device, arrivals.strongest(ROLL_OFF)[0]
             frames[i] = receive_paths(rng, scenario, arrivals)
         else:
             active = draw_active(rng, scenario)
-            activity[i, active] = True
             channel[i, active] = draw_channel(rng, scenario, len(active))
             frames[i] = receive(rng, scenario, active, channel[i])
-    return uplink
-
-
-def _packet_truth(scenario, n_frames):
-    """Packets, delays and offsets of frames, to be filled in; nothing without a payload."""
-    if scenario.payload is None:
-        return ()
-    shape = n_frames, scenario.pilots.n_devices
-    return np.zeros((*shape, scenario.payload.n_bytes), np.uint8), np.zeros(shape), np.zeros(shape)
-
-
-def _receive_packets(rng, scenario, uplink, i, key):
-    """Frame i of an uplink with a payload, and its truth; `key`: seed and number of the frame."""
-    if scenario.channels is not None:
-        arrivals = arrivals_of(scenario, *key)
-    else:
-        active = draw_active(rng, scenario)
-        arrivals = Arrivals.flat(active, draw_channel(rng, scenario, len(active)))
-    noise, device = draw_noise(rng, scenario), arrivals.device
-    delay, offset, phase = draw_steps(rng, scenario, len(device), len(noise))
-    arrivals = arrivals.later(delay, offset)
-    packets = draw_packets(scenario.payload, key, device)
-    uplink.activity[i, device], uplink.packet[i, device] = True, packets
-    gain, uplink.delay[i, device], uplink.offset[i, device] = arrivals.strongest(ROLL_OFF)
-    uplink.channel[i, device] = gain
-    uplink.received[i] = received_slot(scenario, arrivals, packets, phase) + noise
+        activity[i, active] = True
+    return Uplink(
+        frames,
+        channel,
+        activity,
+        scenario.noise_var,
+        tuple(one[0] for one in told),
+        tuple(one[1] for one in told),
+    )
 
 
 def simulate_slots(
-    scenario: Scenario, slot_period: int, n_slots: int, *, seed: int = 0, first_slot: int = 0
+    scenario: Scenario,
+    slot_period: int,
+    n_slots: int,
+    *,
+    seed: int = 0,
+    first_slot: int = 0,
+    packets: Contents | None = None,
 ) -> tuple[NDArray, Uplink]:
     """Simulate whole slots of a continuous uplink: a frame, then a guard of noise alone.
 
@@ -264,6 +267,8 @@ def simulate_slots(
     ----------
     slot_period : int
         T samples from slot to slot, at least the length of a frame.
+    packets : callable, optional
+        What devices say, as `simulate` takes it.
 
     Returns
     -------
@@ -276,7 +281,7 @@ def simulate_slots(
     if slot_period < length:
         name = "pilot length" if scenario.payload is None else "length of a frame,"
         raise ValueError(f"slot_period: expected at least the {name} {length}, got {slot_period}")
-    uplink = simulate(scenario, n_slots, seed, first_frame=first_slot)
+    uplink = simulate(scenario, n_slots, seed, first_frame=first_slot, packets=packets)
     slots = np.empty((n_slots, slot_period, n_antennas), dtype=np.complex64)
     slots[:, :length] = uplink.received
     for i in range(n_slots):
