@@ -21,7 +21,7 @@ export OPENBLAS_NUM_THREADS=1 PATH=$folder/venv/bin:$PATH
 unset PYTHONPATH
 python -c 'import gr_jadce, numpy, scipy, sys; print(
     f"Python {sys.version.split()[0]}, NumPy {numpy.__version__}, SciPy {scipy.__version__}, {gr_jadce.__file__}")'
-python -m pytest -q -p no:cacheprovider tests/detection tests/evaluation tests/kernel tests/pilots tests/random_access \
-    tests/receiving tests/recordings tests/reports tests/slots tests/solvers tests/unrolled tests/uplink \
-    tests/test_backend.py tests/test_checks.py tests/test_estimators.py tests/test_files.py tests/test_metrics.py \
-    tests/test_numeric.py tests/test_ofdm.py tests/test_waveform.py
+python -m pytest -q -p no:cacheprovider tests/detection tests/evaluation tests/kernel tests/payload tests/pilots \
+    tests/random_access tests/receiving tests/recordings tests/reports tests/slots tests/solvers tests/unrolled \
+    tests/uplink tests/test_backend.py tests/test_checks.py tests/test_estimators.py tests/test_files.py \
+    tests/test_metrics.py tests/test_numeric.py tests/test_ofdm.py tests/test_waveform.py

@@ -16,7 +16,6 @@ class Source(NamedTuple):
     n_samples: int = ENDLESS
     live: bool = False
     gives_frames: bool = False
-    timed: bool = True  # a radio without a time: slots are counted by samples
     relay: Any = None  # a FrameRelay: M is not known before it has frames
 
 

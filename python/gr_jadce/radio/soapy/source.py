@@ -52,6 +52,8 @@ class soapy_source(gr.sync_block):
         flags, when = 0, 0
         if self._device.has_time:
             flags, when = SoapySDR.SOAPY_SDR_HAS_TIME, int((self._device.now() + START_DELAY_S) * NANOSECONDS)
+        else:
+            self.logger.warn("the device tells no time: slots are counted by samples from the first one on")
         self._tagged = None
         return self._device.device.activateStream(self._stream, flags, when) == 0
 
@@ -109,4 +111,4 @@ class soapy_source(gr.sync_block):
 def open_receivers(settings: UsrpSettings) -> Source:
     """The device that receives; ValueError where it is not there."""
     device = SoapyDevice(settings, RX)
-    return Source(soapy_source(device), settings.n_antennas, device.rate, live=True, timed=device.has_time)
+    return Source(soapy_source(device), settings.n_antennas, device.rate, live=True)
