@@ -28,7 +28,7 @@ def truth_report(scenario: Any, uplink: Any, index: int, frame_id: int, rx_time:
     out_of_step = {
         name: getattr(uplink, there)[index, device]
         for name, there in names_there.items()
-        if hasattr(uplink, there)
+        if getattr(uplink, there, None) is not None
     }
     return Report(
         frame_id=frame_id,
