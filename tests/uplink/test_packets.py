@@ -44,6 +44,14 @@ def test_without_a_payload_nothing_is_told_of_packets():
     assert simulate(Scenario(BOOK), 1).packets == ()
 
 
+@pytest.mark.parametrize("payload", [None, FORMAT])
+def test_frames_are_a_tuple_of_four(payload):
+    uplink = simulate(Scenario(BOOK, payload=payload), 1)
+    received, channel, activity, noise_var = uplink
+    assert received is uplink.received and channel is uplink.channel
+    assert activity is uplink.activity and noise_var == uplink.noise_var
+
+
 def test_slots_hold_frames_with_packets():
     samples, uplink = simulate_slots(Scenario(BOOK, **QUIET), LENGTH + 10, 2)
     np.testing.assert_array_equal(samples.reshape(2, LENGTH + 10, 2)[:, :LENGTH], uplink.received)

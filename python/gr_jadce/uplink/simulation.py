@@ -173,18 +173,21 @@ class Scenario:
         return 10 ** (rng.uniform(-spread, spread, count) / 10) / mean_power(spread)
 
 
-class Uplink(NamedTuple):
-    """Simulated frames: received (B, L, M), channel (B, N, M), activity (B, N), noise variance.
+class _Frames(NamedTuple):
+    received: NDArray
+    channel: NDArray
+    activity: NDArray
+    noise_var: float
+
+
+class Uplink(_Frames):
+    """Simulated frames, a tuple of received (B, L, M), channel (B, N, M), activity (B, N), noise variance.
 
     The channel is that at the pilot's first symbol; over several paths, where the response is strongest. With
     a payload, frames are longer by its chips, and of each frame there are packets (K, n_bytes) uint8 of the
     active devices, in ascending order, and the paths over which they arrive.
     """
 
-    received: NDArray
-    channel: NDArray
-    activity: NDArray
-    noise_var: float
     packets: tuple[NDArray, ...] = ()
     paths: tuple[Arrivals, ...] = ()
 
@@ -242,14 +245,9 @@ def simulate(
             channel[i, active] = draw_channel(rng, scenario, len(active))
             frames[i] = receive(rng, scenario, active, channel[i])
         activity[i, active] = True
-    return Uplink(
-        frames,
-        channel,
-        activity,
-        scenario.noise_var,
-        tuple(one[0] for one in told),
-        tuple(one[1] for one in told),
-    )
+    uplink = Uplink(frames, channel, activity, scenario.noise_var)
+    uplink.packets, uplink.paths = tuple(one[0] for one in told), tuple(one[1] for one in told)
+    return uplink
 
 
 def simulate_slots(
