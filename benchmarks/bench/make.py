@@ -17,6 +17,7 @@ if any(name in os.environ for name in FOREIGN) or os.environ.get("OPENBLAS_NUM_T
 
 import decisions  # noqa: E402
 import flowgraph  # noqa: E402
+import gpu  # noqa: E402
 import instruction_sets  # noqa: E402
 import memory  # noqa: E402
 import network  # noqa: E402
@@ -47,6 +48,7 @@ PARTS = {
     ),
     "shaped": ("(xi) whole flowgraph of devices out of step", shaped.run),
     "packaged": ("(xii) the packaged kernel against one built for this machine", packaged.run),
+    "gpu": ("(xiii) large arrays in torch on a GPU", gpu.run),
 }
 
 

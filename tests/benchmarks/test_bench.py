@@ -87,6 +87,26 @@ def test_memory_is_of_processes_of_their_own(tmp_path):
         assert entry["imported"] <= entry["set_up"] <= entry["solved"] < 300
 
 
+def test_a_gpu_is_measured_where_there_is_one(tmp_path):
+    results, said = bench("gpu", tmp_path)
+    if "missing" in results:
+        assert f"not measured: {results['missing']}" in said
+    else:
+        assert all(entry["error"] < 1e-3 for entry in results.values())
+
+
+def test_what_a_gpu_is_measured_with_runs_on_a_processor(monkeypatch):
+    pytest.importorskip("torch", reason="needs torch: make torch")
+    monkeypatch.syspath_prepend(str(PROGRAM.parent))
+    import gpu
+
+    said = []
+    [entry] = gpu.measure({"small": (100, 32, 4, 5, 3)}, "cpu", said.append).values()
+    assert entry["error"] < 1e-4
+    assert entry["torch_ms"] > 0
+    assert "torch on cpu" in said[0]
+
+
 def test_decisions_are_timed_beside_those_of_another_package(monkeypatch):
     monkeypatch.syspath_prepend(str(PROGRAM.parent))
     monkeypatch.delitem(sys.modules, "decisions", raising=False)
