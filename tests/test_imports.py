@@ -95,6 +95,7 @@ OUTSIDE = {
     "matplotlib": {"evaluation.plots"},
     "distributed": {"evaluation.workers"},
     "scipy": {
+        "payload.joint.slots",
         "delivery.tables",
         "numeric",
         "slots.beacon",

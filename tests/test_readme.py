@@ -97,6 +97,9 @@ def test_python(text, tmp_path):
     if "random_access" in text:
         assert run.stdout.startswith("7 ")
         return
+    if "gr_jadce.payload" in text:
+        assert run.stdout in ("", "40 of 40 packets\n")
+        return
     missed = [float(number) for number in re.findall(r"missed (\S+?),?\s", run.stdout)]
     nmse = [float(number) for number in re.findall(r"NMSE (\S+) dB", run.stdout)]
     assert missed and max(missed) < 0.02

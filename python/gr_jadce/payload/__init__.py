@@ -5,5 +5,6 @@ from .coding import decode, encode
 from .format import PayloadFormat
 from .modulation import modulate
 from .packet import Packet
+from .receiver import PayloadReceiver, Reception
 
-__all__ = ["Packet", "PayloadFormat", "decode", "encode", "modulate"]
+__all__ = ["Packet", "PayloadFormat", "PayloadReceiver", "Reception", "decode", "encode", "modulate"]
