@@ -27,7 +27,7 @@ FALSE_ALARM, STRICT = 1e-3, 1e-4  # of decisions; a threshold chosen for F1 is n
 ESTIMATORS = {"network": "unrolled", "covariance ML": "covariance_ml", "M-SBL": "m_sbl"}
 SLOW = {"covariance ML": 5, "M-SBL": 10}  # frames at most
 QPSK_SNRS = (12, 16, 20)
-OPTIONS, SAMPLED_FRAMES = {"default": {}, "sampled": {"sweeps": 30}}, 48
+OPTIONS, SAMPLED_FRAMES = {"default": {}, "sampled": {"sweeps": 30}}, 200
 SAMPLED_SNRS, MAX_WORSE_DB = (10, 20, 30), 0.2
 FAST_NOISE_DB = -6.0  # of pilots of unit symbols, σ² = 10^0.6: the SNR of one device, for each antenna
 
