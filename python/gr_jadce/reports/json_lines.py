@@ -176,6 +176,8 @@ def _read_taps(entry: dict, name: str) -> Taps:
             count = [len(taps) for taps in devices]
             delay = np.array([tap["delay"] for taps in devices for tap in taps], np.float32)
             gain = np.array([tap["gain"] for taps in devices for tap in taps], np.float32)
+        if np.isinf(delay).any() or np.isinf(gain).any():  # NumPy before 1.24 raises nothing
+            raise OverflowError("beyond all floats")
     except (LookupError, TypeError, ValueError, ArithmeticError) as error:
         raise ValueError(
             f'{name}: expected a list of {{"delay": …, "gain": …}} of each device, got {shown(devices)}'
