@@ -76,6 +76,54 @@ class DetectionCounts(_Sums):
 
 
 @dataclass
+class PacketCounts(_Sums):
+    """Counts of the packets that active devices sent, and of those that did not come through.
+
+    sent : of active devices. missed : of those, the packets of devices that were not detected. lost : of
+    devices detected, not delivered as sent. wrong : delivered and not what was sent, or nobody sent any.
+    """
+
+    sent: int = 0
+    missed: int = 0
+    lost: int = 0
+    wrong: int = 0
+
+    @classmethod
+    def of(cls, sent: NDArray, received: NDArray, is_detected: NDArray, n_received: int) -> "PacketCounts":
+        """The counts of active devices (K,), told apart by hashes of what they sent and what was received.
+
+        A hash of 0 stands for nothing received; `n_received` packets were, those of other devices included.
+        """
+        right, missed = np.count_nonzero(sent == received), np.count_nonzero(~is_detected)
+        return cls(len(sent), missed, len(sent) - missed - right, n_received - right)
+
+    @property
+    def delivered(self) -> int:
+        """Packets that came through as they were sent."""
+        return self.sent - self.missed - self.lost
+
+    def packet_error_rate(self) -> float:
+        """Share of the packets of detected devices that were not delivered as sent; NaN without any."""
+        return _share(self.lost, self.sent - self.missed)
+
+    def pupe(self) -> float:
+        """Per-user probability of error: share of all packets not delivered as sent; NaN without any."""
+        return _share(self.sent - self.delivered, self.sent)
+
+    def figures(self) -> dict:
+        """Counts, and the two shares by name, each with its 95 % Wilson score interval."""
+        return {
+            "packets_sent": self.sent,
+            "packets_delivered": self.delivered,
+            "packets_wrong": self.wrong,
+            "packet_error_rate": self.packet_error_rate(),
+            "packet_error_rate_interval": wilson_interval(self.lost, self.sent - self.missed),
+            "pupe": self.pupe(),
+            "pupe_interval": wilson_interval(self.sent - self.delivered, self.sent),
+        }
+
+
+@dataclass
 class EnergySums(_Sums):
     """Sums over frames of the energies of error and channel, and of their squares and product."""
 

@@ -84,6 +84,12 @@ REPORTS = {
     ),
     "interference": make_report(noise_vars=np.float32([0.1, 0, 2.5]), interference_db=13.25),
     "dead antenna": make_report(n_active=2, antennas_dead=np.uint32([0, 2])),
+    "payload": make_report(
+        n_active=3,
+        payload=(b"21.5 \xb0C", b"", bytes(16)),
+        evm_db=np.float32([-20.5, -3, -11]),
+        payload_snr_db=np.float32([20.5, 3, 11.25]),
+    ),
     "extremes": make_report(
         n_active=4,
         n_antennas=1,

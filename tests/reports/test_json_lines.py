@@ -112,6 +112,19 @@ def test_taps_that_are_none_are_refused_by_name(taps):
         from_json(json.dumps(entry | {"taps": taps}))
 
 
+def test_a_payload_in_json_is_hexadecimal_and_empty_where_none_was_delivered():
+    entry = json.loads(to_json(REPORTS["payload"]))
+    assert entry["payload"] == ["32312e3520b043", "", 32 * "0"]
+    assert entry["evm_db"] == [-20.5, -3, -11]
+
+
+@pytest.mark.parametrize("payload", [None, "00", [0], ["0"], ["xy"], [None], ["00"], ["00"] * 4])
+def test_a_payload_that_is_none_is_refused_by_name(payload):
+    entry = json.loads(to_json(REPORTS["payload"]))
+    with pytest.raises(ValueError, match=r"^payload: expected"):
+        from_json(json.dumps(entry | {"payload": payload}))
+
+
 def test_unknown_taps_are_null_in_json_and_nan_again():
     taps = make_taps([1, 1, 0, 0, 0])
     taps.gain[1, 2] = complex(np.nan, np.inf)

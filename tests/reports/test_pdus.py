@@ -173,6 +173,22 @@ def test_taps_that_are_none_are_refused_by_name(taps):
         channel_from_pmt(pmt.cons(changed(pmt.car(channel), "taps", taps), pmt.cdr(channel)))
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pmt.PMT_NIL,
+        pmt.init_u8vector(2, [1, 2]),
+        pmt.make_tuple(pmt.init_u32vector(3, [1, 0, 2]), pmt.init_u8vector(2, [1, 2])),
+        pmt.make_tuple(pmt.init_u32vector(3, [1, 0, 1]), pmt.init_f32vector(2, [1, 2])),
+        pmt.make_tuple(pmt.init_u32vector(3, [1, 0, 1])),
+    ],
+)
+def test_a_payload_that_is_none_is_refused_by_name(payload):
+    activity, _ = to_pmts(REPORTS["payload"])
+    with pytest.raises(ValueError, match=r"^payload: expected"):
+        activity_from_pmt(pmt.cons(changed(pmt.car(activity), "payload", payload), pmt.cdr(activity)))
+
+
 def test_taps_of_other_devices_are_refused_by_name():
     activity, channel = to_pmts(make_report(n_active=2, n_antennas=1))
     meta = changed(pmt.car(channel), "taps", taps_message([1, 2], [0.0, 1.0], [1j, 2]))

@@ -21,6 +21,8 @@ from reports import make_report, make_taps
         ({"antennas_dead": [1, 0]}, "antennas_dead"),
         ({"antennas_dead": [3]}, "antennas_dead"),
         ({"noise_vars": np.zeros(5)}, "noise_vars"),
+        ({"payload": (b"",) * 4}, "payload"),
+        ({"evm_db": np.zeros(4)}, "evm_db"),
         ({"taps": make_taps([1, 1, 2, 1])}, "taps"),
         ({"taps": make_taps([1, 1, 2, 1, 1], n_antennas=2)}, "taps"),
         ({"taps": make_taps([1, 1, 2, 1, 1])._replace(delay=np.zeros(5))}, "taps"),

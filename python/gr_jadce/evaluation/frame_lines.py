@@ -27,9 +27,13 @@ class Frame(NamedTuple):
     device: list[int]
     channel: NDArray
     responses: None = None  # it tells no delays
+    payload: None = None  # nor packets
 
 
 _SCORED_FIELDS = itemgetter(*Frame._fields[:5], "schema", "device", "channel")
+
+_MORE_SCORED_FIELDS = {"delay", "taps", "payload"}
+_OF_PACKETS = ("has_packets", "packet")  # lines with packets are not plain
 
 
 def read_frames(text: bytes, backend: str = "auto") -> tuple[Frames, list[tuple[int, ValueError]]]:
@@ -66,7 +70,7 @@ def read_frame(line: str) -> Frame | Report:
     """The scored fields of a report in a line of JSON, or all of them; ValueError if it is no report."""
     try:
         entry = json.loads(line)
-        if "delay" in entry or "taps" in entry:
+        if not _MORE_SCORED_FIELDS.isdisjoint(entry):
             return from_json(line)
         frame_id, n_devices, n_antennas, status, estimator, schema, device, rows = _SCORED_FIELDS(entry)
         channel = np.array(rows or np.empty((0, n_antennas, 2)), np.float32)
@@ -98,8 +102,11 @@ def _read_plain(text, backend):
     if kernel is None:
         return count_lines(text), np.empty(0, np.int64), Frames.of([])
     n_lines, places, *columns = kernel.read_frames(text, SCHEMA)
-    frames = Frames(*columns)
+    names = [name for name in Frames._fields if name not in _OF_PACKETS]
+    frames = Frames.of([])._replace(**dict(zip(names, columns, strict=True)))
     frames = frames._replace(
+        has_packets=np.zeros(len(frames.frame_id), bool),
+        packet=np.zeros(len(frames.device), np.uint64),
         is_bad=frames.is_bad.view(bool),
         is_truth=frames.is_truth.view(bool),
         has_delays=frames.has_delays.view(bool),

@@ -21,6 +21,7 @@ class Kind(Enum):
     TEXTS = "list of texts"
     CHANNELS = "K rows of M pairs"
     TAPS = "K lists of a delay and M pairs each"
+    PACKETS = "list of texts of hexadecimal digits"
 
 
 class Place(Enum):
@@ -150,6 +151,34 @@ FIELDS = (
         "dB by which the noise from its strongest direction is above that from all others; only if the noise "
         "is not alike on all antennas, and independent",
         optional=True,
+    ),
+    Field(
+        "payload",
+        Kind.PACKETS,
+        _KEY,
+        _NOWHERE,
+        "bytes that each device found sent behind its pilot; none where the check sum did not hold; only if "
+        "devices send payloads",
+        optional=True,
+        per_device=True,
+    ),
+    Field(
+        "evm_db",
+        Kind.NUMBERS,
+        _KEY,
+        _NOWHERE,
+        "error vector magnitude of each device's data symbols, dB; only if devices send payloads",
+        optional=True,
+        per_device=True,
+    ),
+    Field(
+        "payload_snr_db",
+        Kind.NUMBERS,
+        _KEY,
+        _NOWHERE,
+        "SNR of each device's data symbols behind the receiver's filter, dB; only if devices send payloads",
+        optional=True,
+        per_device=True,
     ),
 )
 

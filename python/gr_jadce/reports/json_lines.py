@@ -130,6 +130,7 @@ _WRITERS: dict[Kind, Callable[[Any], str]] = {
     Kind.TEXTS: _texts_text,
     Kind.CHANNELS: _channels_text,
     Kind.TAPS: _taps_text,
+    Kind.PACKETS: lambda packets: json.dumps([packet.hex() for packet in packets]),
 }
 
 
@@ -185,6 +186,14 @@ def _read_taps(entry: dict, name: str) -> Taps:
     return Taps.of_counts(np.array(count, np.int64), delay, gain)
 
 
+def _read_packets(entry: dict, name: str) -> tuple[bytes, ...]:
+    texts = _read(entry, name, list)
+    try:
+        return tuple(map(bytes.fromhex, texts))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: expected texts of hexadecimal digits, got {shown(texts)}") from error
+
+
 def _complex_rows(name: str, pairs: NDArray, n_rows: int, n_antennas: int) -> NDArray:
     """Complex rows (n_rows, M) in pairs (n_rows, M, 2) of real and imaginary part."""
     shape = (n_rows, n_antennas, 2)
@@ -204,4 +213,5 @@ _READERS: dict[Kind, Callable[[dict, str], Any]] = {
     Kind.TEXTS: _read_texts,
     Kind.CHANNELS: _read_array,
     Kind.TAPS: _read_taps,
+    Kind.PACKETS: _read_packets,
 }

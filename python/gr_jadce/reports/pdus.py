@@ -6,6 +6,7 @@ PMT is imported by the functions that need it, so that the JSON form works witho
 
 from collections.abc import Callable
 from functools import cache
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -142,6 +143,7 @@ def _forms() -> dict[Kind, _Form]:
         Kind.NUMBERS: _vector_form("f32vector", np.float32),
         Kind.CHANNELS: _vector_form("c32vector", np.complex64),
         Kind.TAPS: _Form(_taps_to_pmt, _taps_from_pmt, "(u32vector, f32vector, c32vector)"),
+        Kind.PACKETS: _Form(_packets_to_pmt, _packets_from_pmt, "(u32vector, u8vector)"),
     }
 
 
@@ -247,6 +249,28 @@ def _taps_from_pmt(value: Any) -> Taps:
         raise ValueError(value)
     parts = [_forms()[kind].read(pmt.tuple_ref(value, place)) for place, kind in enumerate(TAP_KINDS)]
     return Taps.of_counts(*parts)
+
+
+def _packets_to_pmt(packets: tuple[bytes, ...]) -> Any:
+    """A tuple: how many bytes each packet has, and the bytes of all, packet by packet."""
+    import pmt
+
+    data = b"".join(packets)
+    sizes = pmt.init_u32vector(len(packets), [len(packet) for packet in packets])
+    return pmt.make_tuple(sizes, pmt.init_u8vector(len(data), list(data)))
+
+
+def _packets_from_pmt(value: Any) -> tuple[bytes, ...]:
+    import pmt
+
+    if not pmt.is_tuple(value) or pmt.length(value) != 2:
+        raise ValueError(value)
+    sizes, data = pmt.u32vector_elements(pmt.tuple_ref(value, 0)), pmt.tuple_ref(value, 1)
+    data = bytes(pmt.u8vector_elements(data))
+    if sum(sizes) != len(data):
+        raise ValueError(f"{len(data)} bytes for packets of {sum(sizes)}")
+    ends = list(accumulate(sizes))
+    return tuple(data[end - size : end] for size, end in zip(sizes, ends, strict=True))
 
 
 def _texts_from_pmt(value: Any) -> tuple[str, ...]:

@@ -104,6 +104,10 @@ class Report:
         Noise variance per received sample of each antenna, where noise is not alike on all and independent.
     interference_db : float, optional
         There, how far the noise in its strongest direction is above the mean of all others, dB.
+    payload : tuple of K bytes, optional
+        What the active devices sent behind their pilots; empty where the check sum did not hold.
+    evm_db, payload_snr_db : (K,) float32 array, optional
+        Error vector magnitude of their data symbols, and SNR behind the receiver's filter, dB.
 
     Raises
     ------
@@ -135,6 +139,9 @@ class Report:
     antennas_dead: NDArray | None = None
     noise_vars: NDArray | None = None
     interference_db: float | None = None
+    payload: tuple[bytes, ...] | None = None
+    evm_db: NDArray | None = None
+    payload_snr_db: NDArray | None = None
 
     def __post_init__(self) -> None:
         check_sizes(self.n_devices, self.n_antennas)
@@ -154,8 +161,12 @@ class Report:
         if self.noise_vars is not None:
             self._convert("noise_vars", np.float32, (self.n_antennas,))
         check_choice("status", self.status, STATUSES)
-        if self.device_id is not None and len(self.device_id) != n_active:
-            raise ValueError(f"device_id: expected {n_active} names, got {len(self.device_id)}")
+        for name, texts, what in (
+            ("device_id", self.device_id, "names"),
+            ("payload", self.payload, "packets"),
+        ):
+            if texts is not None and len(texts) != n_active:
+                raise ValueError(f"{name}: expected {n_active} {what}, got {len(texts)}")
 
     def _convert(self, name: str, dtype: DTypeLike, shape: tuple[int, ...]) -> None:
         array = np.asarray(getattr(self, name), dtype=dtype)

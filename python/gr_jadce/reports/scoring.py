@@ -2,13 +2,14 @@
 """Reports scored against the truth, frame by frame, in constant memory."""
 
 from collections.abc import Iterable
+from hashlib import blake2b
 from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..metrics import DetectionCounts, EnergySums, energy, response_energy
+from ..metrics import DetectionCounts, EnergySums, PacketCounts, energy, response_energy
 from .report import Report
 
 
@@ -22,14 +23,16 @@ class Frames(NamedTuple):
         N and M of each frame.
     n_active : (F,) int64 array
         K of each frame.
-    is_bad, is_truth, has_delays : (F,) bool arrays
-        Whether the status is "bad_input", whether the estimator is "truth", and whether it tells delays.
+    is_bad, is_truth, has_delays, has_packets : (F,) bool arrays
+        Whether the status is "bad_input", the estimator "truth", and whether it tells delays, and packets.
     n_taps : (F,) int64 array
         Of frames with delays, how many taps their devices have; a device without taps has one.
     device : (ΣK,) int64 array
         The active devices, ascending in each frame.
     channel : (ΣKM,) complex64 array
         Their channels, device by device.
+    packet : (ΣK,) uint64 array
+        A hash of each one's packet, 0 of none.
     tap_row : (ΣT,) int64 array
         Which of its frame's active devices each tap belongs to, from 0.
     tap_delay : (ΣT,) float32 array
@@ -43,9 +46,11 @@ class Frames(NamedTuple):
     is_bad: NDArray
     is_truth: NDArray
     has_delays: NDArray
+    has_packets: NDArray
     n_taps: NDArray
     device: NDArray
     channel: NDArray
+    packet: NDArray
     tap_row: NDArray
     tap_delay: NDArray
     tap_gain: NDArray
@@ -64,9 +69,11 @@ class Frames(NamedTuple):
             np.array([report.status == "bad_input" for report in reports], bool),
             np.array([report.estimator == "truth" for report in reports], bool),
             np.array([own is not None for own in taps], bool),
+            np.array([report.payload is not None for report in reports], bool),
             np.array([0 if own is None else len(own.delay) for own in taps], np.int64),
             _column(np.int64, (report.device for report in reports)),
             _column(np.complex64, (report.channel for report in reports)),
+            _column(np.uint64, map(_packets, reports)),
             _column(np.int64, (np.repeat(np.arange(len(own.counts)), own.counts) for own in known)),
             _column(np.float32, (own.delay for own in known)),
             _column(np.complex64, (own.gain for own in known)),
@@ -92,7 +99,7 @@ class Frames(NamedTuple):
         index = np.asarray(index, np.intp)
         if np.array_equal(index, np.arange(len(self.frame_id))):
             return self
-        counts = (self.n_active, self.n_channels, self.n_taps, self.n_taps, self.n_gains)
+        counts = (self.n_active, self.n_channels, self.n_active, self.n_taps, self.n_taps, self.n_gains)
         frames, values = self[: -len(counts)], self[-len(counts) :]
         return Frames(
             *(column[index] for column in frames),
@@ -106,7 +113,7 @@ class Score:
     Frames whose status is "bad_input" were not estimated; they are counted and not scored. A truth
     of one antenna may be a transmitter's, which knows no receive antenna's channel: with reports of
     several antennas, the activity is scored and the channels are left out. Where both tell delays, the
-    impulse responses are scored, too: all their taps, in a band of one symbol rate.
+    impulse responses are scored, too: all their taps, in a band of one symbol rate. So are packets.
 
     Attributes
     ----------
@@ -117,6 +124,7 @@ class Score:
     def __init__(self) -> None:
         self.frames = self.frames_bad = self.frames_activity_only = 0
         self._detections, self._energies, self._responses = DetectionCounts(), EnergySums(), EnergySums()
+        self._packets = PacketCounts()
 
     def add(self, truth: Report, estimate: Report) -> None:
         """Score one frame.
@@ -185,6 +193,7 @@ class Score:
             "nmse_db_interval": self._energies.interval_db(),
             "response_nmse_db": self.response_nmse_db(),
             "response_nmse_db_interval": self._responses.interval_db(),
+            **(self._packets.figures() if self._packets.sent or self._packets.wrong else {}),
         }
 
     def _add(self, truth, estimate):
@@ -192,19 +201,15 @@ class Score:
         rows = np.searchsorted(truth.keys, estimate.keys)
         hits = np.append(truth.keys, -1)[rows] == estimate.keys
         if truth.n_antennas == estimate.n_antennas:
-            energies, responses = (
-                _energies(truth, estimate, hits, rows[hits]),
-                _response_energies(truth, estimate),
-            )
+            energies = _energies(truth, estimate, hits, rows[hits])
+            self._responses.merge(_response_energies(truth, estimate))
             self._energies.merge(energies)
-            self._responses.merge(responses)
         else:
             self.frames_activity_only += truth.n_frames
-        n_devices = truth.n_devices * truth.n_frames
-        n_hits = int(np.count_nonzero(hits))
-        self._detections.merge(
-            DetectionCounts.of_frame(n_devices, len(truth.keys), len(estimate.keys), n_hits)
-        )
+        n_devices, n_hits = truth.n_devices * truth.n_frames, int(np.count_nonzero(hits))
+        counts = DetectionCounts.of_frame(n_devices, len(truth.keys), len(estimate.keys), n_hits)
+        self._detections.merge(counts)
+        self._packets.merge(_packet_counts(truth, estimate, hits, rows[hits]))
 
 
 class _Rows:
@@ -216,7 +221,7 @@ class _Rows:
         self.frame = np.repeat(np.arange(self.n_frames), frames.n_active)
         self.keys = self.frame * self.n_devices + frames.device
         self.channel = frames.channel.reshape(-1, self.n_antennas)
-        self.has_delays = frames.has_delays
+        self.packet, self.has_packets, self.has_delays = frames.packet, frames.has_packets, frames.has_delays
         self._tap_start = np.concatenate([[0], np.cumsum(frames.n_taps)])
         first_rows = np.cumsum(frames.n_active) - frames.n_active
         self.tap_device = frames.device[np.repeat(first_rows, frames.n_taps) + frames.tap_row]
@@ -267,6 +272,21 @@ def _response_energies(truth, estimate):
         both = zip((device, delay, gain), (found, found_delay, -found_gain), strict=True)
         error.append(response_energy(*map(np.concatenate, both)))
     return _sums("taps", np.array(error), np.array(power))
+
+
+def _packet_counts(truth, estimate, hits, rows):
+    """What became of the packets, in frames of which both tell them."""
+    scored = truth.has_packets & estimate.has_packets
+    sent, n_told = scored[truth.frame], np.count_nonzero(estimate.packet[scored[estimate.frame]])
+    received, is_detected = np.zeros_like(truth.packet), np.zeros_like(sent)
+    received[rows], is_detected[rows] = estimate.packet[hits], True
+    return PacketCounts.of(truth.packet[sent], received[sent], is_detected[sent], n_told)
+
+
+def _packets(report):
+    """A hash of the packet of each device (K,), 0 where there is none."""
+    hashes = [blake2b(packet, digest_size=8).digest() if packet else b"" for packet in report.payload or ()]
+    return [int.from_bytes(own, "big") for own in hashes] or [0] * len(report.device)
 
 
 def _column(dtype, parts):

@@ -20,6 +20,8 @@ _COUNTS = (
     "gaps",
     "slots_lost",
     "partial_frames",
+    "packets_decoded",
+    "packets_failed",
     "backlog",
     "samples",
     "lines_published",

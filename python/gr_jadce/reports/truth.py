@@ -46,7 +46,8 @@ def truth_report(scenario: Any, uplink: Any, index: int, frame_id: int, rx_time:
         n_iter=0,
         solve_time=0.0,
         device_id=None if names is None else tuple(str(names[n]) for n in device),
-        taps=_taps(uplink.paths[index]) if getattr(uplink, "paths", ()) else None,
+        taps=_taps(uplink.paths[index]) if uplink.paths else None,
+        payload=tuple(map(bytes, uplink.packets[index])) if uplink.packets else None,
         **out_of_step,
     )
 

@@ -85,6 +85,7 @@ private:
     {
         const std::size_t field = std::size_t(std::find(names.begin(), names.end(), name) - names.begin());
         if (field == names.size()) {
+            expect_sure(name != "payload"); // left to Python: packets are scored, too
             return scanner_.skip_value();
         }
         expect_sure(!(seen_ & 1u << field)); // of a field that is there twice, the last would count

@@ -17,10 +17,16 @@ def score_lines(summary: Mapping[str, Any]) -> list[str]:
         names = names[:3] if left_out == summary["frames"] else names
     if isfinite(summary["response_nmse_db"]):
         names.append("response_nmse_db")
+    if "pupe" in summary:
+        lines.append(
+            f"packets delivered          {summary['packets_delivered']} of {summary['packets_sent']}, and "
+            f"{summary['packets_wrong']} wrong ones"
+        )
+        names += ["packet_error_rate", "pupe"]
     for name in names:
         low, high = summary[f"{name}_interval"]
         unit = " dB" if name.endswith("_db") else ""
-        label = name.removesuffix("_db").replace("_", " ").replace("nmse", "NMSE")
+        label = name.removesuffix("_db").replace("_", " ").replace("nmse", "NMSE").replace("pupe", "PUPE")
         lines.append(f"{label:26} {summary[name]:.4g}{unit}  (95 % interval {low:.4g} to {high:.4g})")
     return lines
 
