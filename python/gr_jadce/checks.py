@@ -5,7 +5,7 @@ Each check gives back the plain Python value, also where it was a NumPy scalar, 
 Companion often are.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from math import inf, isfinite
 from numbers import Integral, Real
 from typing import Any, TypeVar
@@ -66,3 +66,16 @@ def _range(least, most):
     if most == inf:
         return f"a finite number of at least {least:g}"
     return f"a number of at most {most:g}" if least == -inf else f"a number from {least:g} to {most:g}"
+
+
+def check_gaps(gaps: Iterable[Sequence[int]]) -> list[tuple[int, int]]:
+    """Ascending (first sample, length) without overlap; ValueError if they are others."""
+    try:
+        pairs = [(int(first), int(length)) for first, length in gaps]
+        good = all(length > 0 for _, length in pairs)
+    except (TypeError, ValueError, OverflowError):
+        good, pairs = False, []
+    ends = [0, *(first + length for first, length in pairs)][: len(pairs)]  # of the one before each
+    if not good or any(first < end for (first, _), end in zip(pairs, ends, strict=True)):
+        raise ValueError(f"gaps: expected ascending (first sample, length) without overlap, got {gaps!r}")
+    return pairs

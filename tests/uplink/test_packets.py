@@ -113,3 +113,10 @@ def test_devices_say_what_they_are_told_to():
 def test_wrong_arguments_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_what_devices_say_stays_where_channels_are_replaced():
+    uplink = simulate(Scenario(BOOK, **QUIET), 2)
+    scaled = uplink._replace(channel=2 * uplink.channel)
+    assert (scaled.packets, scaled.paths) == (uplink.packets, uplink.paths)
+    np.testing.assert_array_equal(scaled.channel, 2 * uplink.channel)

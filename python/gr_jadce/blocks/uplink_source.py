@@ -15,7 +15,8 @@ import pmt
 from gnuradio import gr
 from numpy.typing import NDArray
 
-from ..checks import check_choice, check_integer, check_positive
+from ..checks import check_choice, check_gaps, check_integer, check_positive
+from ..payload.format import PayloadForm
 from ..pilots.book import PilotBook, as_pilot_book, load_pilots
 from ..reports.pdus import to_pmts
 from ..reports.truth import truth_report
@@ -25,6 +26,7 @@ from ..uplink.simulation import MAX_SEED, Scenario, simulate_slots
 from ..waveform import Ofdm, Waveform
 from .support.lifetime import keep_alive
 from .support.limited_log import refuse_change
+from .support.payloads import PayloadInput
 from .support.tags import make_time
 from .support.waveforms.occasion_waveform import waveform_of
 
@@ -36,15 +38,9 @@ _MAX_WAIT_S = 0.2  # a throttled source waits no longer at once, so that the flo
 _CHUNK_S = 0.005  # samples worth waking up for
 
 
-_ARGUMENTS = {
-    "pilots",
-    "n_antennas",
-    "activity_rate",
-    "n_active",
-    "snr_db",
-    "power_spread_db",
-    "cyclic_prefix",
-}
+_ARGUMENTS = frozenset(
+    "pilots n_antennas activity_rate n_active snr_db power_spread_db cyclic_prefix payload".split()
+)
 
 
 class uplink_source(gr.sync_block):
@@ -87,6 +83,10 @@ class uplink_source(gr.sync_block):
         Clip real and imaginary parts of the samples to ± this magnitude; 0 for not.
     n_bits : int
         Bits of a converter of that full scale; 0 for any precision.
+    payload : PayloadFormat, dict, JSON or path, optional
+        Packets follow the pilots.
+    packets : str
+        What they hold, as in `uplink_transmitter`; "messages" come on the port ``payload``.
 
     Attributes
     ----------
@@ -122,11 +122,14 @@ class uplink_source(gr.sync_block):
         waveform: Waveform | Ofdm | dict[str, Any] | None = None,
         full_scale: float = 0.0,
         n_bits: int = 0,
+        payload: PayloadForm | None = None,
+        packets: str = "random",
     ) -> None:
         book = load_pilots(pilots) if isinstance(pilots, (str, os.PathLike)) else as_pilot_book(pilots)
         self._waveform = waveform = waveform_of(book, waveform, rate)
         for key in propagation or ():
             check_choice("propagation", key, sorted(self.propagation_keys))
+        self._payload = PayloadInput(payload, packets, book.n_devices, seed)
         self._scenario = Scenario(
             book,
             n_antennas,
@@ -134,6 +137,7 @@ class uplink_source(gr.sync_block):
             n_active=None if n_active is None or n_active < 0 else n_active,
             snr_db=snr_db,
             power_spread_db=power_spread_db,
+            payload=self._payload.format,
             **dict(propagation or {}) | ({"cyclic_prefix": waveform.cyclic_prefix} if waveform else {}),
         )
         self._scenario_lock = Lock()
@@ -143,13 +147,14 @@ class uplink_source(gr.sync_block):
         self._n_slots = check_integer("n_slots", n_slots, 0) or float("inf")
         self._rate = check_positive("rate", rate)
         self._start_time = check_device_time("start_time", start_time)
-        self._gaps = _checked_gaps(gaps)
+        self._gaps = check_gaps(gaps)
         self._seed = check_integer("seed", seed, 0, MAX_SEED)
         self._throttle, self._send_eof = bool(throttle), bool(send_eof)
         ports = [np.complex64] * self._scenario.n_antennas
         gr.sync_block.__init__(self, "JADCE uplink source", in_sig=None, out_sig=ports)
         for port in (_ACTIVITY, _CHANNEL):
             self.message_port_register_out(port)
+        self._payload.listen(self, self._take_payload)
         self._rewind()
         keep_alive(self)
 
@@ -164,6 +169,10 @@ class uplink_source(gr.sync_block):
     def set_activity_rate(self, activity_rate: float) -> None:
         """Change the probability that a device transmits, from the next slot on."""
         self._change(activity_rate=activity_rate)
+
+    def payloads_dropped(self) -> int:
+        """Messages so far on the port ``payload`` that no device can send."""
+        return self._payload.dropped
 
     def start(self) -> bool:
         """Go on after an interruption, from slot 0 after the end."""
@@ -192,12 +201,15 @@ class uplink_source(gr.sync_block):
             self._deliver(room, output_items)
         return room
 
+    def _take_payload(self, message):
+        self._payload.take(message)
+
     def _least_period(self):
         if self._waveform is not None:
             return burst_length(self._scenario, self._waveform)
         if not self._scenario.in_step:
             raise ValueError("waveform: expected one for devices out of step, got none")
-        return self._scenario.pilots.pilot_length
+        return self._scenario.frame_length
 
     def _rewind(self):
         self._position = self._next_slot = 0
@@ -250,6 +262,7 @@ class uplink_source(gr.sync_block):
             n_slots=n_slots,
             seed=self._seed,
             first_slot=self._next_slot,
+            packets=self._payload.packets,
         )
         self._samples = digitise(samples, *self._converter) if self._converter else samples
         for i in range(n_slots):
@@ -282,19 +295,3 @@ class uplink_source(gr.sync_block):
         elapsed = Fraction(self._start_time[1]) + sample / Fraction(self._rate)
         seconds = elapsed.numerator // elapsed.denominator
         return self._start_time[0] + seconds, float(elapsed - seconds)
-
-
-def _checked_gaps(gaps):
-    try:
-        pairs = [(int(first), int(length)) for first, length in gaps]
-        good = all(length > 0 for _, length in pairs)
-    except (TypeError, ValueError, OverflowError):
-        good = False
-    if not good or any(first < end for (first, _), end in zip(pairs, _ends(pairs), strict=True)):
-        raise ValueError(f"gaps: expected ascending (first sample, length) without overlap, got {gaps!r}")
-    return pairs
-
-
-def _ends(gaps):
-    """For each gap the end of the one before it."""
-    return [0, *(first + length for first, length in gaps)][: len(gaps)]

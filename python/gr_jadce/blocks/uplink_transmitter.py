@@ -14,6 +14,7 @@ from gnuradio import gr
 from numpy.typing import NDArray
 
 from ..checks import check_integer
+from ..payload.format import PayloadForm
 from ..pilots.book import PilotBook, as_pilot_book, load_pilots
 from ..reports.pdus import to_pmts
 from ..reports.report import Report
@@ -23,6 +24,7 @@ from ..uplink.bursts import Bursts
 from ..waveform import Ofdm, Waveform
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog, refuse_change
+from .support.payloads import PayloadInput
 from .support.tags import make_time
 from .support.waveforms.occasion_waveform import waveform_of
 
@@ -40,7 +42,8 @@ class uplink_transmitter(gr.sync_block):
     active, the slot's burst goes out with the tags ``tx_time`` and ``tx_sob`` on its first sample
     and ``tx_eob`` on its last, as `uhd.usrp_sink` takes them; between bursts nothing goes out,
     unless `continuous`. The truth of every slot is published on the ports ``activity`` and
-    ``channel`` before its burst: frame_id is the slot, the channel the amplitude sent.
+    ``channel`` before its burst: frame_id is the slot, the channel the amplitude sent. With a `payload`, a
+    packet follows each pilot; the port ``payload`` takes PDUs of bytes, with their ``device``.
 
     Parameters
     ----------
@@ -76,6 +79,12 @@ class uplink_transmitter(gr.sync_block):
         device's clock. Bursts are turned to the base station's carrier, and sent for the second
         that starts half a second after the last beacon: none, while `first_slot` is later. The slot
         origin does not count.
+    payload : PayloadFormat, dict, JSON or path, optional
+        Of the packets; only with shaped pulses without a cyclic prefix.
+    packets : str
+        What is sent: "random" bytes; a "counter", the number of the slot; a text, in which {device} and
+        {slot} stand for numbers; or "messages", the PDUs of the port ``payload``, each in the next slot in
+        which its device is active. A device without one repeats its last, and before its first sends zeros.
 
     Raises
     ------
@@ -102,10 +111,13 @@ class uplink_transmitter(gr.sync_block):
         seed: int = 0,
         send_eof: bool = False,
         slots_per_beacon: int = 0,
+        payload: PayloadForm | None = None,
+        packets: str = "random",
     ) -> None:
         self._book = load_pilots(pilots) if isinstance(pilots, (str, os.PathLike)) else as_pilot_book(pilots)
         waveform = waveform_of(self._book, {} if waveform is None else waveform, rate)
-        self._bursts = Bursts(self._book, waveform, devices, backoff_db)
+        self._payload = PayloadInput(payload, packets, self._book.n_devices, seed)
+        self._bursts = Bursts(self._book, waveform, devices, backoff_db, payload=self._payload.format)
         self._period = check_integer("slot_period", slot_period, len(self._bursts), LONGEST_SLOT)
         self._clock = SampleClock(rate)
         self._origin = self._clock.position(*check_device_time("slot_origin", slot_origin))
@@ -130,6 +142,7 @@ class uplink_transmitter(gr.sync_block):
         self._turn = 0.0  # cycles a sample
         self.message_port_register_in(_GRID)
         self.set_msg_handler(_GRID, self._take_grid)
+        self._payload.listen(self, self._take_payload)
         self._slot, self._scaled = self._first, 0
         self._pending: NDArray[np.complex64] = np.empty(0, np.complex64)
         keep_alive(self)
@@ -145,6 +158,10 @@ class uplink_transmitter(gr.sync_block):
     def scaled(self) -> int:
         """Slots so far whose sum of bursts had to be scaled down so as not to clip."""
         return self._scaled
+
+    def payloads_dropped(self) -> int:
+        """Messages so far on the port ``payload`` that no device can send."""
+        return self._payload.dropped
 
     def stop(self) -> bool:
         """End the message ports, if asked."""
@@ -180,6 +197,10 @@ class uplink_transmitter(gr.sync_block):
         except Exception as error:
             self._log.warn(f"ignoring a malformed grid: {error!r}")
 
+    def _take_payload(self, message):
+        """Keep a packet for the next slot of its device."""
+        self._payload.take(message)
+
     def _follow(self, grid):
         if not self._slots_per_beacon:
             return
@@ -201,11 +222,12 @@ class uplink_transmitter(gr.sync_block):
 
     def _begin_slot(self):
         active = self._activity.active(self._slot, self._bursts.devices)
-        burst, share = self._bursts.of(active)
+        packets = self._payload.packets(self._slot, active) if self._payload.packets else None
+        burst, share = self._bursts.of(active, packets)
         self._scaled += share < 1
         start = self._start_of(self._slot)
         time = self._clock.time(start)
-        self._publish_truth(active, share, time)
+        self._publish_truth(active, share, time, packets)
         if self._turn:
             when = float(start % 2**40) + np.arange(len(burst))
             burst = (burst * np.exp(2j * np.pi * (self._turn * when % 1))).astype(np.complex64)
@@ -222,7 +244,7 @@ class uplink_transmitter(gr.sync_block):
         self.add_item_tag(0, first, _TX_SOB, pmt.PMT_T)
         self.add_item_tag(0, first, _TX_TIME, make_time(time))
 
-    def _publish_truth(self, active, share, time):
+    def _publish_truth(self, active, share, time, packets):
         names = self._book.device_id
         truth = Report(
             frame_id=self._slot,
@@ -240,6 +262,7 @@ class uplink_transmitter(gr.sync_block):
             n_iter=0,
             solve_time=0.0,
             device_id=None if names is None else tuple(str(names[n]) for n in active),
+            payload=None if packets is None else tuple(map(bytes, packets)),
         )
         for port, message in zip(_PORTS, to_pmts(truth), strict=True):
             self.message_port_pub(port, message)

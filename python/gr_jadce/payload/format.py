@@ -2,7 +2,10 @@
 """The format of a payload: how many bytes a packet has and how they are spread behind the pilot."""
 
 import json
+import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -86,3 +89,31 @@ class PayloadFormat:
     def random_packets(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """So many packets (count, n_bytes) uint8, drawn at random."""
         return rng.integers(0, 256, (count, self.n_bytes), dtype=np.uint8)
+
+
+def as_payload_format(form: "PayloadForm") -> PayloadFormat:
+    """A format as it is, or of its arguments in a dictionary, in JSON, or in a file of JSON.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+    OSError
+        If the file cannot be read.
+    """
+    if isinstance(form, PayloadFormat):
+        return form
+    if isinstance(form, Mapping):
+        try:
+            return PayloadFormat(**form)
+        except TypeError as error:
+            raise ValueError(f"payload: expected arguments of a PayloadFormat, got {dict(form)}") from error
+    if isinstance(form, str) and form.lstrip().startswith("{"):
+        return PayloadFormat.from_json(form)
+    if not isinstance(form, (str, os.PathLike)):
+        raise ValueError(f"payload: expected a PayloadFormat or its JSON, got {form!r}")
+    with open(form, encoding="utf-8", errors="replace") as file:
+        return PayloadFormat.from_json(file.read())
+
+
+PayloadForm = PayloadFormat | Mapping[str, Any] | str | os.PathLike[str]

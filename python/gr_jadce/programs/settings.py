@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..detection.noise.rounds import Noise
+from ..payload.format import PayloadFormat
 from ..radio.usrp import UsrpSettings
 from ..random_access.occasions import MIDDLE
 from ..waveform import Ofdm, Waveform
@@ -61,6 +62,8 @@ class ReceptionSettings:
         Paths of a device, or clusters of paths, at most; None for as many as `Asynchrony` takes itself.
     first_subcarrier : int
         Of random access preambles: place of the first from the carrier on, if they are not in the middle.
+    payload : PayloadFormat, optional
+        Of the packets behind the pilots.
     n_slots : int, optional
         End after so many slots or frames.
     duration : float, optional
@@ -94,6 +97,7 @@ class ReceptionSettings:
     max_offset: float | None = None
     max_paths: int | None = None
     first_subcarrier: int = MIDDLE
+    payload: PayloadFormat | None = None
     n_slots: int | None = None
     duration: float | None = None
     idle: float | None = None
@@ -111,6 +115,8 @@ class ReceptionSettings:
             raise ValueError("waveform: expected with max_delay, got none")
         if self.zmq_truth and (self.zmq is None or not isinstance(self.input, SimulationInput)):
             raise ValueError("zmq_truth: expected with zmq and a simulation, which alone knows the truth")
+        if self.payload is not None and isinstance(self.waveform, Ofdm):
+            raise ValueError("payload: expected a waveform of pulses, got OFDM")
 
 
 @dataclass(frozen=True)
@@ -145,6 +151,10 @@ class TransmissionSettings:
         File of who was active in which slot, as JSON lines.
     zmq : str or int, optional
         Address that the same lines are published at.
+    payload : PayloadFormat, optional
+        Packets follow the pilots.
+    packets : str
+        What they hold: "random", "counter", or a text.
     """
 
     devices: Sequence[int]
@@ -161,6 +171,8 @@ class TransmissionSettings:
     seed: int = 0
     truth: Path | None = None
     zmq: str | int | None = None
+    payload: PayloadFormat | None = None
+    packets: str = "random"
 
     def __post_init__(self) -> None:
         if (self.usrp is None) == (self.recording is None):

@@ -149,6 +149,8 @@ class Transmission:
             continuous=self._radio is None or not self._radio.timed,
             seed=settings.seed,
             send_eof=True,
+            payload=settings.payload,
+            packets=settings.packets,
         )
 
     def _connect(self, settings: TransmissionSettings) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..checks import check_integer, check_number
+from ..payload.contents import Contents
 from ..payload.format import PayloadFormat
 from ..payload.modulation import slot_symbols
 from ..pilots.book import PilotBook, as_pilot_book
@@ -15,7 +16,6 @@ from ..waveform import Ofdm, Waveform
 from .arrivals import Arrivals, arrivals_of
 from .fading import complex_normal
 from .frames import ROLL_OFF, draw_steps
-from .packets import Contents
 from .simulation import Scenario, simulate
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Packets behind the pilots of simulated devices, and what arrives of both."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,28 +8,14 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from ..payload.coding import checked_packets
-from ..payload.format import PayloadFormat
+from ..payload.contents import Contents
 from ..payload.modulation import slot_symbols
 from ..waveform import raised_cosine, turn
 from .arrivals import Arrivals, arrivals_of
 from .fading import draw_channel
 from .frames import ROLL_OFF, draw_active, draw_noise, draw_steps
 
-_PACKET_STREAM = (0, 0, 0, 4)  # of a slot's random numbers
 _REACH = 24  # symbols from its peak to which a pulse is heard; beyond, it is 80 dB below
-
-
-Contents = Callable[[int, NDArray], NDArray]  # packets (K, n_bytes) of a slot and its active devices (K,)
-
-
-def random_contents(format: PayloadFormat, seed: int) -> Contents:
-    """Random packets; that of a device in a slot does not depend on which others are active."""
-
-    def packets(slot: int, devices: NDArray) -> NDArray:
-        rng = np.random.Generator(np.random.Philox(key=[seed, slot], counter=list(_PACKET_STREAM)))
-        return format.random_packets(rng, int(devices.max(initial=-1)) + 1)[devices]
-
-    return packets
 
 
 def receive_packets(

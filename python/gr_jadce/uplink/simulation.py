@@ -11,13 +11,14 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from ..checks import check_integer, check_number, check_positive
+from ..payload.contents import Contents, random_contents
 from ..payload.format import PayloadFormat
 from ..pilots.book import PilotBook, as_pilot_book
 from .arrivals import Arrivals, arrivals_of
 from .fading import complex_normal, draw_channel, mean_power
 from .frames import ROLL_OFF, draw_active, receive, receive_paths
 from .impulse_responses import SlotPaths, load_impulse_responses
-from .packets import Contents, random_contents, receive_packets
+from .packets import receive_packets
 
 _MAX_ANTENNAS = 2**16  # as in a report
 _MAX_DB = 300  # float32 can hold these powers
@@ -190,6 +191,12 @@ class Uplink(_Frames):
 
     packets: tuple[NDArray, ...] = ()
     paths: tuple[Arrivals, ...] = ()
+
+    def _replace(self, **changes: Any) -> "Uplink":
+        """The same with some of the four changed."""
+        uplink = Uplink(*super()._replace(**changes))
+        uplink.packets, uplink.paths = self.packets, self.paths
+        return uplink
 
 
 def simulate(

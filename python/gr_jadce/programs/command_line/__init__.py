@@ -2,6 +2,7 @@
 """What the command lines of the `jadce-…` programs have in common: parser, types, options, progress."""
 
 from .options import (
+    add_payload_options,
     add_radio_addresses,
     add_uplink_options,
     add_usrp_options,
@@ -19,6 +20,7 @@ from .types import count, named_estimator, numbers, positive, slot_origin, whole
 
 __all__ = [
     "Progress",
+    "add_payload_options",
     "add_radio_addresses",
     "add_uplink_options",
     "add_usrp_options",

@@ -11,7 +11,7 @@ from ...pilots.book import PilotBook
 from ...radio.usrp import SoapySettings, UsrpSettings
 from ...uplink.simulation import Scenario
 from ...waveform import Ofdm, Waveform
-from .types import count, numbers, positive, whole
+from .types import count, numbers, payload_format, positive, whole
 
 _Options = ArgumentParser | _ArgumentGroup
 
@@ -104,6 +104,21 @@ def add_waveform_options(group: _Options, samples_per_symbol: int) -> None:
     )  # fmt: skip
 
 
+def add_payload_options(group: _Options, *, is_sender: bool) -> None:
+    """Add the option of a payload, and that of what a sender sends, to a parser or a group of one."""
+    group.add_argument(
+        "--payload", type=payload_format, metavar="FILE.json|N[,S[,SEED]]",
+        help="devices send packets behind their pilots, in the format of a file, or of N bytes spread by S "
+        "chips (default 4; default of the option: no packets)",
+    )  # fmt: skip
+    if is_sender:
+        group.add_argument(
+            "--packets", default="random", metavar="random|counter|TEXT",
+            help="what they hold: random bytes, the number of the slot, or a text in which {device} and "
+            "{slot} stand for numbers (default %(default)s)",
+        )  # fmt: skip
+
+
 def waveform(args: Namespace) -> Waveform | Ofdm | None:
     """That which the options of `add_waveform_options` describe; None if pilots come as symbols."""
     if args.samples_per_symbol == 1:
@@ -144,15 +159,16 @@ def uplink_scenario(args: Namespace, book: PilotBook, **more: Any) -> Scenario:
     n_antennas = args.antennas or 1
     return Scenario(
         book, n_antennas, args.activity_rate,
-        n_active=args.n_active, snr_db=args.snr_db, power_spread_db=args.power_spread_db, **more,
+        n_active=args.n_active, snr_db=args.snr_db, power_spread_db=args.power_spread_db,
+        payload=args.payload, **more,
     )  # fmt: skip
 
 
 def slot_period(args: Namespace, book: PilotBook) -> int:
-    """The slot period T in samples: that of the options, else L + 16."""
-    period = args.slot_period or book.pilot_length + 16
-    if period < book.pilot_length:
-        raise ValueError(
-            f"--slot-period: expected at least the pilot length {book.pilot_length}, got {period}"
-        )
+    """The slot period T in samples: that of the options, else 16 more than the pilot and its payload."""
+    length = book.pilot_length + (args.payload.n_chips if args.payload else 0)
+    period = args.slot_period or length + 16
+    if period < length:
+        what = "length of pilot and payload," if args.payload else "pilot length"
+        raise ValueError(f"--slot-period: expected at least the {what} {length}, got {period}")
     return period

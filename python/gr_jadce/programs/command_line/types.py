@@ -4,9 +4,12 @@
 import argparse
 import ast
 import os
+import re
 import sys
 from decimal import Decimal
 from typing import Any, Literal
+
+from ...payload.format import PayloadFormat, as_payload_format
 
 
 def count(text: str) -> int:
@@ -37,6 +40,18 @@ def positive(text: str) -> float:
 def numbers(text: str) -> list[float]:
     """Argument type: numbers separated by commas."""
     return [float(part) for part in text.split(",")]
+
+
+def payload_format(text: str) -> PayloadFormat:
+    """Argument type: a file of a payload format in JSON, or up to three numbers: bytes, spreading, seed."""
+    try:
+        if re.fullmatch(r"[\d,]+", text):
+            return PayloadFormat(*map(int, text.split(",")))
+        return as_payload_format(text)
+    except (OSError, TypeError, ValueError) as error:
+        raise argparse.ArgumentTypeError(
+            f"expected a file of JSON, or numbers like 16,4,0, got {text!r}: {error}"
+        ) from error
 
 
 def slot_origin(text: str) -> Literal["first"] | tuple[int, float]:
