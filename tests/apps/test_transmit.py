@@ -115,7 +115,7 @@ def test_a_block_that_died_is_an_error_not_a_standstill(app, book, environment, 
     (tmp_path / "sitecustomize.py").write_text(
         "from gr_jadce.uplink.bursts import Bursts\n"
         "send = Bursts.of\n"
-        "Bursts.of = lambda self, active: send(self, active) if len(active) < 5 else 1 / 0\n"
+        "Bursts.of = lambda self, active, *_: send(self, active) if len(active) < 5 else 1 / 0\n"
     )
     environment["PYTHONPATH"] = f"{tmp_path}:{environment['PYTHONPATH']}"
     activity = ("--devices", "0-4", "--activity", 0.3, "--truth", "sent.jsonl")

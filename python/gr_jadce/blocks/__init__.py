@@ -3,6 +3,8 @@
 
 import sys
 
+from ..payload.format import n_chips_of as n_chips_of  # for the sizes of vectors in flowgraphs
+
 try:
     from .activity_monitor import activity_monitor
     from .beacon_receiver import beacon_receiver

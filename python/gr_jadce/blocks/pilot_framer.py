@@ -9,6 +9,7 @@ from gnuradio import gr
 from numpy.typing import NDArray
 
 from ..checks import check_integer
+from ..payload.format import PayloadForm, n_chips_of
 from ..slots.alignment import StreamAligner
 from ..slots.clock import END_OF_TIME
 from ..slots.framer import Framer
@@ -69,6 +70,8 @@ class pilot_framer(gr.basic_block):
     delay : int
         Samples by which a filter in front makes the pilots late, part of `offset`: ``rx_time`` is the
         time at the antenna, so much earlier (later, if negative).
+    payload : PayloadFormat, dict, JSON or path, optional
+        Frames go on behind the pilot, by the chips of a packet; they count in the tag ``pilot_length``.
 
     Raises
     ------
@@ -93,12 +96,13 @@ class pilot_framer(gr.basic_block):
         guard_start: int = 0,
         guard_length: int = 0,
         delay: int = 0,
+        payload: PayloadForm | None = None,
     ) -> None:
         self._guard = None
         if check_integer("guard_length", guard_length, 0):
             self._guard = GuardMeter(slot_period, guard_start, guard_length)
         self._framer = Framer(
-            pilot_length,
+            pilot_length + n_chips_of(payload),
             n_antennas,
             slot_period,
             slot_origin=slot_origin,
@@ -114,7 +118,7 @@ class pilot_framer(gr.basic_block):
         self._resync_tag = str(resync_tag)
         self._resync_offset = check_integer("resync_offset", resync_offset, -END_OF_TIME, END_OF_TIME)
         self._frame_shape = (self._framer.pilot_length, self._framer.n_antennas)
-        n_antennas, length = self._framer.n_antennas, self._framer.pilot_length * self._framer.n_antennas
+        n_antennas, length = self._framer.n_antennas, self._frame_shape[0] * self._frame_shape[1]
         self._aligner = StreamAligner(n_antennas, self._framer.clock)
         self._gaps_at_wait = -1  # gaps when the wait for an origin was last looked at
         gr.basic_block.__init__(

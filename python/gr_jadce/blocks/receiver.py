@@ -16,22 +16,25 @@ from numpy.typing import ArrayLike
 from ..checks import check_choice, check_integer
 from ..detection.asynchrony import Asynchrony
 from ..detection.noise.rounds import Noise
+from ..payload.format import PayloadForm, as_payload_format
 from ..pilots.book import PilotBook, as_pilot_book, load_pilots
 from ..receiving.antennas import warning_of_dead
 from ..receiving.backlog import Backlog
 from ..receiving.counts import FrameCounts
-from ..receiving.frame_receiver import FrameReceiver, Stamp
+from ..receiving.frame_receiver import Stamp
 from ..receiving.levels import LevelTracker
-from ..reports.pdus import status_to_pmt, to_pmts
+from ..receiving.packet_receiver import PacketReceiver
+from ..reports.pdus import status_to_pmt
 from ..slots.misalignment import ShiftCheck
 from ..slots.timeline import FrameTimeline
 from .support.estimator_setup import default_threads, search_of, set_up_estimator
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog
+from .support.payloads import publish_report
 from .support.tags import gather_tags, misfit_of_frames, read_frame_tags, read_guard
 from .support.thread_state import ThreadState
 
-_ACTIVITY, _CHANNEL, _STATUS = _PORTS = [pmt.intern(name) for name in ("activity", "channel", "status")]
+_PORTS = *_, _STATUS = [pmt.intern(name) for name in ("activity", "channel", "payload", "status")]
 _STATUS_INTERVAL_S = 1.0
 _HOLD_INTERVAL_S = 0.005
 _STATUS_MEMORY = 64  # frames that the noise variance in a status is the median of
@@ -42,6 +45,7 @@ class receiver(gr.sync_block):
 
     Takes the frames of a `pilot_framer`, as many at once as wait, and sends a message a frame on
     the ports ``activity`` and ``channel``, in order, and its counts on ``status``, once a second.
+    With a `payload`, ``payload`` gives a PDU (meta . u8vector) for each device found: its bytes, or none.
     At the end of the stream it sends a last status and then `pmt.PMT_EOF` on every port.
     Frames whose tags tell of another pilot length or number of antennas end it (`misfit` says which).
     No other frame does: one that has NaN or Inf, or that the estimator refuses, is counted and
@@ -90,6 +94,8 @@ class receiver(gr.sync_block):
     threads : int
         Threads of the compiled kernel over the frames of a batch: a frame that is alone has one. 0, the
         default, for one a processor, four at most. The estimator's own, where its options tell.
+    payload : PayloadFormat, dict, JSON or path, optional
+        Of the packets behind the pilots, which the frames then have, too, and the reports tell.
 
     Raises
     ------
@@ -116,9 +122,9 @@ class receiver(gr.sync_block):
         asynchrony: Asynchrony | dict[str, Any] | None = None,
         noise_memory: int = 0,
         threads: int = 0,
+        payload: PayloadForm | None = None,
     ) -> None:
         book = load_pilots(pilots) if isinstance(pilots, (str, os.PathLike)) else as_pilot_book(pilots)
-        self._frame_shape = (book.pilot_length, check_integer("n_antennas", n_antennas, 1, 2**16))
         self._max_batch = check_integer("max_batch", max_batch, 1)
         self._backlog = Backlog(self._answer, check_integer("max_backlog", max_backlog, 1), self._max_batch)
         self._dropping = check_choice("on_overload", on_overload, ("block", "drop")) == "drop"
@@ -127,10 +133,12 @@ class receiver(gr.sync_block):
         self._levels = LevelTracker(self._noise_memory or _STATUS_MEMORY)
         delayed = search_of(book, asynchrony)
         name, solve = set_up_estimator(estimator, book, estimator_options, self._threads, delayed)
-        self._receiver = FrameReceiver(
+        self._receiver = PacketReceiver(
             book, solve, name, false_alarm=false_alarm, noise_var=noise_var, noise=noise,
             clip_level=clip_level, delayed=delayed, threads=self._threads,
+            payload=None if payload is None else as_payload_format(payload),
         )  # fmt: skip
+        self._frame_shape = (self._receiver.frame_length, check_integer("n_antennas", n_antennas, 1, 2**16))
         self._receiver_lock = threading.Lock()
         self._shift_check = ShiftCheck(book, n_antennas, in_step=delayed is None)
         self._timeline, self._counts = FrameTimeline(), FrameCounts()
@@ -188,22 +196,16 @@ class receiver(gr.sync_block):
 
     def status_dict(self) -> dict[str, Any]:
         """What the ``status`` messages tell, now."""
-        totals, receiver, ended = self._timeline.totals, self._receiver, self._ended
-        return self._counts.as_dict() | {
+        receiver, ended = self._receiver, self._ended
+        own = {
             "frames_dropped": self._backlog.dropped,
-            "gaps": totals["gaps"],
-            "slots_lost": totals["slots_lost"],
-            "partial_frames": totals["partial_frames"],
             "backlog": len(self._backlog),
-            "noise_var": self._levels.noise_var,
-            "snr_db": self._levels.snr_db,
-            "active_per_frame": self._levels.active_per_frame,
-            "samples": self._timeline.samples,
             "seconds": 0.0 if self._began is None else (ended or monotonic()) - self._began,
             "estimator": receiver.name,
             "false_alarm": receiver.false_alarm,
             "final": ended is not None,
         }
+        return self._counts.as_dict() | self._timeline.as_dict() | self._levels.as_dict() | own
 
     def start(self) -> bool:
         """Start the threads."""
@@ -268,15 +270,13 @@ class receiver(gr.sync_block):
         self._solve(np.stack([frame for frame, _ in waiting]), [stamp for _, stamp in waiting])
 
     def _solve(self, frames: np.ndarray, stamps: list[Stamp]) -> None:
-        self._shift_check.push(frames)
+        self._shift_check.push(frames[:, : self._receiver.pilots.pilot_length])
         hint, cov = (self._levels.noise_var, self._levels.noise_cov) if self._noise_memory else (0.0, None)
         reports, error = self._receiver.solve(
             frames, stamps, frames_dropped=self._backlog.dropped, noise_var_hint=hint, noise_cov=cov
         )
         for report in reports:
-            activity, channel = to_pmts(report)
-            self.message_port_pub(_ACTIVITY, activity)
-            self.message_port_pub(_CHANNEL, channel)
+            publish_report(self, report)
             if report.status != "bad_input":
                 self._levels.add_frame(report.noise_var, len(report.device), report.snr_db)
         bad = self._counts.add(reports)

@@ -36,6 +36,7 @@ class Rows(NamedTuple):
     delay, carrier_offset : (ΣK,) float of devices out of step, symbols and cycles a symbol, or None.
     tap_start, tap_delay, tap_gain : (ΣK + 1,) int, (ΣT,) float and (ΣT, M) complex, paths of devices out of
         step: those of row k are tap_start[k] to tap_start[k + 1] − 1. Or None.
+    packets : ΣK of `payload.Packet`, what devices sent behind their pilots; or None.
     """
 
     start: NDArray
@@ -57,6 +58,7 @@ class Rows(NamedTuple):
     tap_start: NDArray | None = None
     tap_delay: NDArray | None = None
     tap_gain: NDArray | None = None
+    packets: Sequence[Any] | None = None
 
     @property
     def frame(self) -> NDArray:

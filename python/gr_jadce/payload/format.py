@@ -116,4 +116,9 @@ def as_payload_format(form: "PayloadForm") -> PayloadFormat:
         return PayloadFormat.from_json(file.read())
 
 
+def n_chips_of(form: "PayloadForm | None") -> int:
+    """Chips of a packet of a format, 0 of none."""
+    return 0 if form is None else as_payload_format(form).n_chips
+
+
 PayloadForm = PayloadFormat | Mapping[str, Any] | str | os.PathLike[str]

@@ -18,7 +18,7 @@ from . import receiver_chain as parts
 from .command_line import Progress, score_lines
 from .process import StopSignals, is_pipe, say
 from .settings import ReceptionSettings
-from .sources import SimulationInput, open_source, relayed_source
+from .sources import SimulationInput, frame_length, open_source, relayed_source
 from .status_line import StatusLine
 from .supervisor import MAX_MESSAGES_WAITING, POLL_INTERVAL_S, Supervisor
 
@@ -26,6 +26,7 @@ _DRAIN_TIMEOUT_S = 2.0  # that a stopped flowgraph may take to answer the frames
 _STATUS_INTERVAL_S = 1.0  # as that of a receiver
 _SETTLED_POLLS = 10  # at which nothing is left to answer before a silent source is stopped
 _THREADS = ("gr_jadce status", "gr_jadce backlog")  # of a receiver; the second if it drops
+_PACKET_COUNTS = ("packets_decoded", "packets_failed")
 _FRAMER_COUNTS = ("slots_lost", "gaps", "partial_frames", "samples")
 
 
@@ -72,7 +73,7 @@ class Reception:
         self.is_stopped = False
         self._seconds, self._status_line = 0.0, StatusLine()
         self._book, self._settings = book, settings
-        source = open_source(settings.input, book)
+        source = open_source(settings.input, book, settings.payload)
         self._relay = source.relay
         self._limit = parts.limit_of(settings, source)
         self._idle = parts.idle_of(settings, source, self._limit)
@@ -111,6 +112,7 @@ class Reception:
             "dropped": solver.frames_dropped(),
             "bad": solver.frames_bad(),
             "unread": self._frames() - solver.frames_in(),
+            **{name: status[name] for name in _PACKET_COUNTS if self._settings.payload},
             # Of frames from elsewhere, what their framer said last.
             **{n: getattr(self._framer, n)() if self._framer else status[n] for n in _FRAMER_COUNTS},
             "seconds": round(self._seconds, 3),
@@ -166,7 +168,7 @@ class Reception:
         self._demodulators = parts.demodulators_of(settings, book, source)
         self._receiver = parts.receiver_of(settings, book, source)
         self._receiver.hold_while(self._is_behind)
-        self._heads = parts.heads_of(book, source, 0 if source.relay else self._limit)
+        self._heads = parts.heads_of(settings, book, source, 0 if source.relay else self._limit)
         self._filters = parts.filters_of(settings, len(self._heads))
 
     def _make_sinks(self, settings: ReceptionSettings) -> None:
@@ -208,7 +210,8 @@ class Reception:
                 status_due = now + _STATUS_INTERVAL_S
             progress.show(0, self._status_line.text(self._receiver.status_dict()))
         if has_frames:
-            self._make_chain(relayed_source(self._relay, self._book))
+            length = frame_length(self._book, self._settings.payload)
+            self._make_chain(relayed_source(self._relay, length))
             self._supervisor = Supervisor(self._connect(), self._blocks())
             self._relay.start()
 

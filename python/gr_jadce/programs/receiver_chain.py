@@ -19,6 +19,7 @@ from ..random_access.occasions import Occasion
 from ..slots.ofdm import ofdm_book
 from ..waveform import Ofdm
 from .settings import ReceptionSettings
+from .sources import frame_length
 
 PORTS = ("activity", "channel", "status")  # of a receiver; the first two of a truth
 _SILENCE_S = 5.0  # without a sample, after which a radio is taken to have ended
@@ -46,6 +47,7 @@ def framer_of(settings: ReceptionSettings, book: PilotBook, source: Source) -> p
         guard_start=grid.guard_start,
         guard_length=grid.guard_length,
         delay=delay + min(grid.offset, 0),
+        payload=settings.payload,
     )
 
 
@@ -53,6 +55,8 @@ def occasion_of(settings: ReceptionSettings, book: PilotBook, source: Source) ->
     """The random access occasion of a book of preambles."""
     if book.preambles is None:
         return None
+    if settings.payload is not None:
+        raise ValueError("payload: expected none for random access preambles")
     if settings.waveform is not None:
         raise ValueError(f"waveform: expected none for random access preambles, got {settings.waveform!r}")
     return Occasion(book.preambles, source.rate, settings.first_subcarrier)
@@ -84,6 +88,7 @@ def receiver_of(settings: ReceptionSettings, book: PilotBook, source: Source) ->
         max_batch=256 if source.live else 64,
         noise_memory=settings.noise_memory,
         asynchrony=_asynchrony(settings, book, source.rate),
+        payload=settings.payload,
     )
 
 
@@ -101,10 +106,10 @@ def metrics_of(settings: ReceptionSettings) -> web_sink | None:
     return web_sink(settings.metrics, token=settings.metrics_token or "", page=False)
 
 
-def heads_of(book: PilotBook, source: Source, limit: int) -> list[Any]:
+def heads_of(settings: ReceptionSettings, book: PilotBook, source: Source, limit: int) -> list[Any]:
     """Blocks that end live streams after what is wanted, and any stream when it is stopped."""
     n_streams = 1 if source.gives_frames else source.n_antennas
-    length = book.pilot_length * source.n_antennas if source.gives_frames else 1
+    length = frame_length(book, settings.payload) * source.n_antennas if source.gives_frames else 1
     return [blocks.head(gr.sizeof_gr_complex * length, limit) for _ in range(n_streams)]
 
 

@@ -11,6 +11,7 @@ from ..blocks.uplink_source import uplink_source
 from ..checks import check_integer, check_positive
 from ..delivery.frame_relay import FrameRelay
 from ..delivery.publishing import full_address
+from ..payload.format import PayloadFormat, n_chips_of
 from ..pilots.book import PilotBook
 from ..radio.opening import open_receivers
 from ..radio.source import Source
@@ -60,8 +61,13 @@ class FramesInput:
 Input = RecordingInput | SimulationInput | FramesInput | UsrpSettings
 
 
-def open_source(input: Input, book: PilotBook) -> Source:
-    """The source that settings name.
+def frame_length(book: PilotBook, payload: PayloadFormat | None) -> int:
+    """Symbols of a frame: the pilot's and, behind it, the chips of a payload."""
+    return book.pilot_length + n_chips_of(payload)
+
+
+def open_source(input: Input, book: PilotBook, payload: PayloadFormat | None = None) -> Source:
+    """The source that settings name; frames have a payload, if there is one.
 
     Raises
     ------
@@ -75,16 +81,17 @@ def open_source(input: Input, book: PilotBook) -> Source:
         return _simulation(input)
     if not isinstance(input, FramesInput):
         return open_receivers(input)
+    length = frame_length(book, payload)
     if input.n_antennas is not None:
-        return _frames(full_address(input.address), input.n_antennas, book)
+        return _frames(full_address(input.address), input.n_antennas, length)
     # A source that stands for the one that the first frames make possible, to check all settings with.
-    stand_in = blocks.null_source(gr.sizeof_gr_complex * book.pilot_length)
-    return Source(stand_in, 1, gives_frames=True, relay=FrameRelay(input.address, book.pilot_length))
+    stand_in = blocks.null_source(gr.sizeof_gr_complex * length)
+    return Source(stand_in, 1, gives_frames=True, relay=FrameRelay(input.address, length))
 
 
-def relayed_source(relay: FrameRelay, book: PilotBook) -> Source:
-    """The frames of a relay, whose first have come."""
-    return _frames(relay.address, relay.n_antennas, book)
+def relayed_source(relay: FrameRelay, length: int) -> Source:
+    """The frames of a relay, of so many symbols, whose first have come."""
+    return _frames(relay.address, relay.n_antennas, length)
 
 
 def _simulation(input: SimulationInput) -> Source:
@@ -100,18 +107,19 @@ def _simulation(input: SimulationInput) -> Source:
         n_slots=input.n_slots,
         rate=input.rate,
         seed=input.seed,
+        payload=scenario.payload,
     )
     return Source(block, scenario.n_antennas, input.rate, input.n_slots * input.slot_period)
 
 
-def _frames(address: str, n_antennas: int, book: PilotBook) -> Source:
+def _frames(address: str, n_antennas: int, length: int) -> Source:
     try:
         from gnuradio import zeromq
     except ImportError as error:
         raise ValueError(f"frames: {error}") from error
     block = zeromq.pull_source(
         gr.sizeof_gr_complex,
-        book.pilot_length * n_antennas,
+        length * n_antennas,
         address,
         _FRAMES_TIMEOUT_MS,
         True,

@@ -21,12 +21,15 @@ class FrameCounts:
         Frames taken, solved, and not solvable.
     frames_with_dead_antennas : int
         Of those solved, frames in which an antenna had no signal at all.
+    packets_decoded, packets_failed : int
+        Packets of devices found whose check sum held, and others.
     hearing : Hearing
         Whether anybody is heard in them.
     """
 
     def __init__(self) -> None:
         self.frames_in = self.frames_solved = self.frames_bad = self.frames_with_dead_antennas = 0
+        self.packets_decoded = self.packets_failed = 0
         self.hearing = Hearing()
         self._solve_times: deque[float] = deque(maxlen=_BATCHES_KEPT)
 
@@ -36,6 +39,9 @@ class FrameCounts:
         self.frames_bad += bad
         self.frames_solved += len(reports) - bad
         self.frames_with_dead_antennas += sum(report.antennas_dead is not None for report in reports)
+        packets = [packet for report in reports for packet in report.payload or ()]
+        self.packets_decoded += sum(map(bool, packets))
+        self.packets_failed += sum(not packet for packet in packets)
         self.hearing.add(reports)
         self._solve_times.append(max(report.solve_time for report in reports))
         return bad
@@ -48,6 +54,8 @@ class FrameCounts:
             "frames_solved": self.frames_solved,
             "frames_bad": self.frames_bad,
             "frames_with_dead_antennas": self.frames_with_dead_antennas,
+            "packets_decoded": self.packets_decoded,
+            "packets_failed": self.packets_failed,
             "nobody_heard": self.hearing.is_deaf(),
             "solve_time_p50": float(np.percentile(times, 50)),
             "solve_time_p99": float(np.percentile(times, 99)),

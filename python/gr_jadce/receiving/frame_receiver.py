@@ -24,7 +24,7 @@ from ..pilots.book import PilotBook
 from ..random_access.search import PreambleSearch
 from ..reports.report import Report
 from .antennas import alike, coloured_noise, spread
-from .taps import taps_of
+from .taps import optional_fields
 
 _PATH_SEARCH, _PREAMBLE_SEARCH = "path_search", "preamble_search"  # what finds devices out of step
 
@@ -264,7 +264,7 @@ class FrameReceiver:
                 per_device[name] = getattr(rows, name).astype(np.float32)
         parts = [slice(*edges) for edges in pairwise(rows.start.tolist())]
         for part, noise_var, snr_db in zip(parts, rows.noise_var.tolist(), rows.snr_db.tolist(), strict=True):
-            fields = {name: values[part] for name, values in per_device.items()} | taps_of(rows, part)
+            fields = {name: values[part] for name, values in per_device.items()} | optional_fields(rows, part)
             yield {"noise_var": noise_var, "snr_db": snr_db, "device_id": self._names(fields), **fields}
 
     def _names(self, fields: dict[str, Any]) -> tuple[str, ...] | None:

@@ -80,6 +80,14 @@ class LevelTracker:
         kinds = noise_kinds(statistics, len(covariance), _COLOURED)
         return None if kinds[0] == "white" else np.asarray(covariance)
 
+    def as_dict(self) -> dict[str, float]:
+        """The levels of the last frames, under their names in a status."""
+        return {
+            "noise_var": self.noise_var,
+            "snr_db": self.snr_db,
+            "active_per_frame": self.active_per_frame,
+        }
+
     @property
     def snr_db(self) -> float:
         """Median SNR of the frames with somebody in them, dB; NaN before the first of them."""

@@ -29,6 +29,10 @@ class FrameTimeline:
         """Samples of each antenna that the framer has taken, up to the last frame."""
         return self.totals["samples"] + self._frames_since_totals * self._slot_period
 
+    def as_dict(self) -> dict[str, int]:
+        """The totals up to the last frame, under their names in a status."""
+        return {**self.totals, "samples": self.samples}
+
     def tell(
         self,
         *,

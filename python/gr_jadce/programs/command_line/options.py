@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
+from ...payload.format import n_chips_of
 from ...pilots.book import PilotBook
 from ...radio.usrp import SoapySettings, UsrpSettings
 from ...uplink.simulation import Scenario
@@ -166,7 +167,7 @@ def uplink_scenario(args: Namespace, book: PilotBook, **more: Any) -> Scenario:
 
 def slot_period(args: Namespace, book: PilotBook) -> int:
     """The slot period T in samples: that of the options, else 16 more than the pilot and its payload."""
-    length = book.pilot_length + (args.payload.n_chips if args.payload else 0)
+    length = book.pilot_length + n_chips_of(args.payload)
     period = args.slot_period or length + 16
     if period < length:
         what = "length of pilot and payload," if args.payload else "pilot length"
