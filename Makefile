@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help setup torch demo live test bench sanitize soak figures calibration heavy impairments realistic delay-taps prach docs screenshots install uninstall lint clean
+.PHONY: help setup torch demo live test bench sanitize soak figures calibration heavy impairments realistic delay-taps prach payload docs screenshots install uninstall lint clean
 
 help:
 	@echo 'make setup      install what is missing, build, and stage the package in build/stage'
@@ -21,6 +21,7 @@ help:
 	@echo 'make realistic  receive over channels of several paths, beside what is possible (CHANNELS="FILE.npz ...": of files)'
 	@echo 'make delay-taps  make the table of delay taps beside published results (minutes)'
 	@echo 'make heavy      make the table of heavy load beside published results (minutes)'
+	@echo 'make payload    packet error rates behind the pilots, beside a genie (minutes)'
 	@echo 'make prach      random access preambles against the conformance table of TS 38.104 (an hour on two cores)'
 	@echo 'make calibration  measure false alarms over six sets of cells (an hour or more on two idle cores)'
 	@echo 'make install    install to /usr/local, for every user and GNU Radio Companion'
@@ -83,6 +84,9 @@ heavy:
 
 prach:
 	@tools/setup.sh run && tools/stage.sh && . ./env.sh && /usr/bin/python3 benchmarks/figures/prach.py $(PRACH_ARGS)
+
+payload:
+	@tools/setup.sh run && tools/stage.sh && . ./env.sh && /usr/bin/python3 benchmarks/figures/payload.py $(PAYLOAD_ARGS)
 
 calibration:
 	@tools/setup.sh run && tools/stage.sh && . ./env.sh && /usr/bin/python3 benchmarks/figures/calibration.py $(CALIBRATION_ARGS)

@@ -18,6 +18,7 @@ from ..checks import check_integer, check_number
 from ..pilots.book import PilotBook, as_pilot_book
 from .format import PayloadFormat
 from .joint.filling import Filling, devices_of, whitener_of
+from .joint.missed import MissedSearch
 from .joint.rounds import Rounds
 from .packet import Packet
 
@@ -53,6 +54,9 @@ class PayloadReceiver:
         At most so many times devices are demodulated, decoded and subtracted.
     refined : bool
         Whether channels are refined by data; else they stay as the decision has them.
+    max_delay : float, optional
+        Devices that were missed are looked for within ± so many symbols, in what decoded ones leave of the
+        data (`joint.missed`); None for no such search.
     search : callable, optional
         ``search(pilots)`` gives the rows of a decision on what is left of pilots (B, L, M) after subtraction:
         devices that were missed.
@@ -71,8 +75,9 @@ class PayloadReceiver:
         *,
         roll_off: float = 0.25,
         max_offset: float = 1e-3,
-        rounds: int = 4,
+        rounds: int = 6,
         refined: bool = True,
+        max_delay: float | None = 0.5,
         search: Callable[[NDArray], Any] | None = None,
         backend: str = "auto",
     ) -> None:
@@ -81,6 +86,7 @@ class PayloadReceiver:
         self._turn_var = (2 * np.pi * check_number("max_offset", max_offset, 0, 0.5)) ** 2 / 3
         self._filling = Filling(self.pilots, format, roll_off, self._turn_var)
         self._rounds = check_integer("rounds", rounds, 1)
+        self._missed = None if max_delay is None else MissedSearch(self._filling, max_delay)
         self._refined, self._search, self._backend = refined, search, backend
 
     @property
@@ -109,18 +115,33 @@ class PayloadReceiver:
         whitener = whitener_of(decision, frames.shape[2])
         slots = self._filling.slots(frames @ np.swapaxes(whitener, 1, 2), devices_of(decision, whitener))
         rounds = Rounds(slots, self._filling, self._turn_var, self._backend)
+        receptions: dict[int, Reception] = {}
+        places = np.arange(count)
         for number in range(self._rounds):
-            if number and self._search is not None:
-                rounds.add(devices_of(self._search(rounds.left_of_pilots(whitener)), whitener))
-            rounds.decode()
-            if self._refined:
-                rounds.refine()
-            if rounds.is_done and self._search is None:
+            is_last = number == self._rounds - 1
+            self._run(rounds, whitener[places], is_last)
+            done = np.full(len(places), True) if is_last else ~rounds.is_waiting
+            finished = _receptions(rounds.take(np.flatnonzero(done)), whitener[places[done]])
+            receptions.update(zip(places[done].tolist(), finished, strict=True))
+            places, rounds = places[~done], rounds.take(np.flatnonzero(~done))
+            if not len(places):
                 break
-        return _receptions(rounds, whitener, self.pilots.pilot_length)
+        return [receptions[place] for place in range(count)]
+
+    def _run(self, rounds: Rounds, whitener: NDArray, is_last: bool) -> None:
+        """A round, at the end of which devices that were missed are added."""
+        rounds.decode()
+        if self._refined:
+            rounds.refine()
+        if is_last:
+            return
+        if self._missed is not None:
+            rounds.add(rounds.missed(self._missed))
+        if self._search is not None:
+            rounds.add(devices_of(self._search(rounds.left_of_pilots(whitener)), whitener))
 
 
-def _receptions(rounds: Rounds, whitener: NDArray, n_pilot: int) -> list[Reception]:
+def _receptions(rounds: Rounds, whitener: NDArray) -> list[Reception]:
     slots = rounds.slots
     strongest = np.sum(np.abs(slots.gain) ** 2, axis=3).argmax(axis=2)[..., None]
     gain = np.take_along_axis(slots.gain, strongest[..., None], axis=2)[:, :, 0]
@@ -133,6 +154,6 @@ def _receptions(rounds: Rounds, whitener: NDArray, n_pilot: int) -> list[Recepti
     for b, there in enumerate(slots.device >= 0):
         own = np.flatnonzero(there)
         packets = [rounds.packet(b, k) for k in own]
-        fields = (field[b, own] for field in (gain, delay, offset, rounds.later))
+        fields = (field[b, own] for field in (gain, delay, offset, slots.later))
         receptions.append(Reception(slots.device[b, own], packets, *fields))
     return receptions

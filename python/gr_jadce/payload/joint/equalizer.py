@@ -22,7 +22,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ...waveform import raised_cosine
-from .slots import Slots
+from .slots import Slots, carrier
 
 _REACH = 4  # chips from its middle to which a pulse is taken
 _LEAST = 1e-6  # of 1 − p
@@ -60,14 +60,11 @@ def _signatures(slots: Slots, gain: NDArray, rest: NDArray) -> tuple[NDArray, ND
     chips[:, :, :n_symbols] = slots.spread
     chips = chips.reshape(n_slots, n_devices, count, size, n_chips)
     width, step = before + size * n_chips + after, size * n_chips
-    time = np.arange(width)[:, None] - before - np.arange(step)
-    pulse = raised_cosine(time - slots.delay[..., None, None], slots.roll_off).astype(np.float32)
-    pulse = pulse.reshape(*pulse.shape[:-1], size, n_chips)
-    own = np.einsum("bkpwis,bknis,bkpm->bnkiwm", pulse, chips, gain.astype(np.complex64), optimize=True)
+    own = _late(slots, chips, gain, before, width)
     first, beyond = slots.n_pilot - before, max(count * step + after - n_symbols * n_chips, 0)
     ends = ((0, 0), (max(-first, 0), beyond), (0, 0))
     window = _windows(np.pad(rest, ends), max(first, 0), width, step, count)  # (B, I, M, W)
-    turn = np.exp(1j * slots.phase).astype(np.complex64) * (slots.device >= 0)[..., None]
+    turn = carrier(slots.phase)
     turn = np.pad(np.swapaxes(turn, 1, 2), ends)  # nothing is heard beyond the slot
     own *= _windows(turn, max(first, 0), width, step, count)[:, :, :, None, :, None]
     shape = (n_slots, count, n_devices * size, -1)
@@ -76,6 +73,20 @@ def _signatures(slots: Slots, gain: NDArray, rest: NDArray) -> tuple[NDArray, ND
         np.swapaxes(window, 2, 3).reshape(n_slots, count, -1),
         (before + after) * gain.shape[3],
     )
+
+
+def _late(slots: Slots, chips: NDArray, gain: NDArray, before: int, width: int) -> NDArray:
+    """Signatures (B, I, K, g, W, M) over all paths, of chips (B, K, I, g, S), but for the carriers."""
+    n_slots, n_devices, _, size, n_chips = chips.shape
+    time = np.arange(width) - before - np.arange(size * n_chips)[:, None]
+    pulse = raised_cosine(time - slots.delay[..., None, None], slots.roll_off).astype(np.complex64)
+    pulse = np.moveaxis(pulse.reshape(n_slots, n_devices, -1, size, n_chips, width), 2, 4)
+    late = np.swapaxes(chips, 2, 3) @ pulse.reshape(
+        n_slots, n_devices, size, n_chips, -1
+    )  # (B, K, g, I, P·W)
+    late = np.moveaxis(late.reshape(*late.shape[:4], -1, width), 4, 5)
+    through = late @ gain.astype(np.complex64)[:, :, None, None]  # (B, K, g, I, W, M)
+    return np.ascontiguousarray(through.transpose(0, 3, 1, 2, 4, 5))
 
 
 def _windows(series: NDArray, first: int, width: int, step: int, count: int) -> NDArray:

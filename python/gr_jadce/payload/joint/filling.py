@@ -10,9 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 from ...pilots.book import PilotBook
 from ..format import PayloadFormat
 from ..modulation import sequences
-from .slots import Slots
+from .slots import PER_DEVICE, Slots
 
 _LEAST = 1e-9
+
+
+def result_type(format: PayloadFormat) -> np.dtype:
+    """What was decoded of a device: the bytes, whether they are right, error vector and SNR, dB."""
+    return np.dtype([("data", np.uint8, format.n_bytes), ("evm_db", float), ("snr_db", float)])
 
 
 class Device(NamedTuple):
@@ -41,7 +46,7 @@ class Filling:
         self.roll_off, self.turn_var = roll_off, turn_var
         self._sent: dict[int, tuple[NDArray, NDArray]] = {}
 
-    def slots(self, frames: NDArray, found: list[list[Device]]) -> Slots:
+    def slots(self, frames: NDArray, found: list[list[Device]], *, later: bool = False) -> Slots:
         """The slots (B, T, M), whitened, of the devices found in each."""
         length, format = self.pilots.pilot_length, self.format
         shape = len(frames), max(map(len, found), default=0)
@@ -56,6 +61,8 @@ class Filling:
             spread=np.zeros((*shape, format.n_symbols, format.spreading), np.complex64),
             doubt=np.ones((*shape, format.n_symbols)),
             decoded=np.zeros(shape, bool),
+            later=np.full(shape, later),
+            result=np.zeros(shape, result_type(format)),
             roll_off=self.roll_off,
         )
         middle, time = (length - 1) / 2, np.arange(frames.shape[1])
@@ -66,7 +73,7 @@ class Filling:
                 slots.delay[b, k, : len(one.delay)] = one.delay
                 turn = 2 * np.pi * one.offset * self._trust(one)
                 slots.phase[b, k] = turn * (time - middle)
-                slots.sent[b, k, :length], slots.spread[b, k] = self._of(one.number)
+                slots.sent[b, k, :length], slots.spread[b, k] = self.sent_by(one.number)
         return slots
 
     def _trust(self, device: Device) -> float:
@@ -78,7 +85,7 @@ class Filling:
         error = 6 / (energy * length**2)
         return self.turn_var / (self.turn_var + error) if self.turn_var else 1.0
 
-    def _of(self, device: int) -> tuple[NDArray, NDArray]:
+    def sent_by(self, device: int) -> tuple[NDArray, NDArray]:
         """Pilot (L,) and spread symbols of 1 (D, S) of a device."""
         if device not in self._sent:
             pilot = self.pilots.columns([device])[:, 0]
@@ -160,5 +167,4 @@ def joined(slots: Slots, later: Slots) -> Slots:
             ]
         return np.concatenate(parts, axis=1)
 
-    names = ("device", "gain", "delay", "phase", "sent", "spread", "doubt", "decoded")
-    return Slots(frames=slots.frames, roll_off=slots.roll_off, **{name: both(name) for name in names})
+    return Slots(frames=slots.frames, roll_off=slots.roll_off, **{name: both(name) for name in PER_DEVICE})

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .phase import Prior, between, tracked
-from .slots import Slots, delayed
+from .slots import Slots, carrier, delayed
 
 _STEP = 0.05  # symbols, to either side: for the slope
 _MOST = 0.1  # symbols that a delay moves at once
@@ -58,7 +58,7 @@ def _follow(slots: Slots, waves: NDArray, prior: Prior) -> None:
     variance = 0.5 / np.maximum(np.add.reduceat(energy, starts, axis=2), _LEAST)
 
     def observe(i: int, phase: NDArray) -> tuple[NDArray, NDArray]:
-        return np.angle(np.exp(1j * (match[:, :, i] - phase))), variance[:, :, i]
+        return (match[:, :, i] - phase + np.pi) % (2 * np.pi) - np.pi, variance[:, :, i]
 
     start = Prior(0.0, np.full_like(prior.phase_var, 1.0), prior.turn_var)
     phases, _ = tracked(times, start, observe)
@@ -73,11 +73,11 @@ def parts(n_symbols: int) -> tuple[NDArray, NDArray]:
 
 def _move(slots: Slots) -> None:
     """Move the delays along the slopes of the waves."""
-    turn = np.exp(1j * slots.phase)[:, :, None].astype(np.complex64)
+    turn = carrier(slots.phase)[:, :, None]
     rest = slots.rest(slots.waves())
     early, late = (delayed(slots.sent, slots.delay + by, slots.roll_off) for by in (-_STEP, _STEP))
     slope = (late - early) * turn / (2 * _STEP)
-    match = np.einsum("bkpt,bkpt->bkp", slope.conj(), _seen(slots.gain.conj(), rest)).real
+    match = np.sum(slope.conj() * _seen(slots.gain.conj(), rest), axis=3).real
     energy = np.sum(np.abs(slope) ** 2, axis=3) * np.sum(np.abs(slots.gain) ** 2, axis=3)
     step = np.clip(match / np.maximum(energy, _LEAST), -_MOST, _MOST)
     slots.delay = slots.delay + np.where(energy > _LEAST, step, 0)

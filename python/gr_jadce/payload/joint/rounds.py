@@ -11,6 +11,7 @@ from ..packet import Packet
 from .decisions import follow, soft_symbols
 from .equalizer import equalized
 from .filling import Device, Filling, joined
+from .missed import MissedSearch
 from .phase import Prior
 from .refinement import refine
 from .slots import Slots
@@ -24,22 +25,20 @@ class Rounds:
     Attributes
     ----------
     slots : Slots
-    later : (B, K) bool
-        Which devices were added.
     """
 
     def __init__(self, slots: Slots, filling: Filling, turn_var: float, backend: str) -> None:
         self.slots, self._filling = slots, filling
         self._turn_var, self._backend = turn_var, backend
-        shape = slots.device.shape
-        self.later = np.zeros(shape, bool)
-        self._data = np.zeros((*shape, filling.format.n_bytes), np.uint8)
-        self._evm_db, self._snr_db = np.full((2, *shape), np.nan)
+
+    def take(self, index: NDArray) -> "Rounds":
+        """The same of some of the slots."""
+        return Rounds(self.slots.take(index), self._filling, self._turn_var, self._backend)
 
     @property
-    def is_done(self) -> bool:
-        """Whether all packets are decoded."""
-        return bool(self._waiting.sum() == 0)
+    def is_waiting(self) -> NDArray:
+        """Whether a slot (B,) has packets that are not decoded."""
+        return self._waiting.any(axis=1)
 
     @property
     def _waiting(self) -> NDArray:
@@ -80,9 +79,11 @@ class Rounds:
         sent = qpsk(encode(format, packets, devices))
         hard = qpsk((llr < 0).astype(np.uint8))
         wanted = np.where(passed[:, None], sent, hard)
-        self._data[place] = packets
-        self._evm_db[place] = decibels(np.mean(np.abs(symbols - wanted) ** 2, axis=1))
-        self._snr_db[place] = decibels(np.mean(1 / np.maximum(variance, _LEAST), axis=1))
+        result = np.zeros(len(devices), slots.result.dtype)
+        result["data"] = packets
+        result["evm_db"] = decibels(np.mean(np.abs(symbols - wanted) ** 2, axis=1))
+        result["snr_db"] = decibels(np.mean(1 / np.maximum(variance, _LEAST), axis=1))
+        slots.result[place] = result
         now = place[0][passed], place[1][passed]
         slots.put_exact(now, sent[passed])
 
@@ -91,6 +92,11 @@ class Rounds:
         if not self.slots.device.size:
             return
         refine(self.slots, self._prior)
+
+    def missed(self, search: MissedSearch) -> list[list[Device]]:
+        """Devices that were missed, to be tried."""
+        known = [set(devices[devices >= 0].tolist()) for devices in self.slots.device]
+        return search.find(self.slots.rest(self.slots.waves()), known)
 
     def left_of_pilots(self, whitener: NDArray) -> NDArray:
         """What all devices leave of the pilots (B, L, M), at the antennas."""
@@ -104,23 +110,11 @@ class Rounds:
             [one for one in devices if one.number not in own]
             for devices, own in zip(found, self.slots.device, strict=True)
         ]
-        if not any(new):
-            return
-        later = self._filling.slots(self.slots.frames, new)
-        self.slots = joined(self.slots, later)
-        shape = later.device.shape
-        nothing = np.full(shape, np.nan)
-        self.later = np.concatenate([self.later, np.ones(shape, bool)], axis=1)
-        self._data = np.concatenate([self._data, np.zeros((*shape, self._data.shape[2]), np.uint8)], axis=1)
-        self._evm_db = np.concatenate([self._evm_db, nothing], axis=1)
-        self._snr_db = np.concatenate([self._snr_db, nothing], axis=1)
+        if any(new):
+            self.slots = joined(self.slots, self._filling.slots(self.slots.frames, new, later=True))
 
     def packet(self, b: int, k: int) -> Packet:
         """The packet of a device."""
-        return Packet(
-            int(self.slots.device[b, k]),
-            self._data[b, k].tobytes(),
-            bool(self.slots.decoded[b, k]),
-            float(self._evm_db[b, k]),
-            float(self._snr_db[b, k]),
-        )
+        data, evm_db, snr_db = self.slots.result[b, k]
+        passed = bool(self.slots.decoded[b, k])
+        return Packet(int(self.slots.device[b, k]), data.tobytes(), passed, float(evm_db), float(snr_db))

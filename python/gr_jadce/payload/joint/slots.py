@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 _MARGIN = 32  # symbols beside a slot, so that a delay does not come round
 
 
+PER_DEVICE = ("device", "gain", "delay", "phase", "sent", "spread", "doubt", "decoded", "later", "result")
+
+
 @dataclass
 class Slots:
     """B slots of K devices each, P paths a device, T symbols a slot of which the first L are the pilot's.
@@ -25,7 +28,8 @@ class Slots:
     frames (B, T, M), whitened: noise of variance 1. device (B, K) int, −1 where none is. gain (B, K, P, M),
     delay (B, K, P) and phase (B, K, T) of the carrier, radians. sent (B, K, T): what is known or expected of
     x. spread (B, K, D, S): what a symbol of 1 sends. doubt (B, K, D): variance of the symbols, 0 where they
-    are decoded. decoded (B, K) bool.
+    are decoded. decoded (B, K) bool. later (B, K) bool: found in what others leave. result (B, K): what
+    was decoded last, as `filling.result_type` has it.
     """
 
     frames: NDArray
@@ -37,6 +41,8 @@ class Slots:
     spread: NDArray
     doubt: NDArray
     decoded: NDArray
+    later: NDArray
+    result: NDArray
     roll_off: float
 
     @property
@@ -59,10 +65,17 @@ class Slots:
         self.sent[:, :, self.n_pilot :][place] = chips
         self.doubt[place], self.decoded[place] = 0, True
 
+    def take(self, index: NDArray) -> "Slots":
+        """Some of the slots, of as many devices as the fullest of them has."""
+        count = np.count_nonzero(self.device[index] >= 0, axis=1).max(initial=0)
+        own = np.argsort(self.device[index] < 0, axis=1, kind="stable")[:, :count]
+        taken = {name: getattr(self, name)[index[:, None], own] for name in PER_DEVICE}
+        return Slots(frames=self.frames[index], roll_off=self.roll_off, **taken)
+
     def waves(self) -> NDArray:
         """What arrives over each path of gain 1 (B, K, P, T)."""
         late = delayed(self.sent, self.delay, self.roll_off)
-        return late * np.exp(1j * self.phase)[:, :, None].astype(np.complex64)
+        return late * carrier(self.phase)[:, :, None]
 
     def rest(self, waves: NDArray) -> NDArray:
         """What the devices leave of the frames (B, T, M)."""
@@ -85,11 +98,22 @@ def response(delay: NDArray, size: int, roll_off: float) -> NDArray:
 
     Where its band goes beyond half a cycle a symbol, the frequencies f and f ∓ 1 fall together.
     """
-    frequency = np.fft.fftfreq(size, 1.0)
+    frequency = np.fft.fftfreq(size, 1.0).astype(np.float32)
     beyond = (
         np.clip((np.abs(frequency) - (1 - roll_off) / 2) / roll_off, 0, None) if roll_off else frequency * 0
     )
-    share = 0.5 * (1 - np.cos(np.pi * beyond))  # of what is heard at the other frequency
-    angle = 2 * np.pi * np.asarray(delay)[..., None]
-    mirrored = 1 - share + share * np.exp(1j * angle * np.sign(frequency))
-    return (np.exp(-1j * angle * frequency) * mirrored).astype(np.complex64)
+    share = (0.5 * (1 - np.cos(np.pi * beyond))).astype(np.float32)  # of what is heard at the other frequency
+    angle = (2 * np.pi * np.asarray(delay)[..., None]).astype(np.float32)
+    ramp = carrier(-angle * frequency)
+    edge = share > 0
+    ramp[..., edge] *= 1 - share[edge] + share[edge] * carrier(angle * np.sign(frequency[edge]))
+    return ramp
+
+
+def carrier(phase: NDArray) -> NDArray:
+    """e^{jφ} as complex64."""
+    angle = phase.astype(np.float32)
+    wave = np.empty(angle.shape, np.complex64)
+    np.cos(angle, out=wave.real)
+    np.sin(angle, out=wave.imag)
+    return wave
