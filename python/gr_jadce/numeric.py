@@ -48,3 +48,9 @@ def log_choices(n_devices: int, count: ArrayLike) -> NDArray:
     taken = np.arange(n_devices // 2)
     table = np.concatenate([[0.0], np.cumsum(np.log((n_devices - taken) / (taken + 1)))])
     return table[np.minimum(count, n_devices // 2)]
+
+
+def ratio_db(signal: float, noise: float | np.floating) -> float:
+    """An SNR in dB; −inf without a signal, inf without noise."""
+    with np.errstate(divide="ignore"):
+        return float(decibels(np.float64(signal) / noise)) if signal > 0 else -np.inf

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from compiled import compiled_kernel
 
-from gr_jadce.detection.doubt import Doubt
+from gr_jadce.detection import doubt
 from gr_jadce.detection.early import (
     N_LAYERS,
     OPEN,
@@ -53,7 +53,8 @@ def reports(frames, book=BOOK, settle=True, threads=1, noise_var=0.0):
 @pytest.mark.parametrize("is_known", [True, False])
 @pytest.mark.parametrize(("snr_db", "activity_rate"), [(15.0, 0.08), (3.0, 0.08), (15.0, 0.45)])
 def test_kernel_equals_numpy(is_known, snr_db, activity_rate):
-    frames, _, _, noise_var = uplink(snr_db=snr_db, activity_rate=activity_rate)
+    simulated = uplink(snr_db=snr_db, activity_rate=activity_rate)
+    frames, noise_var = simulated.received, simulated.noise_var
     compiled_kernel()
     told = noise_var if is_known else None
     (rows, n_iter), (expected, expected_iter) = (
@@ -126,7 +127,10 @@ def test_other_estimators_do_not_settle():
     assert not may_settle(lambda frames: None, BOOK, 4, "auto")
 
 
-GOOD = {"margin": 1.0, "missed": 0.0, "noise_dof": 40.0, "evidence": 5.0, "noise_cov": 1.0, "statistics": 0.0}
+GOOD = {
+    "margin": 1.0, "missed": 0.0, "noise_dof": 40.0, "evidence": 5.0, "noise_cov": 1.0, "statistics": 0.0,
+    "unlike": 0.5, "spread": 1.0, "elsewhere": False,
+}  # fmt: skip
 
 
 def decided_rows(changed):
@@ -136,8 +140,34 @@ def decided_rows(changed):
         np.array([0, 0]), np.empty(0, np.uint32), np.empty((0, 4)), np.empty(0), 3.0, np.ones(1), np.zeros(1),
         noise_cov=frame["noise_cov"] * np.eye(4)[None], noise_dof=np.array([frame["noise_dof"]]),
         evidence=np.array([frame["evidence"]]), noise_statistics=np.full((1, 2), frame["statistics"]),
-        doubts=[Doubt(frame["margin"], frame["missed"], np.empty(0))],
+        doubts=[doubt.Doubt(frame["margin"], frame["missed"], np.empty(0), frame["unlike"], frame["spread"],
+                      lambda: frame["elsewhere"])],
     )  # fmt: skip
+
+
+def outcome_of(statistic, score, members):
+    """Devices of a frame of four antennas, whose other figures do not count."""
+    nothing = np.ones(len(statistic))
+    return doubt.Tested(np.array(statistic), nothing, np.array(score), np.array(members), nothing[members], 4)
+
+
+def test_devices_that_enter_together_have_to_leave_again():
+    devices = outcome_of([50.0, 12.0, 11.0, 4.0], [9.0, 2.8, 2.7, 0.3], [0])
+    starts = []
+
+    def refine(start):
+        starts.append(list(start))
+        return start
+
+    assert doubt.ends_elsewhere(devices, (100.0, 100.0), 3.0, refine)
+    assert starts == [[0, 1, 2]]
+    assert not doubt.ends_elsewhere(devices, (100.0, 100.0), 3.0, lambda start: np.array([0]))
+
+
+def test_weak_members_have_to_come_back():
+    devices = outcome_of([50.0, 14.0, 4.0, 3.0], [9.0, 3.1, 0.3, 0.2], [0, 1])
+    assert doubt.ends_elsewhere(devices, (100.0, 100.0), 3.0, lambda start: start)
+    assert not doubt.ends_elsewhere(devices, (100.0, 100.0), 3.0, lambda start: np.array([0, 1]))
 
 
 @pytest.mark.parametrize(
@@ -145,6 +175,7 @@ def decided_rows(changed):
     [
         ({"margin": 0.01}, SETTLED),
         ({"missed": 0.4}, SETTLED),
+        ({"unlike": 5.0, "spread": 3.0, "elsewhere": True}, SETTLED),
         ({"missed": 0.6}, OPEN),
         ({"noise_dof": 20.0}, OPEN),
         ({"evidence": -1.0}, OPEN),
@@ -162,6 +193,10 @@ def test_what_settles_a_frame_after_all_layers(changed, expected):
         ({}, 5, SETTLED),
         ({"margin": 0.01}, 5, OPEN),
         ({"missed": 0.5}, 5, OPEN),
+        ({"unlike": 1.5}, 5, OPEN),
+        ({"unlike": 0.8, "spread": 1.5}, 5, OPEN),
+        ({"elsewhere": True}, 5, OPEN),
+        ({"noise_dof": 31.0}, 5, OPEN),
         ({"noise_dof": 20.0}, 5, OPEN),
         ({"evidence": -1.0}, 5, OPEN),
         ({"statistics": 100.0}, 5, SURE),

@@ -19,6 +19,7 @@ same model, with a power for each of all N devices. `kernel/detection/` is the s
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from math import log10
 from typing import NamedTuple
 
@@ -26,12 +27,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..estimate import Estimate, noise_levels
-from ..numeric import decibels
+from ..numeric import ratio_db
 from ..pilots.book import PilotBook
 from . import support_fit
-from .doubt import Lead, Tested, doubt_of
+from .doubt import Lead, Tested, doubt_of, ends_elsewhere
 from .noise_scale import LowerStatistics, Rest, Scale, SureRule, left_over, noise_scaled, sure_level
-from .p_values import TINY, log10_p_known, log10_p_unknown
+from .p_values import TINY, p_score
 from .rows import FrameDecision
 from .support_fit import FrameData, SupportFit
 
@@ -107,13 +108,34 @@ def _decide(frame: FrameData, score: NDArray, noise_var: float, rule: Rule) -> F
     fit = support_fit.fit_support(frame, _propose(frame, score, rule.n_proposed), noise_var)
     test = _Test(frame, rule, lambda count: rule.threshold, noise_var)
     if not noise_var:
-        sure = _find_sure(test._replace(level_of=lambda count: sure_level(rule.sure, len(score), count)), fit)
+        own = test._replace(level_of=lambda count: sure_level(rule.sure, len(score), count))
+        sure = _find_sure(own, fit)
         noise_var = sure.noise_left
         test = test._replace(rest=_noise_energy(test, sure))
         fit = _refine(test, sure)
     else:
         fit = sure = _exchange(test, _refine(test, fit))
-    return _decision(test, fit, sure, noise_var if frame.energy else test.noise_var)
+    decision = _decision(test, fit, sure, noise_var if frame.energy else test.noise_var)
+    if test.rest is None or decision.doubt is None:
+        return decision
+    return decision._replace(
+        doubt=decision.doubt._replace(ends_elsewhere=partial(_ends_elsewhere, own, sure))
+    )
+
+
+def _ends_elsewhere(test: _Test, sure: SupportFit) -> bool:
+    (statistic, share), n_antennas = support_fit.statistic(test.frame, sure), sure.channel.shape[1]
+    score = _all_scores(test, sure, statistic)
+    score[sure.members] = _member_scores(test, sure)
+    tested = Tested(statistic, share, score, sure.members, sure.power, n_antennas)
+    noise, refit = n_antennas * sure.rows, partial(support_fit.fit_support, test.frame)
+    level = test.level_of(len(sure.members))
+    return ends_elsewhere(
+        tested,
+        (sure.noise_left * noise, noise),
+        level,
+        lambda start: _refine(test, refit(start, 0.0)).members,
+    )
 
 
 def _find_sure(test: _Test, fit: SupportFit) -> SupportFit:
@@ -162,15 +184,15 @@ def _decision(test: _Test, fit: SupportFit, sure: SupportFit, noise_var: float) 
     frame, (statistic, share) = test.frame, support_fit.statistic(test.frame, fit)
     scores = _all_scores(test, fit, statistic)
     share[fit.members] = support_fit.own_share(frame, fit)
-    tested = Tested(statistic, np.maximum(share, 0), scores, fit.members, fit.power)
-    doubt = doubt_of(tested, noise_var, fit.channel.shape[1], test.rule.threshold)
+    tested = Tested(statistic, np.maximum(share, 0), scores, fit.members, fit.power, fit.channel.shape[1])
+    doubt = doubt_of(tested, noise_var, test.rule.threshold)
     n_samples, told_apart = frame.pilot_length * fit.channel.shape[1], _are_told_apart(test, fit)
     return FrameDecision(
         fit.members[told_apart],
         fit.channel[told_apart],
         scores,
         noise_var,
-        ratio_db(_signal(frame, fit), noise_var * n_samples),
+        ratio_db(support_fit.signal(frame, fit), noise_var * n_samples),
         support_fit.noise_covariance(frame, sure),
         sure.rows,
         support_fit.uncertainty(fit),
@@ -273,24 +295,3 @@ def _member_scores(test: _Test, fit: SupportFit) -> NDArray:
     else:
         energy, dof = (values[fit.members] for values in test.rest)
     return p_score(test.noise_var, statistic, energy, dof, n_antennas)
-
-
-def p_score(
-    noise_var: float, statistic: NDArray, rest: NDArray, rest_dof: NDArray, n_antennas: int
-) -> NDArray:
-    """−log10 p-values of statistics, given the energy that is left and its degrees of freedom."""
-    if noise_var:
-        return -log10_p_known(statistic / noise_var, n_antennas)
-    return -log10_p_unknown(statistic, rest, n_antennas, rest_dof)
-
-
-def _signal(frame: FrameData, fit: SupportFit) -> float:
-    """Energy of the signal that the channels explain."""
-    gram = frame.gram[np.ix_(fit.members, fit.members)]
-    return float(np.vdot(fit.channel, gram @ fit.channel).real)
-
-
-def ratio_db(signal: float, noise: float | np.floating) -> float:
-    """10 log10 of a ratio, −inf without a signal."""
-    with np.errstate(divide="ignore"):
-        return float(decibels(np.float64(signal) / noise)) if signal > 0 else -np.inf

@@ -6,15 +6,19 @@ Gamma(M, 1) if it is inactive. So the logarithm of its odds of being active is
 
     energy r/(1 + r) − M log(1 + r) + log K/(N − K).
 
-Its power is taken for the mean one of the members; a member's, for that of any other member.
+Its power is taken for the mean one of the members; a member's, for that of any other member; and where powers
+spread, for that of any of them.
 `kernel/detection/doubt.hpp` is the same, compiled.
 """
 
+from collections.abc import Callable
 from math import log
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .p_values import log10_p_unknown
 
 SURE_ABOVE = 6.0  # the threshold, −log10 of a p-value: of members that are there for sure
 
@@ -41,30 +45,47 @@ class Lead(NamedTuple):
         return cls(max(log(_DOUBTFUL / allowed), 0.0), max(log(_DOUBTFUL_CROWD / allowed), 0.0))
 
 
+# How far from the level that is asked of sure devices some outside may be, so many together, to enter, and
+# members to leave, to see what comes of it.
+_ENTRY, _MAX_ENTRIES, _LEAVE = 0.3, 3, 0.3
+_MIN_ENERGY = 2.5  # times M: of a device that may be missed, whatever its power
+
+
+def _never() -> bool:
+    return False
+
+
 class Doubt(NamedTuple):
     """margin : how far the score nearest to the threshold is from it, below 0 on the wrong side.
-    missed : devices outside the support expected to be active.
+    missed : devices outside the support expected to be active, with the mean power of the members.
     weight : (K,) probabilities of the members to be active.
+    missed_unlike : as `missed`, with the power of any member; of those only that stand out.
+    spread : standard deviation of the members' powers over their mean, times √M: 1 where all fade alike.
+    ends_elsewhere : tells whether σ² is measured off other devices where more, or fewer, are active at first.
     """
 
     margin: float
     missed: float
     weight: NDArray
+    missed_unlike: float = 0.0
+    spread: float = 0.0
+    ends_elsewhere: Callable[[], bool] = _never
 
 
 class Tested(NamedTuple):
-    """All devices of a frame, tested: statistic t, share s, score (N,); members and their powers (K,)."""
+    """All devices of a frame of M antennas: statistic t, share s, score (N,); members and powers (K,)."""
 
     statistic: NDArray
     share: NDArray
     score: NDArray
     members: NDArray
     power: NDArray
+    n_antennas: int
 
 
-def doubt_of(tested: Tested, noise_var: float, n_antennas: int, threshold: float) -> Doubt:
+def doubt_of(tested: Tested, noise_var: float, threshold: float) -> Doubt:
     """The doubt of a frame with that σ²."""
-    N, K = len(tested.score), len(tested.members)
+    N, K, n_antennas = len(tested.score), len(tested.members), tested.n_antennas
     distance = threshold - tested.score
     distance[tested.members] *= -1
     margin = float(distance.min())
@@ -75,13 +96,55 @@ def doubt_of(tested: Tested, noise_var: float, n_antennas: int, threshold: float
     outside[tested.members] = False
     ratio = tested.power.mean() * tested.share[outside] / noise_var
     missed = np.sum(_probability(_log_ratio(energy[outside], ratio, n_antennas) + prior))
+    unlike = np.flatnonzero(outside & (energy >= _MIN_ENERGY * n_antennas))
+    ratio = tested.power * tested.share[unlike, None] / noise_var
+    missed_unlike = np.sum(_probability(np.log(_likely(energy[unlike, None], ratio, n_antennas)) + prior))
     weight = np.ones(K)
     for k in np.flatnonzero(distance[tested.members] < SURE_ABOVE) if K > 1 else ():
         n = tested.members[k]
         ratios = np.delete(tested.power, k) * tested.share[n] / noise_var
-        likely = np.mean(np.exp(np.minimum(_log_ratio(energy[n], ratios, n_antennas), 500.0)))
-        weight[k] = _probability(np.log(likely) + prior)
-    return Doubt(margin, float(missed), weight)
+        weight[k] = _probability(np.log(_likely(energy[n], ratios, n_antennas)) + prior)
+    spread = np.sqrt(n_antennas) * tested.power.std() / tested.power.mean()
+    return Doubt(margin, float(missed), weight, float(missed_unlike), float(spread))
+
+
+def ends_elsewhere(
+    tested: Tested, noise: tuple[float, float], level: float, refine: Callable[[NDArray], NDArray]
+) -> bool:
+    """Whether a support is refined to another one where more devices, or fewer, are in it at first.
+
+    Several devices together may pass a test that each alone fails: the noise looks lower without them. So the
+    best outside enter where they nearly pass it together, and have to leave again; and weak members leave,
+    and have to come back.
+
+    Parameters
+    ----------
+    tested : Tested
+        All devices, given the support; of these, the statistics, scores and members count.
+    noise : (float, float)
+        The energy that the support leaves, and its complex degrees of freedom.
+    level : float
+        The score that is asked for.
+    refine : callable
+        From the devices that a support starts with, those that it ends with.
+    """
+    members, n_antennas = tested.members, tested.n_antennas
+    outside = np.where(np.isin(np.arange(len(tested.score)), members), -np.inf, tested.statistic)
+    best = np.argsort(-outside, kind="stable")[: min(_MAX_ENTRIES, len(outside) - len(members))]
+    count, (energy, dof) = np.arange(1, len(best) + 1), noise
+    rest = np.maximum(energy - np.cumsum(outside[best]), 0.0)
+    together = -log10_p_unknown(outside[best], rest, n_antennas, dof - n_antennas * count)
+    starts = [np.union1d(members, best[:k]) for k in count[1:] if together[k - 1] >= level - _ENTRY]
+    strong = members[tested.score[members] >= level + _LEAVE]
+    if len(strong) < len(members):
+        starts.append(strong)
+    return any(not np.array_equal(refine(start), members) for start in starts)
+
+
+def _likely(energy: NDArray, ratio: NDArray, n_antennas: int) -> NDArray:
+    """How much likelier energies are of active devices, in the mean over powers, the last axis."""
+    likely: NDArray = np.exp(np.minimum(_log_ratio(energy, ratio, n_antennas), 500.0)).mean(axis=-1)
+    return likely
 
 
 def _log_ratio(energy: NDArray, ratio: NDArray, n_antennas: int) -> NDArray:

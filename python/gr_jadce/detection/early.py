@@ -4,11 +4,12 @@
 The decision needs the estimate for a first support only; its channels are the LMMSE ones of the devices that
 pass its tests. So most frames are decided after a few layers as after all. A frame is *settled* if
 
-* hardly a device is expected to be active that is not in its support (`doubt`), and the score of every device
-  is off the threshold by a margin: another support, or noise level, of nearly the same likelihood would turn
-  no decision;
-* the devices that the noise is measured off make the frame likelier than white noise by more than a choice
-  of so many explains, and leave rows enough that bear witness of the noise;
+* hardly a device is expected to be active that is not in its support (`doubt`), whether its power is the mean
+  one or, above all where powers spread by more than fading explains, that of any other device; and the score
+  of every device is off the threshold by a margin: a noise level nearly as likely would turn no decision;
+* the noise is measured off the same devices where more are taken for active at first;
+* those make the frame likelier than white noise by more than a choice of so many explains, and leave rows and
+  samples enough that bear witness of the noise;
 * what they leave is white, and no louder than a known σ² by more than chance.
 
 Its channels are the LMMSE ones, times the probabilities that their devices are active.
@@ -42,6 +43,12 @@ N_LAYERS = 3
 _MAX_PROPOSED = 0.65  # devices a pilot symbol: more leave too few rows
 _MARGIN = 0.07  # of −log10 p-values
 _MAX_MISSED, _MAX_MISSED_LATE = 0.3, 0.5  # devices a frame
+_MAX_UNLIKE, _MAX_UNLIKE_SPREAD = (
+    1.3,
+    0.7,
+)  # of them of any power; where powers spread by more than fading does
+_MAX_SPREAD = 1.4  # of powers, against what fading explains
+_MIN_SAMPLES = 130  # of noise, over all antennas: they tell σ² to 9 %
 _MAX_EXCESS = 4.0  # standard deviations
 _MAX_ROUNDS = 60
 _PLACED = ("channel", "score", "n_iter")
@@ -67,7 +74,10 @@ class SettlingRule(NamedTuple):
     margin: float  # of all scores from the threshold
     missed: float  # devices at most that are expected to be active all the same
     missed_late: float  # and after all layers, whatever the margin
-    crowded: float  # rows that bear witness of the noise: with fewer, no frame is settled
+    unlike: tuple[float, float]  # of them with the power of any other; and where powers spread
+    spread: float  # of powers, above which they do
+    rows: float  # that bear witness of the noise: with fewer, no frame is settled
+    rows_late: float  # nor after all layers
     busy: float  # and with fewer than so many, the noise has to look whiter
     limits: tuple[float, float]  # of the two statistics of the noise
     busy_limits: tuple[float, float]
@@ -80,14 +90,18 @@ class SettlingRule(NamedTuple):
         limits, busy_limits = (_limits(n_antennas, error, noise) for error in (COLOURED, ODD))
         most = int(_MAX_PROPOSED * L)
         return cls(
-            N_LAYERS, tol, most, _MARGIN, _MAX_MISSED, _MAX_MISSED_LATE, CROWDED * L, BUSY * L, limits,
+            N_LAYERS, tol, most, _MARGIN, _MAX_MISSED, _MAX_MISSED_LATE, (_MAX_UNLIKE, _MAX_UNLIKE_SPREAD),
+            _MAX_SPREAD, max(CROWDED * L, _MIN_SAMPLES / n_antennas), CROWDED * L, BUSY * L, limits,
             busy_limits, _MAX_EXCESS,
         )  # fmt: skip
 
     @property
     def late(self) -> "SettlingRule":
         """After all layers."""
-        return self._replace(margin=-np.inf, missed=self.missed_late)
+        anything = (np.inf, np.inf)
+        return self._replace(
+            margin=-np.inf, missed=self.missed_late, unlike=anything, rows=self.rows_late, spread=np.inf
+        )
 
 
 def _limits(n_antennas: int, error: float, noise: Noise) -> tuple[float, float]:
@@ -251,14 +265,18 @@ def stages_of(rows: Rows, rule: SettlingRule, known: NDArray, proposed: NDArray)
     is_sure = (
         (proposed <= rule.n_proposed)
         & np.array([doubt is not None and _is_sure(doubt, rule) for doubt in rows.doubts], bool)
-        & (rows.noise_dof >= rule.crowded)
+        & (rows.noise_dof >= rule.rows)
         & (rows.evidence >= 0)
         & ((known == 0) | (excess <= rule.excess))
     )
+    if rule.margin >= 0:  # before all layers are done
+        for b in np.flatnonzero(is_sure):
+            is_sure[b] = not rows.doubts[b].ends_elsewhere()
     limits = np.where((rows.noise_dof < rule.busy)[:, None], rule.busy_limits, rule.limits)
     is_white = (rows.noise_statistics <= limits).all(axis=1)
     return np.asarray(np.where(is_sure, np.where(is_white, SETTLED, SURE), OPEN))
 
 
 def _is_sure(doubt: Doubt, rule: SettlingRule) -> bool:
-    return doubt.margin >= rule.margin and doubt.missed <= rule.missed
+    unlike = rule.unlike[1] if doubt.spread > rule.spread else rule.unlike[0]
+    return doubt.margin >= rule.margin and doubt.missed <= rule.missed and doubt.missed_unlike <= unlike

@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..estimate import Estimate, noise_levels
-from ..numeric import sum_squares
+from ..numeric import ratio_db, sum_squares
 from ..pilots.book import PilotBook
-from .dense import Rule, p_score, ratio_db
+from .dense import Rule
 from .noise_scale import Rest, left_over, noise_scaled, sure_level
-from .p_values import TINY
+from .p_values import TINY, p_score
 from .rows import FrameDecision
 from .support_fit import INDEPENDENT, MIN_SNR, RIDGE, ROUNDING
 

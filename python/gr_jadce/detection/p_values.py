@@ -37,3 +37,12 @@ def log10_p_unknown(energy: Real, rest: Real, n_antennas: int, rest_dof: Real) -
         term = term + log_y + np.log((dof + j - 1) / j)
         total = np.logaddexp(total, term)
     return np.where(rest_dof > 0, np.minimum(total + dof * log_x, 0) / np.log(10), 0.0)
+
+
+def p_score(
+    noise_var: float, statistic: NDArray, rest: NDArray, rest_dof: NDArray, n_antennas: int
+) -> NDArray:
+    """−log10 p-values of statistics, given the energy that is left and its degrees of freedom."""
+    if noise_var:
+        return -log10_p_known(statistic / noise_var, n_antennas)
+    return -log10_p_unknown(statistic, rest, n_antennas, rest_dof)

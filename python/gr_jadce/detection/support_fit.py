@@ -283,3 +283,9 @@ def _solve(frame: FrameData, members: NDArray, power: NDArray, noise_var: float)
 def _added(frame: FrameData, members: NDArray, ratio: NDArray) -> NDArray:
     """What is added to the diagonal of the members' Gram matrix (K,), `ratio` = σ²/γ."""
     return ratio + RIDGE * frame.norm[members]
+
+
+def signal(frame: FrameData, fit: SupportFit) -> float:
+    """Energy of the signal that the channels explain."""
+    gram = frame.gram[np.ix_(fit.members, fit.members)]
+    return float(np.vdot(fit.channel, gram @ fit.channel).real)

@@ -11,24 +11,30 @@
 namespace jadce {
 namespace {
 
-// Of gr_jadce.detection.early.SettlingRule: n_layers, tol, n_proposed, margin, missed, missed_late, crowded,
-// busy, limits, busy_limits, excess.
+using Limits = std::array<double, 2>;
+
+// Of gr_jadce.detection.early.SettlingRule: n_layers, tol, n_proposed, margin, missed, missed_late, unlike,
+// spread, rows, rows_late, busy, limits, busy_limits, excess.
 SettlingRule settling_of(const py::tuple& given)
 {
-    check(given.size() == 11, "settling: expected 11 entries");
-    const auto limits = given[8].cast<std::array<double, 2>>();
-    const auto busy_limits = given[9].cast<std::array<double, 2>>();
+    check(given.size() == 14, "settling: expected 14 entries");
+    const auto number = [&](std::size_t place) { return given[place].cast<double>(); };
+    const auto unlike = given[6].cast<Limits>();
+    const auto limits = given[11].cast<Limits>(), busy_limits = given[12].cast<Limits>();
     return {given[0].cast<int>(),
             given[1].cast<float>(),
             given[2].cast<std::size_t>(),
-            given[3].cast<double>(),
-            given[4].cast<double>(),
-            given[5].cast<double>(),
-            given[6].cast<double>(),
-            given[7].cast<double>(),
+            number(3),
+            number(4),
+            number(5),
+            {unlike[0], unlike[1]},
+            number(7),
+            number(8),
+            number(9),
+            number(10),
             {limits[0], limits[1]},
             {busy_limits[0], busy_limits[1]},
-            given[10].cast<double>()};
+            number(13)};
 }
 
 std::unique_ptr<EarlyDecisions> early_decisions_of(const FrameNetwork& network,

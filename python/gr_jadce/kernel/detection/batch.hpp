@@ -85,6 +85,12 @@ public:
         detector_.decide({correlation_.data(), moment_.data(), score, noise_var}, to);
     }
 
+    // As of `Detector`, for the frame that was decided last.
+    bool ends_elsewhere()
+    {
+        return detector_.ends_elsewhere({correlation_.data(), moment_.data(), nullptr, 0});
+    }
+
 private:
     // Takes the channels of the estimate (N, M), if their squared distance from the fit's is within the
     // limit.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "detection/detection.hpp"
 #include "detection/doubt.hpp"
+#include "detection/entrants.hpp"
 #include "detection/noise_scale.hpp"
 #include "detection/noise_statistics.hpp"
 #include "detection/p_values.hpp"
@@ -38,6 +39,7 @@ struct Detector::Work
     std::vector<char> fails, barred; // members that fail; devices that do not come again
     std::vector<char> told_apart;    // members that no others may be
     std::size_t newest = none;       // the last device that came
+    Entrants entrants;               // against those that σ² is measured off
     std::vector<double> outside;
     std::vector<Rest> rest;
     std::vector<Complex> noise_cov; // as measured, on so many rows
@@ -249,15 +251,29 @@ struct Detector::Work
         const auto level = [this] { return rule.threshold; };
         if (scale == own) {
             find_sure(frame);
+            const auto score_of = [this, rows = fit.rows()](auto n, double t) { return score(n, t, rows); };
+            entrants.take(fit, score_of, sure_level());
             measure_noise();
             refine(level);
         } else {
+            entrants.clear();
             exchange(level);
             keep_noise();
         }
         if (silent) {
             noise_var = frame.noise_var;
         }
+    }
+
+    // Whether σ² is measured off other devices where more, or fewer, are sure at first.
+    bool ends_elsewhere(const Frame& frame)
+    {
+        return entrants.any_leads_elsewhere([&](const std::vector<std::size_t>& start) {
+            scale = own;
+            fit.start(frame, start, 0);
+            refine([this] { return sure_level(); });
+            return fit.members == entrants.members();
+        });
     }
 
     // −log10 p-value of every device (N,).
@@ -305,20 +321,6 @@ struct Detector::Work
         return least;
     }
 
-    // The probabilities that the reported members are active.
-    void weigh(ActiveRows& rows) const
-    {
-        constexpr double sure_above = 6; // the threshold
-        rows.weight.assign(rows.device.size(), 1.0);
-        for (std::size_t i = 0, k = 0; i < rows.device.size(); ++i) {
-            for (; fit.members[k] != rows.device[i]; ++k) {
-            }
-            if (rows.score[i] - rule.threshold < sure_above) {
-                rows.weight[i] = Doubt::weight(fit, k, noise_var);
-            }
-        }
-    }
-
     // Which members make the frame likelier than others in their place, by the lead that is wanted.
     void tell_apart()
     {
@@ -359,6 +361,8 @@ Detector::~Detector() = default;
 
 void Detector::ask(const Rule& rule) { work_->rule = rule; }
 
+bool Detector::ends_elsewhere(const Frame& frame) { return work_->ends_elsewhere(frame); }
+
 void Detector::decide(const Frame& frame, const Decision& decision)
 {
     Work& work = *work_;
@@ -376,10 +380,12 @@ void Detector::decide(const Frame& frame, const Decision& decision)
     *decision.noise_dof = work.noise_dof;
     *decision.evidence = work.evidence;
     *decision.uncertainty = work.fit.uncertainty();
-    if (decision.margin && decision.missed) {
-        *decision.margin = work.margin();
-        *decision.missed = work.doubt.missed(work.fit, work.noise_var);
-        work.weigh(*decision.rows);
+    if (decision.doubts) {
+        *decision.doubts = {work.margin(),
+                            work.doubt.missed(work.fit, work.noise_var),
+                            Doubt::missed_unlike(work.fit, work.noise_var),
+                            Doubt::spread(work.fit, work.noise_var)};
+        Doubt::weigh(*decision.rows, work.fit, work.rule.threshold, work.noise_var);
     }
     work.look.measure(decision.noise_cov, *decision.noise_dof, decision.noise_statistics);
 }

@@ -60,6 +60,12 @@ struct ActiveRows
     std::vector<double> score, weight;
 };
 
+// How sure a decision is: `Doubt` of detection/doubt.py, which says what these are.
+struct Doubts
+{
+    double margin = 0, missed = 0, missed_unlike = 0, spread = 0;
+};
+
 // Where the decision about one frame goes, or those about a batch, frame after frame: its rows, the scores of
 // all devices (N,) or null, covariance of the antennas (M, M) in what is left and what it says of the noise
 // (2,), seven numbers.
@@ -70,7 +76,7 @@ struct Decision
     Complex* noise_cov;
     double* noise_statistics;
     double *noise_var, *snr_db, *noise_dof, *uncertainty, *evidence;
-    double *margin = nullptr, *missed = nullptr; // both or none, and the weights of the rows with them
+    Doubts* doubts = nullptr; // if wanted, and the weights of the rows with them
 
     // Of frame b of a batch of frames with N devices and M antennas.
     Decision of_frame(std::size_t b, std::size_t N, std::size_t M) const
@@ -94,6 +100,10 @@ public:
     Detector(const Gram& gram, const Rule& rule);
     ~Detector();
     void ask(const Rule& rule); // another one, of as many symbols and antennas
+
+    // Whether σ² of the frame that was decided last, with its doubts, is measured off other devices where
+    // more are taken for active at first.
+    bool ends_elsewhere(const Frame& frame);
     void decide(const Frame& frame, const Decision& decision);
 
 private:

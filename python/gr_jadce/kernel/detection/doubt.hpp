@@ -38,13 +38,69 @@ public:
         return sum(count, float(prior(fit)), float(fit.n_antennas));
     }
 
+    // As `missed`, with the power of any member, of devices that stand out.
+    static double missed_unlike(SupportFit& fit, double noise_var)
+    {
+        constexpr double min_energy = 2.5; // times M
+        if (!can_tell(fit, noise_var)) {
+            return 0;
+        }
+        const std::vector<double>& statistic = fit.statistics();
+        const double least = min_energy * double(fit.n_antennas) * noise_var;
+        double sum = 0;
+        for (std::size_t n = 0; n < statistic.size(); ++n) {
+            if (statistic[n] >= least && !fit.is_member[n]) {
+                const double share = std::max(fit.share_outside(n), 0.0);
+                sum += probability(fit, statistic[n] / noise_var, share / noise_var, fit.size());
+            }
+        }
+        return sum;
+    }
+
+    // Of the members' powers: standard deviation over mean, times √M.
+    static double spread(const SupportFit& fit, double noise_var)
+    {
+        if (!can_tell(fit, noise_var)) {
+            return 0;
+        }
+        double sum = 0, squares = 0;
+        for (const double own : fit.power) {
+            sum += own;
+        }
+        const double mean = sum / double(fit.size());
+        for (const double own : fit.power) {
+            squares += (own - mean) * (own - mean);
+        }
+        return std::sqrt(double(fit.n_antennas) * squares / double(fit.size())) / mean;
+    }
+
     // The probability of a member to be active.
     static double weight(const SupportFit& fit, std::size_t k, double noise_var)
     {
         if (!can_tell(fit, noise_var) || fit.size() < 2) {
             return 1;
         }
-        const double energy = fit.own_statistic(k) / noise_var, share = fit.own_share(k) / noise_var;
+        return probability(fit, fit.own_statistic(k) / noise_var, fit.own_share(k) / noise_var, k);
+    }
+
+    // The probabilities of the reported members.
+    static void weigh(ActiveRows& rows, const SupportFit& fit, double threshold, double noise_var)
+    {
+        constexpr double sure_above = 6; // the threshold
+        rows.weight.assign(rows.device.size(), 1.0);
+        for (std::size_t i = 0, k = 0; i < rows.device.size(); ++i) {
+            for (; fit.members[k] != rows.device[i]; ++k) {
+            }
+            if (rows.score[i] - threshold < sure_above) {
+                rows.weight[i] = weight(fit, k, noise_var);
+            }
+        }
+    }
+
+private:
+    // That a device is active, with the power of any member but k.
+    static double probability(const SupportFit& fit, double energy, double share, std::size_t k)
+    {
         double likely = 0;
         for (std::size_t j = 0; j < fit.size(); ++j) {
             if (j != k) {
@@ -54,11 +110,11 @@ public:
                 likely += std::exp(std::min(log_ratio, 500.0));
             }
         }
-        const double odds = std::log(likely / double(fit.size() - 1)) + prior(fit);
+        const double count = double(k < fit.size() ? fit.size() - 1 : fit.size());
+        const double odds = std::log(likely / count) + prior(fit);
         return 1 / (1 + std::exp(-std::min(std::max(odds, -60.0), 60.0)));
     }
 
-private:
     static bool can_tell(const SupportFit& fit, double noise_var)
     {
         return noise_var > 0 && fit.size() > 0 && fit.size() < fit.gram.n_devices();

@@ -40,16 +40,19 @@ public:
         const double scale = network_.start(received, frames.told[b], work_);
         const bool rests = network_.run_on(work_, rule.n_layers, rule.tol);
         Decision decision = results.decisions.of_frame(b, N, M_);
-        double margin = 0, missed = 0;
-        decision.margin = &margin;
-        decision.missed = &missed;
+        Doubts doubts;
+        decision.doubts = &doubts;
         const FrameSamples<Sample> frame = {received, nullptr, 0};
-        Stage stage = try_to(rule, {rule.margin, rule.missed}, frame, frames.noise_var[b], decision);
+        Stage stage = try_to(rule, frame, frames.noise_var[b], decision);
+        if (stage != Stage::open && detector_.ends_elsewhere()) {
+            clear(decision);
+            stage = Stage::open;
+        }
         if (stage == Stage::open) {
             if (!rests) {
                 network_.run_on(work_, 0, rule.tol);
             }
-            stage = try_to(rule, {no_margin, rule.missed_late}, frame, frames.noise_var[b], decision);
+            stage = try_to(late(rule), frame, frames.noise_var[b], decision);
         }
         if (stage == Stage::settled) {
             weigh(*decision.rows);
@@ -63,18 +66,20 @@ public:
     }
 
 private:
-    // What a decision may leave in doubt: how near a score may be to the threshold, and devices missed.
-    struct Doubts
+    // After all layers.
+    static SettlingRule late(SettlingRule rule)
     {
-        double margin, missed;
-    };
-
-    static constexpr double no_margin = -std::numeric_limits<double>::infinity();
+        constexpr double any = std::numeric_limits<double>::infinity();
+        rule.margin = -any;
+        rule.missed = rule.missed_late;
+        rule.unlike[0] = rule.unlike[1] = any;
+        rule.rows = rule.rows_late;
+        return rule;
+    }
 
     // Decides a frame by the scores as they are now; no rows of one that is open.
     template <class Sample>
     Stage try_to(const SettlingRule& rule,
-                 const Doubts& most,
                  const FrameSamples<Sample>& frame,
                  double noise_var,
                  const Decision& decision)
@@ -83,7 +88,7 @@ private:
         if (proposed() <= rule.n_proposed) {
             clear(decision);
             detector_.decide(frame, score_.data(), noise_var, decision);
-            stage = stage_of(rule, most, decision, noise_var);
+            stage = stage_of(rule, decision, noise_var);
         }
         if (stage == Stage::open) {
             clear(decision);
@@ -98,16 +103,20 @@ private:
         return std::size_t(std::count_if(score_.begin(), score_.end(), [](double s) { return s > 0; }));
     }
 
-    Stage
-    stage_of(const SettlingRule& rule, const Doubts& most, const Decision& decision, double noise_var) const
+    Stage stage_of(const SettlingRule& rule, const Decision& decision, double noise_var) const
     {
         const double *statistics = decision.noise_statistics, dof = *decision.noise_dof;
         const double* limits = dof < rule.busy ? rule.busy_limits : rule.limits;
-        const bool is_sure = *decision.margin >= most.margin && *decision.missed <= most.missed &&
-                             dof >= rule.crowded && *decision.evidence >= 0 &&
-                             excess(decision, noise_var) <= rule.excess;
+        const bool is_sure = support_is_sure(rule, *decision.doubts) && dof >= rule.rows &&
+                             *decision.evidence >= 0 && excess(decision, noise_var) <= rule.excess;
         const bool is_white = statistics[0] <= limits[0] && statistics[1] <= limits[1];
         return !is_sure ? Stage::open : is_white ? Stage::settled : Stage::sure;
+    }
+
+    static bool support_is_sure(const SettlingRule& rule, const Doubts& doubts)
+    {
+        return doubts.margin >= rule.margin && doubts.missed <= rule.missed &&
+               doubts.missed_unlike <= rule.unlike[doubts.spread > rule.spread];
     }
 
     // The posterior means of the channels, so far as it is doubtful that devices are active.

@@ -19,9 +19,12 @@ struct SettlingRule
     float tol;              // of the layers, as for an estimate
     std::size_t n_proposed; // devices at most, for a decision to be tried
     double margin;          // of all scores from the threshold
-    double missed,
-        missed_late;      // devices at most that are expected to be active all the same; after all layers
-    double crowded, busy; // rows that bear witness of the noise: below, none is settled, and a stricter limit
+    double missed;          // devices at most that are expected to be active all the same
+    double missed_late;     // and after all layers
+    double unlike[2];       // of them with the power of any other; and where powers spread
+    double spread;          // of powers, above which they do
+    double rows, rows_late; // that bear witness of the noise: with fewer, none is settled; after all layers
+    double busy;            // rows, below which the limits are stricter
     double limits[2], busy_limits[2]; // of what these say of the noise
     double excess;                    // standard deviations of the noise over a known one
 };

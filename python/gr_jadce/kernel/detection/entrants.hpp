@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Devices that enter a support together, or leave it, to see what comes of it: `ends_elsewhere` of doubt.py.
+#pragma once
+
+#include "detection/p_values.hpp"
+#include "detection/support_fit.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+namespace jadce {
+
+class Entrants
+{
+public:
+    // Takes a fit: score(n, t) of its members by their statistics, and the level that is asked for.
+    template <class Score>
+    void take(SupportFit& fit, Score score, double level)
+    {
+        clear();
+        members_ = fit.members;
+        find_best(fit, fit.statistics());
+        keep_close(fit, level);
+        for (std::size_t k = 0; k < members_.size(); ++k) {
+            own_.push_back(fit.own_statistic(k));
+        }
+        find_strong(score, level);
+    }
+
+    void clear()
+    {
+        for (std::vector<std::size_t>* devices : {&members_, &best_, &strong_, &counts_}) {
+            devices->clear();
+        }
+        own_.clear();
+    }
+
+    // The members, as they were taken.
+    const std::vector<std::size_t>& members() const { return members_; }
+
+    // Calls stays(start) of one support after another; whether it is false of any.
+    template <class Stays>
+    bool any_leads_elsewhere(Stays stays) const
+    {
+        for (const std::size_t count : counts_) {
+            std::vector<std::size_t> start = members_;
+            start.insert(start.end(), best_.begin(), best_.begin() + std::ptrdiff_t(count));
+            std::sort(start.begin(), start.end());
+            if (!stays(start)) {
+                return true;
+            }
+        }
+        return strong_.size() < members_.size() && !stays(strong_);
+    }
+
+private:
+    static constexpr std::size_t most = 3;
+
+    void find_best(const SupportFit& fit, const std::vector<double>& statistic)
+    {
+        for (std::size_t n = 0; n < statistic.size(); ++n) {
+            if (fit.is_member[n] || (best_.size() == most && statistic[n] <= statistic[best_.back()])) {
+                continue;
+            }
+            const auto behind = std::find_if(best_.begin(), best_.end(), [&](std::size_t other) {
+                return statistic[n] > statistic[other];
+            });
+            best_.insert(behind, n);
+            best_.resize(std::min(best_.size(), most));
+        }
+    }
+
+    // How many of the best, two or more, nearly pass the test together: against what all of them leave.
+    void keep_close(SupportFit& fit, double level)
+    {
+        constexpr double entry = 0.3; // below the level
+        const double M = double(fit.n_antennas);
+        double dof = M * fit.rows(), rest = fit.noise_left() * dof;
+        for (std::size_t i = 0; i < best_.size(); ++i) {
+            const double t = fit.statistics()[best_[i]];
+            rest -= t;
+            dof -= M;
+            if (i > 0 && score_unknown(t, std::max(rest, 0.0), fit.n_antennas, dof) >= level - entry) {
+                counts_.push_back(i + 1);
+            }
+        }
+    }
+
+    // The members but for weak ones; the smaller a statistic, the lower the score.
+    template <class Score>
+    void find_strong(Score score, double level)
+    {
+        constexpr double leave = 0.3; // above the level
+        double weakest = -1;
+        for (;;) {
+            std::size_t next = own_.size();
+            for (std::size_t k = 0; k < own_.size(); ++k) {
+                if (own_[k] > weakest && (next == own_.size() || own_[k] < own_[next])) {
+                    next = k;
+                }
+            }
+            if (next == own_.size() || score(members_[next], own_[next]) >= level + leave) {
+                break;
+            }
+            weakest = own_[next];
+        }
+        for (std::size_t k = 0; k < own_.size(); ++k) {
+            if (own_[k] > weakest) {
+                strong_.push_back(members_[k]);
+            }
+        }
+    }
+
+    std::vector<std::size_t> members_, best_, strong_, counts_; // best first
+    std::vector<double> own_;                                   // statistics of the members
+};
+
+} // namespace jadce
