@@ -138,9 +138,9 @@ class FrameReceiver:
         """
         peak, hint = _peaks(frames), _Hint(noise_var_hint, self._whitener(noise_cov))
         heads = self._heads(frames, peak, stamps, frames_dropped)
-        reports = [_bad_report(head) for head in heads]
-        error = None
-        for index, antennas in alike(frames, np.isfinite(peak)):
+        good, error = np.isfinite(peak), None
+        reports: list[Any] = [None if ok else _bad_report(head) for ok, head in zip(good, heads, strict=True)]
+        for index, antennas in alike(frames, good):
             part = frames if index is None else frames[index]
             places: Sequence[int] = range(len(frames)) if index is None else list(index)
             solved, raised = self._solve_or_halve(part, antennas, [heads[place] for place in places], hint)
