@@ -30,7 +30,7 @@ from ..estimate import Estimate, noise_levels
 from ..numeric import ratio_db
 from ..pilots.book import PilotBook
 from . import support_fit
-from .doubt import Lead, Tested, doubt_of, ends_elsewhere
+from .doubt import Lead, Tested, doubt_of, ends_elsewhere, start_powers
 from .noise_scale import LowerStatistics, Rest, Scale, SureRule, left_over, noise_scaled, sure_level
 from .p_values import TINY, p_score
 from .rows import FrameDecision
@@ -128,14 +128,13 @@ def _ends_elsewhere(test: _Test, sure: SupportFit) -> bool:
     score = _all_scores(test, sure, statistic)
     score[sure.members] = _member_scores(test, sure)
     tested = Tested(statistic, share, score, sure.members, sure.power, n_antennas)
-    noise, refit = n_antennas * sure.rows, partial(support_fit.fit_support, test.frame)
-    level = test.level_of(len(sure.members))
-    return ends_elsewhere(
-        tested,
-        (sure.noise_left * noise, noise),
-        level,
-        lambda start: _refine(test, refit(start, 0.0)).members,
-    )
+    noise, level = n_antennas * sure.rows, test.level_of(len(sure.members))
+    power = start_powers(test.frame, sure, statistic, share)
+
+    def refine(start: NDArray) -> NDArray:
+        return _refine(test, support_fit.fit_support(test.frame, start, 0.0, power[start])).members
+
+    return ends_elsewhere(tested, (sure.noise_left * noise, noise), level, refine)
 
 
 def _find_sure(test: _Test, fit: SupportFit) -> SupportFit:

@@ -18,7 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .p_values import log10_p_unknown
+from .p_values import TINY, log10_p_unknown
+from .support_fit import MIN_SNR, FrameData, SupportFit, likely_power
 
 SURE_ABOVE = 6.0  # the threshold, −log10 of a p-value: of members that are there for sure
 
@@ -47,8 +48,8 @@ class Lead(NamedTuple):
 
 # How far from the level that is asked of sure devices some outside may be, so many together, to enter, and
 # members to leave, to see what comes of it.
-_ENTRY, _MAX_ENTRIES, _LEAVE = 0.3, 3, 0.3
-_MIN_ENERGY = 2.5  # times M: of a device that may be missed, whatever its power
+_ENTRY, _MAX_ENTRIES, _LEAVE = 0.4, 3, 0.4
+_MIN_ENERGY = 2.0  # times M: of a device that may be missed, whatever its power
 
 
 def _never() -> bool:
@@ -139,6 +140,15 @@ def ends_elsewhere(
     if len(strong) < len(members):
         starts.append(strong)
     return any(not np.array_equal(refine(start), members) for start in starts)
+
+
+def start_powers(frame: FrameData, fit: SupportFit, statistic: NDArray, share: NDArray) -> NDArray:
+    """The powers (N,) of members, and the likely ones of all others."""
+    known = np.where(share > 0, share, 1.0)
+    power = likely_power(statistic * known, known, fit.noise_var, fit.channel.shape[1])
+    power = np.maximum(power, MIN_SNR * fit.noise_var / np.maximum(frame.norm, TINY))
+    power[fit.members] = fit.power
+    return power
 
 
 def _likely(energy: NDArray, ratio: NDArray, n_antennas: int) -> NDArray:

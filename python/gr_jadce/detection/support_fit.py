@@ -81,11 +81,14 @@ class SupportFit(NamedTuple):
         return self.residual / (self.channel.shape[1] * self.trace)
 
 
-def fit_support(frame: FrameData, members: NDArray, noise_var: float) -> SupportFit:
-    """The fit with powers of their own; with a `noise_var` of 0, σ² is fitted as well."""
+def fit_support(
+    frame: FrameData, members: NDArray, noise_var: float, power: NDArray | None = None
+) -> SupportFit:
+    """The fit with powers of their own, from `power` on if given; `noise_var` 0: σ² is fitted as well."""
     start = noise_var or max(_START_NOISE_SHARE * frame.mean_energy, TINY)
-    signal = max(frame.mean_energy - start, 0.1 * start) * frame.pilot_length
-    power = np.full(len(members), signal / max(frame.norm[members].sum(), MIN_SNR))
+    if power is None:
+        signal = max(frame.mean_energy - start, 0.1 * start) * frame.pilot_length
+        power = np.full(len(members), signal / max(frame.norm[members].sum(), MIN_SNR))
     return settle(frame, _solve(frame, members, power, start), fixed=noise_var > 0)
 
 

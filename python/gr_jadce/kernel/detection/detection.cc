@@ -270,7 +270,7 @@ struct Detector::Work
     {
         return entrants.any_leads_elsewhere([&](const std::vector<std::size_t>& start) {
             scale = own;
-            fit.start(frame, start, 0);
+            fit.start(frame, start, 0, entrants.powers(start));
             refine([this] { return sure_level(); });
             return fit.members == entrants.members();
         });

@@ -51,6 +51,16 @@ struct Frame
     double noise_var;
 };
 
+// ‖Y‖².
+inline double energy_of(const Frame& frame, std::size_t n_antennas)
+{
+    double energy = 0;
+    for (std::size_t m = 0; m < n_antennas; ++m) {
+        energy += frame.moment[m * n_antennas + m].real();
+    }
+    return energy;
+}
+
 // The active devices of a frame, ascending, their channels (K, M) and scores (K,); if wanted, the
 // probabilities that they are active (K,).
 struct ActiveRows

@@ -41,7 +41,7 @@ public:
     // As `missed`, with the power of any member, of devices that stand out.
     static double missed_unlike(SupportFit& fit, double noise_var)
     {
-        constexpr double min_energy = 2.5; // times M
+        constexpr double min_energy = 2; // times M
         if (!can_tell(fit, noise_var)) {
             return 0;
         }

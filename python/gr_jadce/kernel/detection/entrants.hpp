@@ -20,6 +20,10 @@ public:
     {
         clear();
         members_ = fit.members;
+        power_.assign(fit.is_member.size(), 0);
+        for (std::size_t k = 0; k < members_.size(); ++k) {
+            power_[members_[k]] = fit.power[k];
+        }
         find_best(fit, fit.statistics());
         keep_close(fit, level);
         for (std::size_t k = 0; k < members_.size(); ++k) {
@@ -38,6 +42,16 @@ public:
 
     // The members, as they were taken.
     const std::vector<std::size_t>& members() const { return members_; }
+
+    // The powers of devices that start, as they were taken.
+    std::vector<double> powers(const std::vector<std::size_t>& start) const
+    {
+        std::vector<double> found;
+        for (const std::size_t device : start) {
+            found.push_back(power_[device]);
+        }
+        return found;
+    }
 
     // Calls stays(start) of one support after another; whether it is false of any.
     template <class Stays>
@@ -74,11 +88,12 @@ private:
     // How many of the best, two or more, nearly pass the test together: against what all of them leave.
     void keep_close(SupportFit& fit, double level)
     {
-        constexpr double entry = 0.3; // below the level
+        constexpr double entry = 0.4; // below the level
         const double M = double(fit.n_antennas);
         double dof = M * fit.rows(), rest = fit.noise_left() * dof;
         for (std::size_t i = 0; i < best_.size(); ++i) {
             const double t = fit.statistics()[best_[i]];
+            power_[best_[i]] = fit.power_outside(best_[i], t);
             rest -= t;
             dof -= M;
             if (i > 0 && score_unknown(t, std::max(rest, 0.0), fit.n_antennas, dof) >= level - entry) {
@@ -91,7 +106,7 @@ private:
     template <class Score>
     void find_strong(Score score, double level)
     {
-        constexpr double leave = 0.3; // above the level
+        constexpr double leave = 0.4; // above the level
         double weakest = -1;
         for (;;) {
             std::size_t next = own_.size();
@@ -113,7 +128,7 @@ private:
     }
 
     std::vector<std::size_t> members_, best_, strong_, counts_; // best first
-    std::vector<double> own_;                                   // statistics of the members
+    std::vector<double> own_, power_; // statistics of the members; powers of all devices
 };
 
 } // namespace jadce

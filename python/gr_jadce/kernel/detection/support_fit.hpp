@@ -19,16 +19,6 @@ constexpr double ridge = 1e-9;     // keeps equal pilots from making a singular 
 constexpr double rounding = 1e-12; // of a frame's energy: what its residual is known to
 constexpr double min_snr = 1e-3;   // γ_k ‖a_k‖²/σ² of a member at least
 
-// ‖Y‖².
-inline double energy_of(const Frame& frame, std::size_t n_antennas)
-{
-    double energy = 0;
-    for (std::size_t m = 0; m < n_antennas; ++m) {
-        energy += frame.moment[m * n_antennas + m].real();
-    }
-    return energy;
-}
-
 class SupportFit
 {
 public:
@@ -45,9 +35,12 @@ public:
     std::vector<double> power; // γ
     double noise_var = 0;      // σ²
 
-    // The fit on some devices, ascending, with powers of their own; with a `level` of 0, σ² is fitted as
-    // well.
-    void start(const Frame& frame, const std::vector<std::size_t>& devices, double level)
+    // The fit on some devices, ascending, with powers of their own, from `powers` on if they are given; with
+    // a `level` of 0, σ² is fitted as well.
+    void start(const Frame& frame,
+               const std::vector<std::size_t>& devices,
+               double level,
+               const std::vector<double>& powers = {})
     {
         constexpr double start_noise_share = 0.1; // of a frame's energy, σ² where it is unknown
         frame_ = &frame;
@@ -61,7 +54,8 @@ public:
         }
         noise_var = level > 0 ? level : std::max(start_noise_share * mean_energy(), DBL_MIN);
         const double signal = std::max(mean_energy() - noise_var, 0.1 * noise_var) * double(pilot_length);
-        power.assign(members.size(), signal / std::max(norms, min_snr));
+        power = powers;
+        power.resize(members.size(), signal / std::max(norms, min_snr));
         solve();
         settle(level > 0);
     }
@@ -128,13 +122,19 @@ public:
     // Adds a device of statistic t, with its likely power.
     void add(std::size_t device, double t)
     {
-        const double share = off_support_.share(device);
-        const double likely = bounded_power(device, likely_power(t * share, share));
+        const double likely = power_outside(device, t);
         const auto place = std::lower_bound(members.begin(), members.end(), device) - members.begin();
         members.insert(members.begin() + place, device);
         power.insert(power.begin() + place, likely);
         is_member[device] = 1;
         solve();
+    }
+
+    // The likely power of a device outside of statistic t.
+    double power_outside(std::size_t device, double t) const
+    {
+        const double share = off_support_.share(device);
+        return bounded_power(device, likely_power(t * share, share));
     }
 
     std::size_t size() const { return members.size(); }
