@@ -85,7 +85,8 @@ MAY_IMPORT["programs"] = {
 # Packages outside NumPy and the standard library → the parts, or single modules, that may import them.
 OUTSIDE = {
     "PyQt5": {
-        f"blocks.support.window.{name}" for name in ("activity_window", "colours", "plots", "response")
+        f"blocks.support.window.{name}"
+        for name in ("activity_window", "colours", "plots", "response", "said")
     },
     "pyqtgraph": {f"blocks.support.window.{name}" for name in ("colours", "plots", "response")},
     "gnuradio": {"blocks", "programs", "radio"},

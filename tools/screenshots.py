@@ -202,6 +202,7 @@ def evaluate(folder):
 WINDOWS = {
     "loopback_gui": ((1000, 900), 12, compiled("loopback_gui")),
     "nr_random_access": ((1000, 900), 20, compiled("nr_random_access")),
+    "sensors": ((1000, 900), 20, compiled("sensors")),
     "jadce_monitor": ((908, 654), 8, terminal_monitor),
     "usrp_receiver_4_gui": ((1000, 900), 20, on_simulated_usrps("usrp_receiver_4_gui")),
 }

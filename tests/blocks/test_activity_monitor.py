@@ -15,6 +15,7 @@ from gr_jadce.reports.pdus import status_to_pmt, to_pmts
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 GUI, WIDGETS = pytest.importorskip("PyQt5.QtGui"), pytest.importorskip("PyQt5.QtWidgets")
 pytest.importorskip("pyqtgraph")
+SAID = pytest.importorskip("gr_jadce.blocks.support.window.said")
 MISSED, FALSE_ALARM = 0xE6A100, 0xD55E00  # as drawn on a light desktop
 MISSED_IN_THE_DARK = 0xF0E442
 
@@ -269,3 +270,22 @@ def test_a_button_counts_anew(application):
     window, _ = shown(monitor, application)
     window.findChild(WIDGETS.QPushButton).click()
     assert (monitor.counts().frames, monitor.counts().missed, monitor.counts().recent.missed) == (0, 0, 0)
+
+
+def test_the_window_shows_what_devices_said(application):
+    monitor = activity_monitor()
+    figures = np.zeros(2, np.float32)
+    payload = {"payload": (b"21.5 \xc2\xb0C\0", b"<b>"), "evm_db": figures, "payload_snr_db": figures}
+    publish(to_pmts(make_report(n_active=2, device=[3, 8], **payload)), monitor)
+    window = monitor.qwidget()
+    window.resize(900, 900)
+    window.show()
+    window.draw()
+    application.processEvents()
+    table = window.findChild(SAID.SaidTable)
+    assert table.isVisible()
+    assert "<b>21.5 °C</b>" in table.text() and "<b>&lt;b&gt;</b>" in table.text()
+    window.resize(900, 300)
+    application.processEvents()
+    assert not table.isVisible()
+    window.hide()

@@ -170,3 +170,16 @@ def test_names_of_devices_are_remembered():
     assert monitor.names() == {3: "three", 5: "five", 7: "seven"}
     monitor.push(found(3, [1], n_devices=50))
     assert monitor.names() == {}  # of another book
+
+
+def test_what_each_device_said_last_is_kept():
+    monitor = Monitor(5)
+    monitor.push(found(1, [2, 5], payload=(b"21 \xc2\xb0C\0\0", b"\1\xff\0")))
+    monitor.push(found(2, [2, 7], payload=(b"", b"")))
+    assert monitor.said() == {2: "21 °C", 5: "01 ff"}
+    monitor.push(found(3, [5], payload=(b"now\0",)))
+    assert monitor.said() == {2: "21 °C", 5: "now"}
+    monitor.push(found(4, [5], truth=True, payload=(b"true",)))
+    assert monitor.said()[5] == "now"
+    monitor.push(found(5, [1], n_devices=300))
+    assert monitor.said() == {}

@@ -2,6 +2,7 @@
 """The monitor in a terminal: whatever the size, what is shown fits and says what is true."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -132,3 +133,12 @@ def test_a_finished_file_has_no_load():
     )
     assert "Load 3,500 %" in live and "Load –" in read
     assert "Load: –" in summary(monitor, STATE, is_live=False)
+
+
+def test_what_devices_said_stands_below_the_raster(monitor):
+    monitor.push(replace(found(3, [0, 5, 11]), payload=(b"21.5 \xc2\xb0C\0", b"", b"\x1b[2J")))
+    lines = plain(screen(monitor, "jadce-monitor 5555", STATE, width=80, height=24, colour=False))
+    assert lines[-2] == "0: 21.5 °C   11: 1b 5b 32 4a"
+    assert len(lines) <= 24
+    narrow = plain(screen(monitor, "jadce-monitor 5555", STATE, width=20, height=24, colour=False))
+    assert "0: 21.5 °C" in narrow and "11: 1b 5b 32 4a" in narrow

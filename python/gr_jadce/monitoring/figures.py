@@ -106,6 +106,16 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def packet_text(packet: bytes) -> str:
+    """What a device said, without the zeros behind it: text where it is some, else hexadecimal digits."""
+    data = packet.rstrip(b"\0")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return data.hex(" ")
+    return text if text.isprintable() else data.hex(" ")
+
+
 def _median(reports, name):
     values = [getattr(report, name) for report in reports]
     values = [value for value in values if isfinite(value)]

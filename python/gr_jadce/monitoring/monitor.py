@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..checks import check_integer
 from ..metrics import DetectionCounts
 from ..reports.pairing import TruthWindow
-from .figures import Counts, Figures
+from .figures import Counts, Figures, packet_text
 from .histogram import Histogram
 from .raster import BAD_INPUT, FALSE_ALARM, MISS, QUIET, Raster, strength_codes
 
@@ -73,6 +73,7 @@ class Monitor:
         self._recent: deque = deque(maxlen=n_frames)
         self._scores: deque[DetectionCounts] = deque(maxlen=n_frames)  # of the same frames; of some none
         self._names: dict[int, str] = {}
+        self._said: dict[int, bytes] = {}
         self._counts = Counts()
         self._totals = dict.fromkeys(_TOTALS, 0)
         self._answers: dict[str, int] = {}
@@ -92,6 +93,12 @@ class Monitor:
         """Names of the devices found so far, where reports tell them."""
         with self._lock:
             return dict(self._names)
+
+    def said(self) -> dict[int, str]:
+        """What each device said last, where packets are decoded, by ascending devices."""
+        with self._lock:
+            said = sorted(self._said.items())
+        return {device: packet_text(packet) for device, packet in said}
 
     def reset(self) -> None:
         """Count from here on."""
@@ -167,10 +174,15 @@ class Monitor:
         if report.n_devices != self._raster.n_devices:
             self._raster = Raster(self._recent.maxlen, report.n_devices)
             self._names.clear()
+            self._said.clear()
         self._show(report, device, truth)
         self._count(report, device, truth)
         self._recent.append(report)
         self._keep_names(report)
+        packets = getattr(report, "payload", None) or ()
+        self._said.update(
+            (int(n), packet) for n, packet in zip(report.device, packets, strict=False) if packet
+        )
         self._totals["frames_dropped"] = report.frames_dropped
 
     def _keep_names(self, report):

@@ -81,7 +81,8 @@ def screen(
     if room >= 2:
         cells, devices_per_cell = monitor.raster()
         names = monitor.names() if devices_per_cell == 1 else {}
-        lines += ["", *_raster_lines(cells, devices_per_cell, names, width, room, ink)]
+        said = _said_lines(monitor, width)[: room // 3]
+        lines += ["", *_raster_lines(cells, devices_per_cell, names, width, room - len(said), ink), *said]
     return [*lines[: height - 1], _keys(ink, width)]
 
 
@@ -147,6 +148,16 @@ def _figure_lines(texts, width, ink):
         room = max(min(width, _FIGURE_WIDTH) - len(caption) - 2, 1)
         entries.append(ink(_DIM, caption) + " " + ink(_BAD if bad else _BOLD, f"{text[:room]:{room}}") + " ")
     return ["".join(entries[k : k + columns]) for k in range(0, len(entries), columns)]
+
+
+def _said_lines(monitor, width):
+    """What devices said last, as many in a line as fit."""
+    names, lines = monitor.names(), [""]
+    for device, text in monitor.said().items():
+        entry = printable(f"{names.get(device, device)}: {text}")[:width]
+        fits = lines[-1] and len(lines[-1]) + len(entry) + 3 <= width
+        lines[-1 if fits else len(lines) :] = [f"{lines[-1]}   {entry}" if fits else entry]
+    return lines[1:]
 
 
 def _raster_lines(cells, devices_per_cell, names, width, height, ink):

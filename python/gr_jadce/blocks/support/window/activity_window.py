@@ -18,6 +18,7 @@ from ....monitoring.responses import Response
 from .colours import Colours, is_change_of_colours, rgb
 from .plots import ChannelGains, Plots
 from .response import ResponsePlot
+from .said import SaidTable
 
 _FIGURES_INTERVAL_S = 0.25  # faster ones cannot be read
 _MAX_DRAWING_SHARE = 0.1  # of a core; on a slow or busy machine the window is drawn less often
@@ -38,7 +39,7 @@ _windows: list[QtWidgets.QWidget] = []
 
 
 class ActivityWindow(QtWidgets.QWidget):
-    """Figures, the raster of activity, and the channels of the newest frame.
+    """Figures, the raster of activity, the channels of the newest frame, and what devices said last.
 
     It is light or dark as the desktop is, its letters grow with it, and in a low window the raster
     stays where there is no room for all.
@@ -70,7 +71,8 @@ class ActivityWindow(QtWidgets.QWidget):
         self._channel_gains, self._response = channel_gains, response
         self._drawn, self._drawn_at, self._has_room = None, 0.0, False
         self._panel, self._plots, self._legend = _FigurePanel(), Plots(), _Legend()
-        self._response_plot = ResponsePlot()
+        self._response_plot, self._said = ResponsePlot(), SaidTable()
+        self._said.hide()
         self._anew = QtWidgets.QPushButton("count anew")
         self._anew.clicked.connect(lambda: self._monitor.reset())
         self._lay_out(title)
@@ -86,7 +88,7 @@ class ActivityWindow(QtWidgets.QWidget):
 
     def resizeEvent(self, event: Any) -> None:
         em = min(max(min(self.width() / _EMS_OF_WIDTH, self.height() / _EMS_OF_HEIGHT), _MIN_EM), _MAX_EM)
-        for part in (self._panel, self._plots, self._legend, self._response_plot):
+        for part in (self._panel, self._plots, self._legend, self._response_plot, self._said):
             part.set_em(em)
         self._has_room = self.height() >= (_MIN_PLOTS_EM + _RESPONSE_EM) * em
         self._show_response_plot()
@@ -106,10 +108,12 @@ class ActivityWindow(QtWidgets.QWidget):
             self._plots.show_raster(*self._monitor.raster(), figures)
             self._plots.show_channel(self._channel_gains(), figures)
             self._response_plot.show_response(self._response(), self._monitor.names())
+            self._said.show_said(self._monitor.said(), self._monitor.names())
             self._show_response_plot()
 
     def _show_response_plot(self):
         self._response_plot.setVisible(self._response_plot.has_response and self._has_room)
+        self._said.setVisible(self._said.has_text and self._has_room)
 
     def _tick(self):
         changes, now = self._monitor.changes(), monotonic()
@@ -128,6 +132,7 @@ class ActivityWindow(QtWidgets.QWidget):
         layout.addWidget(self._panel)
         layout.addWidget(self._plots, stretch=1)
         layout.addWidget(self._response_plot)
+        layout.addWidget(self._said)
         foot = QtWidgets.QHBoxLayout()
         foot.addWidget(self._legend, stretch=1)
         foot.addWidget(self._anew)
