@@ -23,7 +23,8 @@ class PacketReceiver(FrameReceiver):
     """A `FrameReceiver` that decodes, too, what the active devices sent behind their pilots.
 
     Frames (B, L + n_chips, M) are longer by the chips of a packet. The channels of devices in step whose
-    packet was decoded are those that pilot and packet tell together.
+    packet was decoded are those that pilot and packet tell together. Devices are those of the decision: data
+    are not searched for more.
 
     Parameters
     ----------
@@ -52,11 +53,11 @@ class PacketReceiver(FrameReceiver):
         if self.payload is None:
             raise ValueError("payload: expected a PayloadFormat, got None")
         if not isinstance(self.delayed, Delayed):
-            return PayloadReceiver(self.pilots, self.payload, max_offset=_IN_STEP_OFFSET)
+            return PayloadReceiver(self.pilots, self.payload, max_offset=_IN_STEP_OFFSET, max_delay=None)
         out_of_step = self.delayed.asynchrony
         max_offset = max(out_of_step.max_offset, _IN_STEP_OFFSET)
         return PayloadReceiver(
-            self.pilots, self.payload, roll_off=out_of_step.roll_off, max_offset=max_offset
+            self.pilots, self.payload, roll_off=out_of_step.roll_off, max_offset=max_offset, max_delay=None
         )
 
 
