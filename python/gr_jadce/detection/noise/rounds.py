@@ -80,6 +80,7 @@ def decide_in_noise(
     if noise == "auto" and not np.count_nonzero(busy) and not np.count_nonzero(coloured):
         return rows, scores
     suspect = coloured.any(axis=1) | _are_crowded(rows, frames) | (busy & _are_odd(rows, frames))
+    suspect &= rows.noise_dof <= frames.shape[1]  # more is rounding, where devices explain all of a frame
     if noise != "auto":
         suspect[:] = True
     elif not suspect.any():
