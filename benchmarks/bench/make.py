@@ -23,6 +23,7 @@ import memory  # noqa: E402
 import network  # noqa: E402
 import out_of_step  # noqa: E402
 import packaged  # noqa: E402
+import payload  # noqa: E402
 import scaling  # noqa: E402
 import shaped  # noqa: E402
 import solver  # noqa: E402
@@ -48,6 +49,7 @@ PARTS = {
     ),
     "shaped": ("(xi) whole flowgraph of devices out of step", shaped.run),
     "packaged": ("(xii) the packaged kernel against one built for this machine", packaged.run),
+    "payload": ("(xiv) packets behind the pilots", payload.run),
     "gpu": ("(xiii) large arrays in torch on a GPU", gpu.run),
 }
 

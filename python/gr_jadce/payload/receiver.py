@@ -61,6 +61,8 @@ class PayloadReceiver:
         ``search(pilots)`` gives the rows of a decision on what is left of pilots (B, L, M) after subtraction:
         devices that were missed.
     backend : {"auto", "numpy", "kernel"}
+    threads : int
+        Threads over the slots of a batch, of the equaliser.
 
     Raises
     ------
@@ -80,11 +82,13 @@ class PayloadReceiver:
         max_delay: float | None = 0.5,
         search: Callable[[NDArray], Any] | None = None,
         backend: str = "auto",
+        threads: int = 1,
     ) -> None:
         self.pilots, self.format = as_pilot_book(pilots), format
         roll_off = check_number("roll_off", roll_off, 0, 1)
         self._turn_var = (2 * np.pi * check_number("max_offset", max_offset, 0, 0.5)) ** 2 / 3
         self._filling = Filling(self.pilots, format, roll_off, self._turn_var)
+        self._threads = check_integer("threads", threads, 1)
         self._rounds = check_integer("rounds", rounds, 1)
         self._missed = None if max_delay is None else MissedSearch(self._filling, max_delay)
         self._refined, self._search, self._backend = refined, search, backend
@@ -114,7 +118,7 @@ class PayloadReceiver:
             raise ValueError(f"frames: expected ({count}, {self.frame_length}, M), got {frames.shape}")
         whitener = whitener_of(decision, frames.shape[2])
         slots = self._filling.slots(frames @ np.swapaxes(whitener, 1, 2), devices_of(decision, whitener))
-        rounds = Rounds(slots, self._filling, self._turn_var, self._backend)
+        rounds = Rounds(slots, self._filling, self._turn_var, self._backend, self._threads)
         receptions: dict[int, Reception] = {}
         places = np.arange(count)
         for number in range(self._rounds):

@@ -2,8 +2,9 @@
 """The joint equaliser, beside its equations."""
 
 import numpy as np
+from helpers.compiled import compiled_kernel
 
-from gr_jadce.payload.joint.equalizer import tridiagonal
+from gr_jadce.payload.joint.equalizer import solved, tridiagonal
 
 
 def system(seed=0, count=5, size=3):
@@ -39,3 +40,14 @@ def test_variances_are_the_diagonal_of_the_inverse():
     _, variance = tridiagonal(diagonal, beside, right)
     expected = np.diagonal(np.linalg.inv(dense), axis1=1, axis2=2).real
     np.testing.assert_allclose(variance.reshape(2, -1), expected, rtol=1e-5)
+
+
+def test_the_compiled_equaliser_is_the_plain_one():
+    compiled_kernel()
+    rng = np.random.default_rng(2)
+    signatures = (rng.standard_normal((3, 6, 5, 24, 2)) @ np.array([1, 1j])).astype(np.complex64)
+    windows = (rng.standard_normal((3, 6, 24, 2)) @ np.array([1, 1j])).astype(np.complex64)
+    plain = solved(signatures, windows, 16, backend="numpy")
+    for threads in (1, 2):
+        for ours, expected in zip(solved(signatures, windows, 16, threads=threads), plain, strict=True):
+            np.testing.assert_allclose(ours, expected, atol=1e-4)

@@ -15,27 +15,45 @@ blocks A_i beside C_i, and P is found by elimination forward and substitution ba
 x̂ is (1 − p) times the symbol, p its place on P's diagonal, so x̂/(1 − p) is unbiased, of variance p/(1 − p).
 """
 
-from math import ceil, floor
+from math import ceil
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from ...backend import kernel_for
 from ...waveform import raised_cosine
 from .slots import Slots, carrier
 
 _REACH = 4  # chips from its middle to which a pulse is taken
+_SLACK = 0.75  # chips: by which a pulse may be late before its window reaches further
+_MOST_COMPILED = 64  # symbols of a block
 _LEAST = 1e-6  # of 1 − p
 
 
-def equalized(slots: Slots, rest: NDArray) -> tuple[NDArray, NDArray]:
+def equalized(
+    slots: Slots, rest: NDArray, *, backend: str = "auto", threads: int = 1
+) -> tuple[NDArray, NDArray]:
     """Unbiased symbols (B, K, D) and their variances of the devices that are not decoded.
 
     `rest` (B, T, M): the frames without pilots and decoded devices.
     """
+    symbols = np.empty((*slots.device.shape, slots.spread.shape[2]), np.complex64)
+    variance = np.empty(symbols.shape, np.float32)
+    reach = np.stack([slots.delay.min(axis=(1, 2), initial=0), slots.delay.max(axis=(1, 2), initial=0)])
+    reach = np.ceil(np.abs(reach) - _SLACK).clip(0).astype(int)  # (2, B)
+    for one in np.unique(reach, axis=1).T:  # slots alike: most have no delay beyond the slack
+        own = np.flatnonzero((reach == one[:, None]).all(axis=0))
+        part = slots if len(own) == len(rest) else slots.part(own)
+        symbols[own], variance[own] = _equalized(part, rest[own], one, backend, threads)
+    return symbols, variance
+
+
+def _equalized(
+    slots: Slots, rest: NDArray, reach: NDArray, backend: str, threads: int
+) -> tuple[NDArray, NDArray]:
     gain = np.where(slots.decoded[:, :, None, None], 0, slots.gain)
-    signatures, windows, overlap = _signatures(slots, gain, rest)
-    solution, variance = tridiagonal(*_normal(signatures, windows, overlap))
+    solution, variance = solved(*_signatures(slots, gain, rest, reach), backend=backend, threads=threads)
     n_symbols = slots.spread.shape[2]
     shape = (*slots.device.shape, -1)
     symbols, p = (
@@ -46,27 +64,38 @@ def equalized(slots: Slots, rest: NDArray) -> tuple[NDArray, NDArray]:
     return symbols / kept, p / kept
 
 
-def _signatures(slots: Slots, gain: NDArray, rest: NDArray) -> tuple[NDArray, NDArray, int]:
+def solved(
+    signatures: NDArray, windows: NDArray, overlap: int, *, backend: str = "auto", threads: int = 1
+) -> tuple[NDArray, NDArray]:
+    """x̂ (B, I, n) and the diagonal of P (B, I, n), of what `_signatures` gives."""
+    kernel = kernel_for(backend)
+    if kernel is None or signatures.shape[2] > _MOST_COMPILED:
+        return tridiagonal(*_normal(signatures, windows, overlap))
+    return kernel.equalize(signatures, np.ascontiguousarray(windows), overlap, threads)
+
+
+def _signatures(slots: Slots, gain: NDArray, rest: NDArray, reach: NDArray) -> tuple[NDArray, NDArray, int]:
     """Signatures (B, I, K·g, W·M) of I blocks of g symbols, what is received there (B, I, W·M), and how
     many values two of these share.
 
-    A block's window of W symbols begins `before` ahead of it.
+    A block's window of W symbols begins `before` ahead of it; `reach`: chips by which devices are earlier,
+    and later, than a window without them allows for.
     """
     n_slots, n_devices, n_symbols, n_chips = slots.spread.shape
-    before, after = _REACH - floor(slots.delay.min(initial=0)), _REACH + ceil(slots.delay.max(initial=0))
+    before, after = _REACH + int(reach[0]), _REACH + int(reach[1])
     size = ceil((before + after - _REACH) / n_chips)  # symbols of a block
     count = ceil(n_symbols / size)
     chips = np.zeros((n_slots, n_devices, count * size, n_chips), np.complex64)
     chips[:, :, :n_symbols] = slots.spread
     chips = chips.reshape(n_slots, n_devices, count, size, n_chips)
     width, step = before + size * n_chips + after, size * n_chips
-    own = _late(slots, chips, gain, before, width)
     first, beyond = slots.n_pilot - before, max(count * step + after - n_symbols * n_chips, 0)
     ends = ((0, 0), (max(-first, 0), beyond), (0, 0))
     window = _windows(np.pad(rest, ends), max(first, 0), width, step, count)  # (B, I, M, W)
-    turn = carrier(slots.phase)
-    turn = np.pad(np.swapaxes(turn, 1, 2), ends)  # nothing is heard beyond the slot
-    own *= _windows(turn, max(first, 0), width, step, count)[:, :, :, None, :, None]
+    turn = np.pad(np.swapaxes(carrier(slots.phase), 1, 2), ends)  # nothing is heard beyond the slot
+    late = _late(slots, chips, before, width)
+    late *= _windows(turn, max(first, 0), width, step, count)[:, :, :, None, None]
+    own = _through(late, gain.astype(np.complex64))
     shape = (n_slots, count, n_devices * size, -1)
     return (
         own.reshape(shape),
@@ -75,18 +104,23 @@ def _signatures(slots: Slots, gain: NDArray, rest: NDArray) -> tuple[NDArray, ND
     )
 
 
-def _late(slots: Slots, chips: NDArray, gain: NDArray, before: int, width: int) -> NDArray:
-    """Signatures (B, I, K, g, W, M) over all paths, of chips (B, K, I, g, S), but for the carriers."""
+def _late(slots: Slots, chips: NDArray, before: int, width: int) -> NDArray:
+    """What chips (B, K, I, g, S) are over each path (B, I, K, g, P, W), but for gains and carriers."""
     n_slots, n_devices, _, size, n_chips = chips.shape
     time = np.arange(width) - before - np.arange(size * n_chips)[:, None]
     pulse = raised_cosine(time - slots.delay[..., None, None], slots.roll_off).astype(np.complex64)
     pulse = np.moveaxis(pulse.reshape(n_slots, n_devices, -1, size, n_chips, width), 2, 4)
-    late = np.swapaxes(chips, 2, 3) @ pulse.reshape(
-        n_slots, n_devices, size, n_chips, -1
-    )  # (B, K, g, I, P·W)
-    late = np.moveaxis(late.reshape(*late.shape[:4], -1, width), 4, 5)
-    through = late @ gain.astype(np.complex64)[:, :, None, None]  # (B, K, g, I, W, M)
-    return np.ascontiguousarray(through.transpose(0, 3, 1, 2, 4, 5))
+    by_chip = pulse.reshape(n_slots, n_devices, size, n_chips, -1)
+    late = np.swapaxes(chips, 2, 3) @ by_chip  # (B, K, g, I, P·W)
+    late = late.reshape(*late.shape[:4], -1, width)
+    return np.ascontiguousarray(late.transpose(0, 3, 1, 2, 4, 5))
+
+
+def _through(late: NDArray, gain: NDArray) -> NDArray:
+    """Signatures (B, I, K, g, W, M) of what comes over each path (B, I, K, g, P, W)."""
+    if gain.shape[2] == 1:
+        return np.swapaxes(late, 4, 5) * gain[:, None, :, None]
+    return np.swapaxes(late, 4, 5) @ gain[:, None, :, None]
 
 
 def _windows(series: NDArray, first: int, width: int, step: int, count: int) -> NDArray:

@@ -31,37 +31,59 @@ def tracked(times: NDArray, prior: Prior, observe: Observe) -> tuple[NDArray, ND
     ``observe(i, phase)`` tells, of time i, how far the phase is from the one that is expected, and the
     variance of that.
     """
-    shape = prior.phase_var.shape
-    state = np.zeros((len(times) + 1, *shape, 2))
-    covariance = np.zeros((len(times) + 1, *shape, 2, 2))
-    covariance[0, ..., 0, 0], covariance[0, ..., 1, 1] = prior.phase_var, prior.turn_var
-    expected, spread = np.empty_like(state), np.empty_like(covariance)
+    states, expected = [_Filter.of(prior)], []
     distances = np.diff(times, prepend=prior.time)
-    for i, distance in enumerate(distances, 1):
-        expected[i], spread[i] = _moved(state[i - 1], covariance[i - 1], distance)
-        error, variance = observe(i - 1, expected[i, ..., 0])
-        weight = spread[i, ..., 0] / (spread[i, ..., 0, 0] + variance)[..., None]
-        state[i] = expected[i] + weight * error[..., None]
-        covariance[i] = spread[i] - weight[..., None] * spread[i, ..., None, 0, :]
-    for i in range(len(times), 0, -1):
-        back = _gain(covariance[i - 1], spread[i], distances[i - 1])
-        state[i - 1] += (back @ (state[i] - expected[i])[..., None])[..., 0]
-    return np.moveaxis(state[..., 0], 0, -1), state[0, ..., 1]
+    for i, distance in enumerate(distances):
+        expected.append(states[-1].moved(distance))
+        states.append(expected[-1].corrected(*observe(i, expected[-1].phase)))
+    for i in range(len(times) - 1, -1, -1):
+        states[i] = states[i].smoothed(expected[i], states[i + 1], distances[i])
+    return np.stack([state.phase for state in states], axis=-1), states[0].turn
 
 
-def _moved(state, covariance, distance):
-    step = np.array([[1, distance], [0, 1]])
-    noise = abs(distance) * np.diag([_PHASE_STEP, _TURN_STEP])
-    return state @ step.T, step @ covariance @ step.T + noise
+class _Filter(NamedTuple):
+    """θ and ω (B, K), and their covariance [[a, b], [b, c]]."""
 
+    phase: NDArray
+    turn: NDArray
+    a: NDArray
+    b: NDArray
+    c: NDArray
 
-def _gain(covariance, spread, distance):
-    """G = P Fᵀ S⁻¹ of the smoother, of 2 × 2 matrices."""
-    forward = covariance @ np.array([[1, 0], [distance, 1]])
-    a, b, c = spread[..., 0, 0], spread[..., 0, 1], spread[..., 1, 1]
-    determinant = np.maximum(a * c - b * b, _TINY * a * c + 1e-300)
-    inverse = np.stack([np.stack([c, -b], -1), np.stack([-b, a], -1)], -2)
-    return forward @ (inverse / determinant[..., None, None])
+    @classmethod
+    def of(cls, prior: Prior) -> "_Filter":
+        nothing = np.zeros_like(prior.phase_var)
+        return cls(nothing, nothing, prior.phase_var, nothing, nothing + prior.turn_var)
+
+    def moved(self, distance: float) -> "_Filter":
+        """What is expected a distance later: F P Fᵀ + Q."""
+        b = self.b + distance * self.c
+        a = self.a + distance * (self.b + b) + abs(distance) * _PHASE_STEP
+        phase = self.phase + distance * self.turn
+        return _Filter(phase, self.turn, a, b, self.c + abs(distance) * _TURN_STEP)
+
+    def corrected(self, error: NDArray, variance: NDArray) -> "_Filter":
+        """By an observation of θ."""
+        share = self.a / (self.a + variance)
+        turn_share = self.b / (self.a + variance)
+        phase, turn = self.phase + share * error, self.turn + turn_share * error
+        a, b = (1 - share) * self.a, (1 - share) * self.b
+        return _Filter(phase, turn, a, b, self.c - turn_share * self.b)
+
+    def smoothed(self, expected: "_Filter", later: "_Filter", distance: float) -> "_Filter":
+        """θ and ω, of those that are `expected` a distance later and those that are known to be there.
+
+        By G = P Fᵀ S⁻¹, S the covariance of what is expected.
+        """
+        determinant = np.maximum(
+            expected.a * expected.c - expected.b**2, _TINY * expected.a * expected.c + 1e-300
+        )
+        by_phase, by_turn = later.phase - expected.phase, later.turn - expected.turn
+        first = (expected.c * by_phase - expected.b * by_turn) / determinant
+        second = (expected.a * by_turn - expected.b * by_phase) / determinant
+        phase = self.phase + (self.a + distance * self.b) * first + self.b * second
+        turn = self.turn + (self.b + distance * self.c) * first + self.c * second
+        return self._replace(phase=phase, turn=turn)
 
 
 def between(times: NDArray, phases: NDArray, n_symbols: int) -> NDArray:

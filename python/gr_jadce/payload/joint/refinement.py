@@ -43,16 +43,11 @@ def _fit_gains(slots: Slots, waves: NDArray) -> None:
     slots.gain = np.linalg.solve(gram, right).reshape(slots.gain.shape).astype(np.complex64)
 
 
-def _own(slots: Slots, waves: NDArray) -> NDArray:
-    """What each device is at the antennas (B, K, T, M)."""
-    return np.swapaxes(waves, 2, 3) @ slots.gain
-
-
 def _follow(slots: Slots, waves: NDArray, prior: Prior) -> None:
     """Move the phases by those between what devices are and what is received of them."""
-    own, rest = _own(slots, waves), slots.rest(waves)
-    product = np.sum(own.conj() * (rest[:, None] + own), axis=3)
-    energy = np.sum(np.abs(own) ** 2, axis=3)
+    conjugate, among = waves.conj(), slots.gain.conj() @ np.swapaxes(slots.gain, 2, 3)
+    energy = np.sum(conjugate * (among @ waves), axis=2).real
+    product = np.sum(conjugate * _seen(slots.gain.conj(), slots.rest(waves)), axis=2) + energy
     starts, times = parts(slots.frames.shape[1])
     match = np.angle(np.add.reduceat(product, starts, axis=2))
     variance = 0.5 / np.maximum(np.add.reduceat(energy, starts, axis=2), _LEAST)

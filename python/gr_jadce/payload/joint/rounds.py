@@ -27,13 +27,13 @@ class Rounds:
     slots : Slots
     """
 
-    def __init__(self, slots: Slots, filling: Filling, turn_var: float, backend: str) -> None:
+    def __init__(self, slots: Slots, filling: Filling, turn_var: float, backend: str, threads: int) -> None:
         self.slots, self._filling = slots, filling
-        self._turn_var, self._backend = turn_var, backend
+        self._turn_var, self._backend, self._threads = turn_var, backend, threads
 
     def take(self, index: NDArray) -> "Rounds":
         """The same of some of the slots."""
-        return Rounds(self.slots.take(index), self._filling, self._turn_var, self._backend)
+        return Rounds(self.slots.take(index), self._filling, self._turn_var, self._backend, self._threads)
 
     @property
     def is_waiting(self) -> NDArray:
@@ -58,7 +58,9 @@ class Rounds:
         waiting = self._waiting
         if not waiting.any():
             return
-        symbols, variance = equalized(slots, self._without_data())
+        symbols, variance = equalized(
+            slots, self._without_data(), backend=self._backend, threads=self._threads
+        )
         symbols = follow(slots, symbols, variance, self._prior)
         slots.put(*soft_symbols(symbols, variance))
         place = np.nonzero(waiting)

@@ -72,6 +72,11 @@ class Slots:
         taken = {name: getattr(self, name)[index[:, None], own] for name in PER_DEVICE}
         return Slots(frames=self.frames[index], roll_off=self.roll_off, **taken)
 
+    def part(self, index: NDArray) -> "Slots":
+        """Some of the slots, of as many devices as all."""
+        taken = {name: getattr(self, name)[index] for name in PER_DEVICE}
+        return Slots(frames=self.frames[index], roll_off=self.roll_off, **taken)
+
     def waves(self) -> NDArray:
         """What arrives over each path of gain 1 (B, K, P, T)."""
         late = delayed(self.sent, self.delay, self.roll_off)
