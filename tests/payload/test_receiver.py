@@ -128,3 +128,10 @@ def test_a_slot_without_devices_has_no_packets():
 def test_frames_of_another_length_are_refused():
     with pytest.raises(ValueError, match="frames: expected \\(1, 696, M\\), got \\(1, 32, 4\\)"):
         PayloadReceiver(BOOK, FORMAT).receive(np.zeros((1, 32, 4)), true_rows(simulate(scenario(), 1)))
+
+
+def test_one_antenna_does():
+    uplink = simulate(scenario(n_antennas=1, n_active=2, snr_db=25.0, rician_k_db=10.0), 4, seed=7)
+    rows = DELAYED.decide_rows(uplink.received[:, :32])
+    receptions = PayloadReceiver(BOOK, FORMAT, max_offset=2e-4).receive(uplink.received, rows)
+    assert packets_right(uplink, receptions) == (8, 0)

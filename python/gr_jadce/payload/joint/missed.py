@@ -82,8 +82,8 @@ class MissedSearch:
         chips = (moved @ root)[:, self._pilots.shape[1] :].reshape(len(moved), n_symbols, n_chips, -1)
         by_symbol = np.moveaxis(chips, 0, 2).reshape(n_symbols, n_chips, -1)
         symbols = np.swapaxes(self._conjugate, 0, 1) @ by_symbol  # (D, N, F·M)
-        symbols = symbols.reshape(n_symbols, -1, *root.shape[:2]).transpose(1, 2, 0, 3)
-        covariance = np.swapaxes(symbols, 2, 3).conj() @ symbols / n_symbols
+        symbols = np.ascontiguousarray(symbols.reshape(n_symbols, -1, *root.shape[:2]).transpose(1, 2, 3, 0))
+        covariance = _covariance(symbols)
         values, vectors = np.linalg.eigh(covariance)
         return values[..., -1], (vectors[..., -1].conj()[:, :, None] @ np.linalg.inv(root))[:, :, 0]
 
@@ -93,6 +93,13 @@ class MissedSearch:
         gain = pilot.conj() @ moved[: len(pilot)] / max(float(np.sum(np.abs(pilot) ** 2)), _LEAST)
         share = np.vdot(direction, gain) / max(float(np.sum(np.abs(direction) ** 2)), _LEAST)
         return Device(int(number), (share * direction)[None], self._delays[which : which + 1], 0.0)
+
+
+def _covariance(symbols: NDArray) -> NDArray:
+    """Covariances (…, M, M) of symbols (…, M, D); of one antenna without a product of matrices."""
+    if symbols.shape[-2] == 1:
+        return np.mean(np.abs(symbols) ** 2, axis=-1, keepdims=True)
+    return symbols.conj() @ np.swapaxes(symbols, -1, -2) / symbols.shape[-1]
 
 
 def _inverse_root(rows: NDArray) -> NDArray:
