@@ -31,7 +31,7 @@ MAX_OFFSET, FALSE_ALARM = 2e-4, 1e-3
 SNRS_DB = {4: (0, 1, 2, 3, 4, 6, 15), 8: (3, 4, 5, 6, 7, 9, 15)}
 WANTED = 1e-2  # packet error rate at which receivers are compared
 BATCH = 50
-SEED = 19
+SEED, SLOTS = 19, 400
 
 
 def main():
@@ -47,7 +47,8 @@ def main():
             )  # fmt: skip
             rows.append({"active": n_active, "snr_db": snr_db, **cell(receivers, scenario, args.slots)})
             print(rows[-1], flush=True)
-    origin = {"command": "make payload", "version": __version__, "commit": program.commit()}
+    options = "" if args.slots == SLOTS else f' PAYLOAD_ARGS="--slots {args.slots}"'
+    origin = {"command": f"make payload{options}", "version": __version__, "commit": program.commit()}
     origin["slots"] = args.slots
     text = page(origin, rows)
     program.save(args.output / "payload", {"origin": origin, "rows": rows}, text)
@@ -208,7 +209,7 @@ def summary(rows):
 
 def parse():
     parser = program.parser(__doc__, "figures/payload")
-    parser.add_argument("--slots", type=int, default=400, help="slots of each row (default %(default)s)")
+    parser.add_argument("--slots", type=int, default=SLOTS, help="slots of each row (default %(default)s)")
     parser.add_argument("--active", type=int, nargs="+", default=[4, 8], help="active devices")
     parser.add_argument("--snr-db", type=float, nargs="+", help="instead of those of the table")
     return parser.parse_args()
