@@ -59,6 +59,7 @@ def main():
         rows.append(entry)
         print(line(entry), flush=True)
     how = f'make realistic CHANNELS="{" ".join(path.name for path in args.channels)}"'
+    how += f" REALISTIC_ARGS=\"--cells '{args.cells}'\"" if args.cells else ""
     if args.ofdm:
         kept = [
             word
