@@ -75,10 +75,10 @@ def decode(
     bits = viterbi(coded, backend=backend)[:, :-TAIL_BITS]
     whole = np.packbits(bits, axis=1)
     packets = np.ascontiguousarray(whole[:, : -CRC_BITS // 8])
-    sums = np.ascontiguousarray(whole[:, -CRC_BITS // 8 :]).view(">u4")[:, 0].tolist()
+    sums = np.ascontiguousarray(whole[:, -CRC_BITS // 8 :]).view(">u4")[:, 0]
     passed = [
-        check_sum(row.tobytes(), number) == found
-        for row, number, found in zip(packets, devices.tolist(), sums, strict=True)
+        check_sum(row.tobytes(), int(number)) == int(found)
+        for row, number, found in zip(packets, devices, sums, strict=True)
     ]
     return packets, np.array(passed, bool)
 

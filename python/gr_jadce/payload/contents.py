@@ -84,7 +84,7 @@ class WaitingContents:
     def __call__(self, slot: int, devices: NDArray) -> NDArray:
         """The packets (K, n_bytes) uint8 of devices in a slot, which wait no longer."""
         with self._lock:
-            return _rows([self._pop(device) for device in devices.tolist()], self._n_bytes)
+            return _rows([self._pop(int(device)) for device in devices], self._n_bytes)
 
     def waiting(self) -> int:
         """Packets that wait."""

@@ -199,7 +199,7 @@ class PreambleSearch:
                 row = preamble, gain, scores[preamble], delay, strongest.offset / symbol_rate
                 for values, value in zip(columns.values(), row, strict=True):
                     values.append(value)
-                tap_delay.extend(delays.tolist())
+                tap_delay.extend(path.delay for path in paths)
                 tap_gain.append(gains[places])
                 tap_start.append(len(tap_delay))
             start.append(len(columns["device"]))

@@ -106,7 +106,7 @@ def _taps_text(taps: Taps) -> str:
     gain = np.ascontiguousarray(taps.gain, np.complex64).view(np.float32)
     pairs = ", ".join(["[%.9g, %.9g]"] * taps.gain.shape[1])
     tap = f'{{"delay": %.9g, "gain": [{pairs}]}}'
-    template = ", ".join(f"[{', '.join([tap] * count)}]" for count in taps.counts.tolist())
+    template = ", ".join(f"[{', '.join([tap] * int(count))}]" for count in taps.counts)
     text = template % tuple(np.column_stack([taps.delay, gain]).ravel().tolist())
     return f"[{re.sub('-?(nan|inf)', 'null', text) if 'n' in text else text}]"
 

@@ -54,7 +54,7 @@ class Search:
         self.fit = ClusterFit(table, frame, max(energy, self.told, _LEAST_NOISE_VAR))
         self.dropped = np.zeros(table.n_devices, int)
         self.scores: dict[int, float] = {}
-        self.likely = np.empty(0, int)
+        self.likely: NDArray = np.empty(0, int)
 
     def run(self) -> None:
         """Find all devices."""

@@ -109,7 +109,7 @@ def _are_crowded(rows: Rows, frames: NDArray) -> NDArray:
 
 def _are_odd(rows: Rows, frames: NDArray) -> NDArray:
     """Frames (B,) the noise of which does not look quite white."""
-    return (rows.noise_statistics > chi2_limits(frames.shape[2], ODD)).any(axis=1)
+    return np.asarray((rows.noise_statistics > chi2_limits(frames.shape[2], ODD)).any(axis=1))
 
 
 def _look_at_noise(

@@ -38,7 +38,7 @@ class Rounds:
     @property
     def is_waiting(self) -> NDArray:
         """Whether a slot (B,) has packets that are not decoded."""
-        return self._waiting.any(axis=1)
+        return np.asarray(self._waiting.any(axis=1))
 
     @property
     def _waiting(self) -> NDArray:
