@@ -43,10 +43,8 @@ N_LAYERS = 3
 _MAX_PROPOSED = 0.65  # devices a pilot symbol: more leave too few rows
 _MARGIN = 0.07  # of −log10 p-values
 _MAX_MISSED, _MAX_MISSED_LATE = 0.3, 0.5  # devices a frame
-_MAX_UNLIKE, _MAX_UNLIKE_SPREAD = (
-    1.3,
-    0.7,
-)  # of them of any power; where powers spread by more than fading does
+_MAX_UNLIKE = 1.3  # of them, of any member's power
+_MAX_UNLIKE_SPREAD = 0.7  # the same where powers spread by more than fading does
 _MAX_SPREAD = 1.4  # of powers, against what fading explains
 _MIN_SAMPLES = 130  # of noise, over all antennas: they tell σ² to 9 %
 _MAX_EXCESS = 4.0  # standard deviations

@@ -73,7 +73,7 @@ def publish_report(block: Any, report: Report) -> None:
 
 
 def payload_pdus(report: Report) -> list[Any]:
-    """A PDU (meta . u8vector) for each device of a report that tells payloads; empty if none came through."""
+    """A PDU (meta . u8vector) for each device of a report that tells payloads, without bytes if none came."""
     if report.payload is None:
         return []
     unknown = np.full(len(report.payload), np.nan)
