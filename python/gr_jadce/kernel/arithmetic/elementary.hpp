@@ -10,10 +10,10 @@
 
 namespace jadce {
 
-inline float fast_exp(float x)
+// Of |x| ≤ 87. Where compilers would compute a bound that is never met for every lane, e^-88 would cost a
+// hundred cycles: it is not a normal number.
+inline float fast_exp_within(float x)
 {
-    x = x < -87.0f ? -87.0f : x;
-    x = x > 88.0f ? 88.0f : x;
     const float shifted = x * 1.44269504f + 12582912.0f; // rounds to an integer, in the low bits
     const float whole = shifted - 12582912.0f;
     const float r = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;
@@ -28,6 +28,13 @@ inline float fast_exp(float x)
     float power;
     std::memcpy(&power, &bits, sizeof power);
     return p * power;
+}
+
+inline float fast_exp(float x)
+{
+    x = x < -87.0f ? -87.0f : x;
+    x = x > 88.0f ? 88.0f : x;
+    return fast_exp_within(x);
 }
 
 // Of positive normal numbers.

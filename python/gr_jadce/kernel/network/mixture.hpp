@@ -33,13 +33,21 @@ struct Gate
     float gain, score, active, slope, seen;
 };
 
+// e^x of a share of a mixture, beside one of 1: none so small that its products are not normal numbers, which
+// some processors take a hundred cycles for.
+inline float share_of(float x)
+{
+    constexpr float least = -46; // e^x is below what rounding takes off 1, squared
+    return fast_exp_within(x < least ? least : x);
+}
+
 // Without branches, so that compilers make vector code of a loop over devices.
 inline Gate gate_of(const Mixture& m, float n)
 {
     const float l0 = m.c0 - m.M * m.b0 * n, l1 = m.c1 - m.M * m.b1 * n, l2 = m.c2 - m.M * m.b2 * n;
     float peak = l0 > l1 ? l0 : l1;
     peak = peak > l2 ? peak : l2;
-    const float p0 = fast_exp(l0 - peak), p1 = fast_exp(l1 - peak), p2 = fast_exp(l2 - peak);
+    const float p0 = share_of(l0 - peak), p1 = share_of(l1 - peak), p2 = share_of(l2 - peak);
     const float total = p0 + p1 + p2, each = 1 / total;
     const float shrink = (p0 * m.g0 + p1 * m.g1 + p2 * m.g2) * each;
     const float loss = (p0 * m.b0 + p1 * m.b1 + p2 * m.b2) * n * each;
@@ -49,7 +57,7 @@ inline Gate gate_of(const Mixture& m, float n)
     const float score = m.M * m.slope * n / m.t2 + peak + fast_log(total) + m.prior;
     float bounded = score < -60.0f ? -60.0f : score;
     bounded = bounded > 60.0f ? 60.0f : bounded;
-    const float odds = fast_exp(-bounded), active = 1 / (1 + odds), idle = odds * active;
+    const float odds = fast_exp_within(-bounded), active = 1 / (1 + odds), idle = odds * active;
     const float slope = active * (shrink * (1 + idle * (m.slope * n / m.t2 - loss)) + covariance);
     return {active * shrink, score, active, slope, active * (n - m.t2)};
 }
