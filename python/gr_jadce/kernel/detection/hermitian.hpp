@@ -36,24 +36,24 @@ public:
     const double* imag(std::size_t i) const { return real(i) + stride_; }
     std::size_t stride() const { return stride_; } // of a row's real parts
 
-    // Becomes its inverse B, by Gauss and Jordan, and `factor` the lower triangular T with TᴴT = B, whose
-    // upper half is not written; returns the logarithm of the determinant.
+    // Becomes its inverse B, and `factor` the lower triangular T with TᴴT = B, whose upper half is not
+    // written; of the matrix itself the lower half counts, the other is finite. Returns the logarithm of the
+    // determinant.
+    //
+    // By bordering: with row and column k, B grows by v vᴴ/s, v = (B c, −1), s = d − cᴴ B c, c and d the
+    // column.
     double invert(Hermitian& factor)
     {
         double log_determinant = 0;
         factor.resize(size_);
+        if (2 * stride_ > border_.size()) {
+            border_ = Array<double>(3 * stride_);
+        }
         for (std::size_t k = 0; k < size_; ++k) {
-            const double pivot = std::max(real(k)[k], DBL_MIN);
+            const double pivot = std::max(real(k)[k] - explain_border(k), DBL_MIN);
             log_determinant += std::log(pivot);
-            factor.take_row(k, *this, 1 / std::sqrt(pivot));
-            real(k)[k] = 1;
-            imag(k)[k] = 0;
-            scale(k, 1 / pivot);
-            for (std::size_t i = 0; i < size_; ++i) {
-                if (i != k) {
-                    eliminate(i, k);
-                }
-            }
+            factor.take_border(k, border_, 1 / std::sqrt(pivot));
+            add_border(k, 1 / pivot);
         }
         return log_determinant;
     }
@@ -74,15 +74,77 @@ public:
     }
 
 private:
-    // The row before its pivot: so far only rows below were eliminated from it.
-    void take_row(std::size_t k, const Hermitian& from, double factor)
+    // v = (B c, −1) of row k, the rows before which are B; returns cᴴ B c.
+    double explain_border(std::size_t k)
     {
-        for (std::size_t j = 0; j < k; ++j) {
-            real(k)[j] = factor * from.real(k)[j];
-            imag(k)[j] = factor * from.imag(k)[j];
+        std::fill_n(border_.data(), 2 * stride_, 0.0);
+        std::size_t i = 0;
+        for (; i + 2 * lanes<double> <= k; i += 2 * lanes<double>) {
+            multiply_border<2>(i, k);
         }
-        real(k)[k] = factor;
-        imag(k)[k] = 0;
+        for (; i < k; i += lanes<double>) {
+            multiply_border<1>(i, k);
+        }
+        Vec<double> explained = {};
+        for (i = 0; i < k; i += lanes<double>) {
+            explained += vec(real(k) + i) * vec(&border_[i]);
+            explained -= vec(imag(k) + i) * vec(&border_[stride_ + i]);
+        }
+        border_[k] = -1;
+        return sum<double>(explained);
+    }
+
+    // W vectors of B c, from entry i on; c is the conjugated row k.
+    template <int W>
+    void multiply_border(std::size_t i, std::size_t k)
+    {
+        Vec<double> re[W] = {}, im[W] = {}, re_by_im[W] = {}, im_by_re[W] = {};
+        for (std::size_t j = 0; j < k; ++j) {
+            const double a = real(k)[j], b = imag(k)[j];
+            for (int w = 0; w < W; ++w) { // of conj(B_ji) conj(M_kj)
+                const Vec<double> p = vec(real(j) + i + w * lanes<double>),
+                                  q = vec(imag(j) + i + w * lanes<double>);
+                re[w] += a * p;
+                re_by_im[w] += b * q;
+                im[w] += a * q;
+                im_by_re[w] += b * p;
+            }
+        }
+        for (int w = 0; w < W; ++w) {
+            vec(&border_[i + w * lanes<double>]) = re[w] - re_by_im[w];
+            vec(&border_[stride_ + i + w * lanes<double>]) = -(im[w] + im_by_re[w]);
+        }
+    }
+
+    // Row k of T.
+    void take_border(std::size_t k, const Array<double>& border, double factor)
+    {
+        const double *re = border.data(), *im = re + stride_;
+        for (std::size_t j = 0; j <= k; j += lanes<double>) {
+            vec(real(k) + j) = -factor * vec(re + j);
+            vec(imag(k) + j) = factor * vec(im + j);
+        }
+    }
+
+    // v vᴴ times a factor.
+    void add_border(std::size_t k, double factor)
+    {
+        const double *v_re = border_.data(), *v_im = v_re + stride_;
+        std::fill_n(real(k), 2 * stride_, 0.0);
+        for (std::size_t i = 0; i <= k; ++i) {
+            const double a = factor * v_re[i], b = factor * v_im[i];
+            double *re = real(i), *im = imag(i);
+            for (std::size_t j = 0; j <= k; j += lanes<double>) {
+                const Vec<double> p = vec(v_re + j), q = vec(v_im + j);
+                Vec<double> x = vec(re + j), y = vec(im + j);
+                x += a * p;
+                x += b * q;
+                y += b * p;
+                y -= a * q;
+                vec(re + j) = x;
+                vec(im + j) = y;
+            }
+        }
     }
 
     void scale(std::size_t k, double factor)
@@ -92,12 +154,11 @@ private:
         }
     }
 
-    // Row i less its entry k times row k.
+    // Row i less its entry k times row k, from where it may not be zero.
     void eliminate(std::size_t i, std::size_t k)
     {
         double *re = real(i), *im = imag(i);
         const double *pivot_re = real(k), *pivot_im = imag(k), a = re[k], b = im[k];
-        re[k] = im[k] = 0;
         for (std::size_t j = 0; j < stride_; j += lanes<double>) {
             const Vec<double> p = vec(pivot_re + j), q = vec(pivot_im + j);
             vec(re + j) -= a * p - b * q;
@@ -105,7 +166,7 @@ private:
         }
     }
 
-    Array<double> values_;
+    Array<double> values_, border_; // the latter a column in planes
     std::size_t size_ = 0, stride_ = 0;
 };
 

@@ -188,8 +188,10 @@ private:
         const double *gram_re = gram_.real(k) + n, *gram_im = gram_.imag(k) + n;
         for (int w = 0; w < W; ++w) {
             const Vec<double> g = vec(gram_re + w * lanes<double>), h = vec(gram_im + w * lanes<double>);
-            re[w] += factor_re * g - factor_im * h;
-            im[w] += factor_re * h + factor_im * g;
+            re[w] += factor_re * g; // each a fused multiply-add
+            im[w] += factor_re * h;
+            re[w] -= factor_im * h;
+            im[w] += factor_im * g;
         }
     }
 

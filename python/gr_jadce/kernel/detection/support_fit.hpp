@@ -316,10 +316,12 @@ private:
         for (std::size_t i = 0; i < K; ++i) {
             const double *gram_re = gram.real(members[i]), *gram_im = gram.imag(members[i]);
             double *re = inverse_.real(i), *im = inverse_.imag(i);
-            for (std::size_t k = 0; k < K; ++k) {
+            for (std::size_t k = 0; k <= i; ++k) { // as much as counts
                 re[k] = gram_re[members[k]];
                 im[k] = gram_im[members[k]];
             }
+            std::fill(re + i + 1, re + K, 0.0);
+            std::fill(im + i + 1, im + K, 0.0);
             ratio_[i] = noise_var / power[i];
             added_[i] = ratio_[i] + ridge * gram.norm(members[i]);
             re[i] += added_[i];
