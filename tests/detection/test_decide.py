@@ -107,7 +107,7 @@ def test_the_kernel_decides_as_the_plain_form(kind, n_devices, length, n_antenna
             for backend in ("numpy", "kernel")
         )
         np.testing.assert_array_equal(compiled.activity, plain.activity)
-        np.testing.assert_allclose(compiled.score, plain.score, rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(compiled.score, plain.score, rtol=1e-5, atol=1e-5)  # single in part
         np.testing.assert_allclose(compiled.channel, plain.channel, rtol=1e-6, atol=1e-7)
         np.testing.assert_allclose(compiled.noise_var, plain.noise_var, rtol=1e-7)
         np.testing.assert_allclose(compiled.snr_db, plain.snr_db, rtol=1e-7)

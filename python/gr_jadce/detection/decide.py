@@ -275,11 +275,9 @@ def _decide_compiled(
     with_scores: bool,
 ) -> tuple[Rows, NDArray, NDArray]:
     received, levels = complex_frames(frames), noise_levels(options.noise_var, len(frames))
-    correlation = dense.correlate(frames.astype(np.complex128), pilots) if pilots.is_fast else None
     own = estimate.channel.astype(received.dtype, copy=False) if estimate.posterior_mean else None
     decided, agrees, scores = detection.decide(
         received,
-        correlation,
         estimate.score,
         levels,
         own,
@@ -294,6 +292,6 @@ def _decide_compiled(
 def compiled_book(pilots: PilotBook, kernel: ModuleType) -> Any:
     """The pilots in the kernel's form, computed once for a pilot book."""
     if pilots not in _COMPILED:
-        matrix = None if pilots.is_fast else pilots.matrix
+        matrix = pilots.columns(np.arange(pilots.n_devices))
         _COMPILED[pilots] = kernel.Detection(dense.gram_matrix(pilots), matrix)
     return _COMPILED[pilots]

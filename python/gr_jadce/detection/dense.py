@@ -132,7 +132,8 @@ def _ends_elsewhere(test: _Test, sure: SupportFit) -> bool:
     power = start_powers(test.frame, sure, statistic, share)
 
     def refine(start: NDArray) -> NDArray:
-        return _refine(test, support_fit.fit_support(test.frame, start, 0.0, power[start])).members
+        fit = support_fit.fit_support(test.frame, start, 0.0, power[start])
+        return _refine(test, fit, home=sure.members).members
 
     return ends_elsewhere(tested, (sure.noise_left * noise, noise), level, refine)
 
@@ -227,7 +228,7 @@ def _propose(frame: FrameData, score: NDArray, count: int) -> NDArray:
     return np.sort(order[(score[order] > 0) & (frame.norm[order] > 0)])
 
 
-def _refine(test: _Test, fit: SupportFit) -> SupportFit:
+def _refine(test: _Test, fit: SupportFit, home: NDArray | None = None) -> SupportFit:
     """Drop and add devices until the support is exactly the devices that pass the test given it.
 
     All members that fail go at once; devices come one at a time, the best first. One that fails as soon as it
@@ -249,6 +250,8 @@ def _refine(test: _Test, fit: SupportFit) -> SupportFit:
                 break
             newest = np.array([best])
             fit = support_fit.with_device(frame, fit, best, power)
+        if home is not None and np.array_equal(fit.members, home):
+            break
         fit = support_fit.settle(frame, fit, fixed=fixed)
     return fit
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "arithmetic/complex.hpp"
+#include "arithmetic/pilot_columns.hpp"
 #include "arithmetic/simd.hpp"
 
 #include <cstddef>
@@ -14,7 +15,7 @@ class PilotPlanes
 public:
     // pilots (L, N)
     PilotPlanes(const Complex* pilots, int L, int N)
-        : L(L), N(N), stride(padded<double>(L)), columns_(std::size_t(2) * N * stride),
+        : L(L), N(N), stride(padded<double>(L)), columns_(pilots, L, N),
           tiles_(std::size_t(2) * L * padded<double>(N)), energy_(N)
     {
         for (int l = 0; l < L; ++l) {
@@ -25,7 +26,7 @@ public:
     }
 
     // a_n: real parts, then imaginary ones from `stride` on.
-    const double* column(int n) const { return columns_.data() + std::ptrdiff_t(2) * n * stride; }
+    const double* column(int n) const { return columns_.column(n); }
 
     // Devices in the lanes: symbol by symbol the real parts of neighbouring devices, then the imaginary ones.
     const double* tile(int t) const { return tiles_.data() + t * tile_size(); }
@@ -39,9 +40,6 @@ public:
 private:
     void put(int l, int n, Complex a)
     {
-        double* column = columns_.data() + std::ptrdiff_t(2) * n * stride + l;
-        column[0] = a.real();
-        column[stride] = a.imag();
         constexpr int width = lanes<double>;
         double* lane = tiles_.data() + n / width * tile_size() + std::ptrdiff_t(2) * width * l + n % width;
         lane[0] = a.real();
@@ -49,7 +47,8 @@ private:
         energy_[n] += energy_of(a);
     }
 
-    Array<double> columns_, tiles_, energy_;
+    PilotColumns columns_;
+    Array<double> tiles_, energy_;
 };
 
 } // namespace jadce

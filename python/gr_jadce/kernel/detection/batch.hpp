@@ -2,12 +2,11 @@
 // Decisions about batches of frames.
 #pragma once
 
-#include "arithmetic/dense.hpp"
 #include "arithmetic/planar.hpp"
 #include "arithmetic/spare.hpp"
 #include "arithmetic/threads.hpp"
 #include "detection/book.hpp"
-#include "detection/gram.hpp"
+#include "detection/book_arrays.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -16,31 +15,14 @@
 
 namespace jadce {
 
-// The Gram matrix of a pilot book and, unless it has fast products, the pilots themselves.
-struct BookArrays
-{
-    Gram gram;
-    Packed<double> adjoint;
-};
-
-// One frame (L, M), and its correlations if they are known: those of a device are `correlation_stride` apart
-// from the next one's.
-template <class Sample>
-struct FrameSamples
-{
-    const std::complex<Sample>* received;
-    const Complex* correlation;
-    std::size_t correlation_stride;
-};
-
-// What a thread decides with: the detector, a frame's samples and its correlations, in planes.
+// What a thread decides with: the detector, and a frame's samples in planes.
 class BatchDetector
 {
 public:
     BatchDetector(const BookArrays& book, const Rule& rule)
-        : book_(book), rule_(rule), detector_(book.gram, rule),
+        : book_(book), rule_(rule), detector_(book, rule),
           samples_(2 * rule.n_antennas * std::size_t(padded<double>(int(rule.pilot_length)))),
-          correlation_(2 * rule.n_antennas * book.gram.stride()), moment_(rule.n_antennas * rule.n_antennas)
+          moment_(rule.n_antennas * rule.n_antennas)
     {
     }
 
@@ -61,35 +43,23 @@ public:
     void decide(const DetectionFrames<Sample>& frames, std::size_t b, const Decision& all)
     {
         const std::size_t N = book_.gram.n_devices(), M = rule_.n_antennas, size = rule_.pilot_length * M;
-        const Complex* correlation = frames.correlation ? frames.correlation + b * M : nullptr;
-        decide(FrameSamples<Sample>{frames.received + b * size, correlation, frames.count * M},
-               frames.score + b * N,
-               frames.noise_var[b],
-               all.of_frame(b, N, M));
+        decide(frames.received + b * size, frames.score + b * N, frames.noise_var[b], all.of_frame(b, N, M));
         const double limit = frames.agreement * all.uncertainty[b];
         frames.agrees[b] = frames.channel && take_agreeing(frames.channel + b * N * M, limit, all.rows[b]);
     }
 
-    // One frame, by itself.
+    // One frame (L, M), by itself.
     template <class Sample>
-    void decide(const FrameSamples<Sample>& frame, const double* score, double noise_var, const Decision& to)
+    void decide(const std::complex<Sample>* frame, const double* score, double noise_var, const Decision& to)
     {
         const int M = int(rule_.n_antennas);
-        to_planar(frame.received, int(rule_.pilot_length), M, 1.0, samples_.data());
-        if (frame.correlation) {
-            take(frame.correlation, frame.correlation_stride);
-        } else {
-            book_.adjoint.multiply_conjugate(samples_.data(), sample_stride(), M, correlation_.data());
-        }
+        to_planar(frame, int(rule_.pilot_length), M, 1.0, samples_.data());
         fill_moment();
-        detector_.decide({correlation_.data(), moment_.data(), score, noise_var}, to);
+        detector_.decide({samples_.data(), moment_.data(), score, noise_var}, to);
     }
 
     // As of `Detector`, for the frame that was decided last.
-    bool ends_elsewhere()
-    {
-        return detector_.ends_elsewhere({correlation_.data(), moment_.data(), nullptr, 0});
-    }
+    bool ends_elsewhere() { return detector_.ends_elsewhere(); }
 
 private:
     // Takes the channels of the estimate (N, M), if their squared distance from the fit's is within the
@@ -108,19 +78,6 @@ private:
             std::copy_n(estimated + rows.device[k] * M, M, &rows.channel[k * M]);
         }
         return distance <= limit;
-    }
-
-    // Correlations given, of devices that are `stride` apart.
-    void take(const Complex* given, std::size_t stride)
-    {
-        const std::size_t N = book_.gram.n_devices(), plane = book_.gram.stride();
-        for (std::size_t n = 0; n < N; ++n) {
-            for (std::size_t m = 0; m < rule_.n_antennas; ++m) {
-                double* place = &correlation_[2 * m * plane + n];
-                place[0] = given[n * stride + m].real();
-                place[plane] = given[n * stride + m].imag();
-            }
-        }
     }
 
     // YᴴY.
@@ -154,7 +111,7 @@ private:
     const BookArrays& book_;
     Rule rule_;
     Detector detector_;
-    Array<double> samples_, correlation_;
+    Array<double> samples_;
     std::vector<Complex> moment_;
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "detection/batch.hpp"
 
-#include <utility>
+#include <memory>
 
 namespace jadce {
 namespace {
@@ -9,10 +9,10 @@ namespace {
 class PackedBook final : public Book
 {
 public:
-    explicit PackedBook(BookArrays arrays) : arrays_(std::move(arrays)) {}
+    PackedBook(const Complex* gram, const Complex* pilots, int L, int N) : arrays_(gram, pilots, L, N) {}
     std::size_t n_devices() const override { return arrays_.gram.n_devices(); }
     const BookArrays& arrays() const override { return arrays_; }
-    int pilot_length() const override { return arrays_.adjoint.columns(); }
+    int pilot_length() const override { return arrays_.pilots.L; }
 
     void decide(const Rule& rule,
                 const DetectionFrames<float>& frames,
@@ -39,12 +39,7 @@ private:
 
 std::unique_ptr<Book> make_book(const Complex* gram, int N, const Complex* pilots, int L)
 {
-    BookArrays arrays{Gram(gram, std::size_t(N)), {}};
-    if (pilots) {
-        arrays.adjoint =
-            Packed<double>(N, L, false, [&](int n, int l) { return pilots[std::ptrdiff_t(l) * N + n]; });
-    }
-    return std::make_unique<PackedBook>(std::move(arrays));
+    return std::make_unique<PackedBook>(gram, pilots, L, N);
 }
 
 } // namespace jadce

@@ -11,14 +11,13 @@
 
 namespace jadce {
 
-// The frames (B, L, M) of a call, and what is known of them: correlations (N, B, M) of books with fast
-// products, or null; scores (B, N); σ² (B,), 0 where unknown; the channels (B, N, M) of an estimate that is a
-// posterior mean, or null, and the share of the squared error to expect within which they are taken.
+// The frames (B, L, M) of a call, and what is known of them: scores (B, N); σ² (B,), 0 where unknown; the
+// channels (B, N, M) of an estimate that is a posterior mean, or null, and the share of the squared error to
+// expect within which they are taken.
 template <class Sample>
 struct DetectionFrames
 {
     const std::complex<Sample>* received;
-    const Complex* correlation;
     const double* score;
     const double* noise_var;
     const std::complex<Sample>* channel;
@@ -27,7 +26,7 @@ struct DetectionFrames
     std::size_t count;
 };
 
-struct BookArrays; // in the kernel's form: detection/batch.hpp
+struct BookArrays; // in the kernel's form: detection/book_arrays.hpp
 
 // Decides about frames of a pilot book, in single or double precision.
 class Book
@@ -36,7 +35,7 @@ public:
     virtual ~Book() = default;
     virtual std::size_t n_devices() const = 0;
     virtual const BookArrays& arrays() const = 0;
-    virtual int pilot_length() const = 0; // 0 where the pilots were not given
+    virtual int pilot_length() const = 0;
 
     virtual void decide(const Rule& rule,
                         const DetectionFrames<float>& frames,
@@ -48,7 +47,7 @@ public:
                         const Decision& all) const = 0;
 };
 
-// gram (N, N); pilots (L, N), or null where the correlations of all frames are given.
+// gram (N, N); pilots (L, N).
 std::unique_ptr<Book> make_book(const Complex* gram, int N, const Complex* pilots, int L);
 
 } // namespace jadce

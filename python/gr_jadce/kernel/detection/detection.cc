@@ -2,11 +2,12 @@
 #include "detection/detection.hpp"
 #include "detection/doubt.hpp"
 #include "detection/entrants.hpp"
-#include "detection/noise_scale.hpp"
+#include "detection/evidence.hpp"
 #include "detection/noise_statistics.hpp"
 #include "detection/p_values.hpp"
 #include "detection/pair_exchange.hpp"
 #include "detection/support_fit.hpp"
+#include "detection/sure_noise.hpp"
 
 #include <algorithm>
 #include <array>
@@ -19,11 +20,12 @@ namespace jadce {
 
 struct Detector::Work
 {
-    Work(const Gram& gram, const Rule& rule)
-        : rule(rule), fit(gram, rule), look(rule.n_antennas), doubt(gram.n_devices()),
-          barred(gram.n_devices()), rest(gram.n_devices()), noise_cov(rule.n_antennas * rule.n_antennas)
+    Work(const BookArrays& book, const Rule& rule)
+        : rule(rule), fit(book, rule), look(rule.n_antennas), doubt(book.gram.n_devices()),
+          barred(book.gram.n_devices()), sure_noise(book.gram.n_devices()),
+          noise_cov(rule.n_antennas * rule.n_antennas)
     {
-        order.reserve(gram.n_devices());
+        order.reserve(book.gram.n_devices());
     }
 
     static constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
@@ -40,11 +42,10 @@ struct Detector::Work
     std::vector<char> told_apart;    // members that no others may be
     std::size_t newest = none;       // the last device that came
     Entrants entrants;               // against those that σ² is measured off
-    std::vector<double> outside;
-    std::vector<Rest> rest;
+    std::vector<double> own_scores;  // of members, once they are filled in
+    SureNoise sure_noise;
     std::vector<Complex> noise_cov; // as measured, on so many rows
     double noise_dof = 0, evidence = 0;
-    double rest_dof_outside = 0;
 
     // The largest positive scores, ascending by device.
     const std::vector<std::size_t>& propose(const Frame& frame)
@@ -75,17 +76,18 @@ struct Detector::Work
         if (scale == known) {
             return score_known(t / noise_var, rule.n_antennas);
         }
-        const Rest left =
-            scale == sure ? rest[device] : left_over(rule, fit.noise_left(), rows, t, !fit.is_member[device]);
+        const Rest left = scale == sure ? sure_noise.of(device)
+                                        : left_over(rule, fit.noise_left(), rows, t, !fit.is_member[device]);
         return score_unknown(t, left.energy, rule.n_antennas, left.dof);
     }
 
     double rows_left() const { return scale == own ? fit.rows() : 0; }
 
     // Drop and add devices until the support is exactly the devices that pass the test given it. One that
-    // fails as soon as it has come, and passes as soon as it has gone, does not come again.
+    // fails as soon as it has come, and passes as soon as it has gone, does not come again. A support that
+    // has come `home` stays there.
     template <class Level>
-    void refine(Level level)
+    void refine(Level level, const std::vector<std::size_t>* home = nullptr)
     {
         std::fill(barred.begin(), barred.end(), 0);
         newest = none;
@@ -96,6 +98,9 @@ struct Detector::Work
                     break;
                 }
             }
+            if (home && fit.members == *home) {
+                break;
+            }
             fit.settle(scale != own);
         }
     }
@@ -103,6 +108,9 @@ struct Detector::Work
     bool drop_failing(double least)
     {
         const double rows = rows_left();
+        if (scale != sure && weakest_passes(least, rows)) {
+            return false;
+        }
         fails.resize(fit.size());
         bool any = false;
         for (std::size_t k = 0; k < fit.size(); ++k) {
@@ -116,6 +124,20 @@ struct Detector::Work
             fit.drop(fails);
         }
         return any;
+    }
+
+    // Of members that are tested against the same noise.
+    bool weakest_passes(double least, double rows) const
+    {
+        std::size_t weakest = 0;
+        double t = std::numeric_limits<double>::infinity();
+        for (std::size_t k = 0; k < fit.size(); ++k) {
+            if (const double own = fit.own_statistic(k); own < t) {
+                weakest = k;
+                t = own;
+            }
+        }
+        return fit.size() == 0 || score(fit.members[weakest], t, rows) >= least;
     }
 
     bool add_best(double least)
@@ -154,8 +176,8 @@ struct Detector::Work
             if (fit.is_member[n] || barred[n]) {
                 continue;
             }
-            const bool group = scale == sure && rest[n].dof != rest_dof_outside;
-            const double energy = scale == sure ? std::max(rest[n].energy, DBL_MIN) : 1;
+            const bool group = scale == sure && sure_noise.of(n).dof != sure_noise.outside_dof();
+            const double energy = scale == sure ? std::max(sure_noise.of(n).energy, DBL_MIN) : 1;
             const double ratio = statistic[n] / energy;
             if (ratio > best[group].ratio) {
                 best[group] = {ratio, n};
@@ -164,44 +186,20 @@ struct Detector::Work
         return best;
     }
 
-    // With σ² unknown: measure it off the sure devices, and for each device without it.
+    // With σ² unknown: measure it off the sure devices.
     void measure_noise()
     {
-        const std::vector<double>& statistic = fit.statistics();
-        const double rows = fit.rows();
-        outside.clear();
-        for (std::size_t n = 0; n < statistic.size(); ++n) {
-            rest[n] = left_over(rule, fit.noise_left(), rows, statistic[n], !fit.is_member[n]);
-            if (!fit.is_member[n]) {
-                outside.push_back(statistic[n]);
-                rest_dof_outside = rest[n].dof;
-            }
-        }
+        sure_noise.measure(rule, fit);
         keep_noise();
         noise_var = fit.noise_left();
         scale = sure;
-        if (rule.lower.limit > 0 && outside.size() >= min_devices_for_scale && noise_var > 0) {
-            scale_by_lower_statistics();
-        }
     }
 
     void keep_noise()
     {
         fit.noise_covariance(noise_cov.data());
         noise_dof = fit.rows();
-        evidence = fit.surplus_evidence(rule.threshold);
-    }
-
-    void scale_by_lower_statistics()
-    {
-        const double factor = lower_scale(rule, outside) / noise_var;
-        const double excess = rule.lower.excess / double(outside.size());
-        for (Rest& left : rest) {
-            const double certain = 1 / (1 + left.dof * excess);
-            left.energy *= factor * certain;
-            left.dof *= certain;
-        }
-        rest_dof_outside *= 1 / (1 + rest_dof_outside * excess);
+        evidence = surplus_evidence(fit, rule.threshold);
     }
 
     double sure_level() const
@@ -227,17 +225,17 @@ struct Detector::Work
     }
 
     // The devices that σ² is measured off: from the proposal on, or from none if that says more.
-    void find_sure(const Frame& frame)
+    void find_sure()
     {
         const auto level = [this] { return sure_level(); };
         exchange(level);
-        const double surplus = fit.surplus_evidence(rule.threshold);
+        const double surplus = surplus_evidence(fit, rule.threshold);
         if (surplus < 0 || fit.has_few_samples()) {
             const std::vector<std::size_t> proposed = fit.members;
-            fit.start(frame, {}, 0);
+            fit.start({}, 0);
             exchange(level);
-            if (fit.surplus_evidence(rule.threshold) <= surplus) {
-                fit.start(frame, proposed, 0);
+            if (surplus_evidence(fit, rule.threshold) <= surplus) {
+                fit.start(proposed, 0);
             }
         }
     }
@@ -246,11 +244,12 @@ struct Detector::Work
     {
         noise_var = frame.noise_var;
         scale = noise_var > 0 ? known : own;
+        fit.take(frame);
         const bool silent = energy_of(frame, rule.n_antennas) <= 0;
-        fit.start(frame, silent ? std::vector<std::size_t>() : propose(frame), noise_var);
+        fit.start(silent ? std::vector<std::size_t>() : propose(frame), noise_var);
         const auto level = [this] { return rule.threshold; };
         if (scale == own) {
-            find_sure(frame);
+            find_sure();
             const auto score_of = [this, rows = fit.rows()](auto n, double t) { return score(n, t, rows); };
             entrants.take(fit, score_of, sure_level());
             measure_noise();
@@ -266,12 +265,12 @@ struct Detector::Work
     }
 
     // Whether σ² is measured off other devices where more, or fewer, are sure at first.
-    bool ends_elsewhere(const Frame& frame)
+    bool ends_elsewhere()
     {
         return entrants.any_leads_elsewhere([&](const std::vector<std::size_t>& start) {
             scale = own;
-            fit.start(frame, start, 0, entrants.powers(start));
-            refine([this] { return sure_level(); });
+            fit.start(start, 0, entrants.powers(start));
+            refine([this] { return sure_level(); }, &entrants.members());
             return fit.members == entrants.members();
         });
     }
@@ -298,7 +297,7 @@ struct Detector::Work
         if (scale == known) {
             return more / noise_var;
         }
-        const Rest& left = rest[fit.members[k]];
+        const Rest& left = sure_noise.of(fit.members[k]);
         return left.dof * std::log(std::max(1 + more / std::max(left.energy, DBL_MIN), DBL_MIN));
     }
 
@@ -306,8 +305,8 @@ struct Detector::Work
     double margin()
     {
         double least = std::numeric_limits<double>::infinity();
-        for (std::size_t k = 0; k < fit.size(); ++k) {
-            least = std::min(least, score(fit.members[k], fit.own_statistic(k), 0) - rule.threshold);
+        for (const double own : own_scores) {
+            least = std::min(least, own - rule.threshold);
         }
         std::fill(barred.begin(), barred.end(), 0);
         const std::vector<double>& statistic = fit.statistics();
@@ -342,12 +341,14 @@ struct Detector::Work
         rows.channel.reserve(fit.size() * rule.n_antennas);
         rows.score.reserve(fit.size());
         tell_apart();
+        own_scores.clear();
         for (std::size_t k = 0; k < fit.size(); ++k) {
+            own_scores.push_back(score(fit.members[k], fit.own_statistic(k), 0));
             if (!told_apart[k]) {
                 continue;
             }
             rows.device.push_back(std::uint32_t(fit.members[k]));
-            rows.score.push_back(score(fit.members[k], fit.own_statistic(k), 0));
+            rows.score.push_back(own_scores[k]);
             for (std::size_t m = 0; m < rule.n_antennas; ++m) {
                 rows.channel.push_back(fit.channel(k, m));
             }
@@ -355,13 +356,13 @@ struct Detector::Work
     }
 };
 
-Detector::Detector(const Gram& gram, const Rule& rule) : work_(new Work(gram, rule)) {}
+Detector::Detector(const BookArrays& book, const Rule& rule) : work_(new Work(book, rule)) {}
 
 Detector::~Detector() = default;
 
 void Detector::ask(const Rule& rule) { work_->rule = rule; }
 
-bool Detector::ends_elsewhere(const Frame& frame) { return work_->ends_elsewhere(frame); }
+bool Detector::ends_elsewhere() { return work_->ends_elsewhere(); }
 
 void Detector::decide(const Frame& frame, const Decision& decision)
 {
@@ -383,9 +384,9 @@ void Detector::decide(const Frame& frame, const Decision& decision)
     if (decision.doubts) {
         *decision.doubts = {work.margin(),
                             work.doubt.missed(work.fit, work.noise_var),
-                            Doubt::missed_unlike(work.fit, work.noise_var),
+                            work.doubt.missed_unlike(work.fit, work.noise_var),
                             Doubt::spread(work.fit, work.noise_var)};
-        Doubt::weigh(*decision.rows, work.fit, work.rule.threshold, work.noise_var);
+        work.doubt.weigh(*decision.rows, work.fit, work.rule.threshold, work.noise_var);
     }
     work.look.measure(decision.noise_cov, *decision.noise_dof, decision.noise_statistics);
 }

@@ -11,7 +11,7 @@
 
 namespace jadce {
 
-class Gram;
+struct BookArrays;
 
 // What was measured on frames before they were whitened by it: nothing, the noise variance of each antenna,
 // or their covariance.
@@ -41,11 +41,11 @@ struct Rule
     double least_lead, crowded_lead;
 };
 
-// One frame: its correlations AᴴY in planes, real parts and imaginary ones of antenna after antenna, each as
-// long as a row of the Gram matrix; YᴴY (M, M); `noise_var` 0 if unknown.
+// One frame: its samples in planes, real parts and imaginary ones of antenna after antenna, padded; YᴴY (M,
+// M); `noise_var` 0 if unknown.
 struct Frame
 {
-    const double* correlation;
+    const double* samples;
     const Complex* moment;
     const double* score;
     double noise_var;
@@ -107,13 +107,13 @@ struct Decision
 class Detector
 {
 public:
-    Detector(const Gram& gram, const Rule& rule);
+    Detector(const BookArrays& book, const Rule& rule);
     ~Detector();
     void ask(const Rule& rule); // another one, of as many symbols and antennas
 
     // Whether σ² of the frame that was decided last, with its doubts, is measured off other devices where
     // more are taken for active at first.
-    bool ends_elsewhere(const Frame& frame);
+    bool ends_elsewhere();
     void decide(const Frame& frame, const Decision& decision);
 
 private:

@@ -39,7 +39,7 @@ public:
     }
 
     // As `missed`, with the power of any member, of devices that stand out.
-    static double missed_unlike(SupportFit& fit, double noise_var)
+    double missed_unlike(SupportFit& fit, double noise_var)
     {
         constexpr double min_energy = 2; // times M
         if (!can_tell(fit, noise_var)) {
@@ -75,7 +75,7 @@ public:
     }
 
     // The probability of a member to be active.
-    static double weight(const SupportFit& fit, std::size_t k, double noise_var)
+    double weight(const SupportFit& fit, std::size_t k, double noise_var)
     {
         if (!can_tell(fit, noise_var) || fit.size() < 2) {
             return 1;
@@ -84,7 +84,7 @@ public:
     }
 
     // The probabilities of the reported members.
-    static void weigh(ActiveRows& rows, const SupportFit& fit, double threshold, double noise_var)
+    void weigh(ActiveRows& rows, const SupportFit& fit, double threshold, double noise_var)
     {
         constexpr double sure_above = 6; // the threshold
         rows.weight.assign(rows.device.size(), 1.0);
@@ -99,20 +99,36 @@ public:
 
 private:
     // That a device is active, with the power of any member but k.
-    static double probability(const SupportFit& fit, double energy, double share, std::size_t k)
+    double probability(const SupportFit& fit, double energy, double share, std::size_t k)
     {
-        double likely = 0;
+        log_ratio_.clear();
         for (std::size_t j = 0; j < fit.size(); ++j) {
             if (j != k) {
-                const double ratio = fit.power[j] * share;
-                const double log_ratio =
-                    energy * ratio / (1 + ratio) - double(fit.n_antennas) * std::log1p(ratio);
-                likely += std::exp(std::min(log_ratio, 500.0));
+                log_ratio_.push_back(float(fit.power[j] * share));
             }
         }
-        const double count = double(k < fit.size() ? fit.size() - 1 : fit.size());
-        const double odds = std::log(likely / count) + prior(fit);
+        const float peak = take_logarithms(float(energy), float(fit.n_antennas));
+        const std::size_t count = log_ratio_.size();
+        const float* value = log_ratio_.data();
+        float likely = 0;
+#pragma GCC ivdep
+        for (std::size_t j = 0; j < count; ++j) {
+            likely += fast_exp(value[j] - peak);
+        }
+        const double odds = double(peak) + std::log(double(likely) / double(count)) + prior(fit);
         return 1 / (1 + std::exp(-std::min(std::max(odds, -60.0), 60.0)));
+    }
+
+    // Of ratios r, energy r/(1 + r) − M log(1 + r); returns the largest.
+    float take_logarithms(float energy, float n_antennas)
+    {
+        const std::size_t count = log_ratio_.size();
+        float* value = log_ratio_.data();
+#pragma GCC ivdep
+        for (std::size_t j = 0; j < count; ++j) {
+            value[j] = energy * value[j] / (1 + value[j]) - n_antennas * fast_log(1 + value[j]);
+        }
+        return *std::max_element(value, value + count);
     }
 
     static bool can_tell(const SupportFit& fit, double noise_var)
@@ -143,7 +159,7 @@ private:
         return total;
     }
 
-    std::vector<float> energy_, ratio_;
+    std::vector<float> energy_, ratio_, log_ratio_;
 };
 
 } // namespace jadce

@@ -42,20 +42,27 @@ public:
     //
     // By bordering: with row and column k, B grows by v vᴴ/s, v = (B c, −1), s = d − cᴴ B c, c and d the
     // column.
-    double invert(Hermitian& factor)
+    void invert(Hermitian& factor)
     {
-        double log_determinant = 0;
         factor.resize(size_);
         if (2 * stride_ > border_.size()) {
             border_ = Array<double>(3 * stride_);
         }
         for (std::size_t k = 0; k < size_; ++k) {
             const double pivot = std::max(real(k)[k] - explain_border(k), DBL_MIN);
-            log_determinant += std::log(pivot);
             factor.take_border(k, border_, 1 / std::sqrt(pivot));
             add_border(k, 1 / pivot);
         }
-        return log_determinant;
+    }
+
+    // The logarithm of the determinant of TᴴT, of such a factor T.
+    double log_determinant_of_product() const
+    {
+        double sum = 0;
+        for (std::size_t k = 0; k < size_; ++k) {
+            sum += 2 * std::log(real(k)[k]);
+        }
+        return sum;
     }
 
     // The logarithm of its determinant, no pivot of it taken for less than `least`; it is overwritten.
@@ -129,20 +136,38 @@ private:
     // v vᴴ times a factor.
     void add_border(std::size_t k, double factor)
     {
-        const double *v_re = border_.data(), *v_im = v_re + stride_;
         std::fill_n(real(k), 2 * stride_, 0.0);
-        for (std::size_t i = 0; i <= k; ++i) {
-            const double a = factor * v_re[i], b = factor * v_im[i];
-            double *re = real(i), *im = imag(i);
-            for (std::size_t j = 0; j <= k; j += lanes<double>) {
-                const Vec<double> p = vec(v_re + j), q = vec(v_im + j);
-                Vec<double> x = vec(re + j), y = vec(im + j);
-                x += a * p;
-                x += b * q;
-                y += b * p;
-                y -= a * q;
-                vec(re + j) = x;
-                vec(im + j) = y;
+        std::size_t i = 0;
+        for (; i + 1 <= k; i += 2) {
+            add_border_to<2>(i, k, factor);
+        }
+        for (; i <= k; ++i) {
+            add_border_to<1>(i, k, factor);
+        }
+    }
+
+    // R rows, from row i on.
+    template <int R>
+    void add_border_to(std::size_t i, std::size_t k, double factor)
+    {
+        const double *v_re = border_.data(), *v_im = v_re + stride_;
+        double a[R], b[R];
+        for (int r = 0; r < R; ++r) {
+            a[r] = factor * v_re[i + r];
+            b[r] = factor * v_im[i + r];
+        }
+        double* row = real(i);
+        for (std::size_t j = 0; j <= k; j += lanes<double>) {
+            const Vec<double> p = vec(v_re + j), q = vec(v_im + j);
+            for (int r = 0; r < R; ++r) {
+                double *re = row + 2 * r * stride_ + j, *im = re + stride_;
+                Vec<double> x = vec(re), y = vec(im);
+                x += a[r] * p;
+                y += b[r] * p;
+                x += b[r] * q;
+                y -= a[r] * q;
+                vec(re) = x;
+                vec(im) = y;
             }
         }
     }

@@ -4,6 +4,8 @@
 
 #include "detection/gram.hpp"
 #include "detection/hermitian.hpp"
+#include "detection/pilot_shares.hpp"
+#include "detection/residual.hpp"
 
 #include <algorithm>
 #include <vector>
@@ -24,35 +26,20 @@ struct FitView
 class OffSupport
 {
 public:
-    OffSupport(const Gram& gram, std::size_t n_antennas)
-        : gram_(gram), n_antennas_(n_antennas), share_(gram.stride()), left_(2 * n_antennas * gram.stride()),
-          slope_(2 * gram.stride()), energy_(gram.stride())
+    OffSupport(const BookArrays& book, std::size_t n_antennas)
+        : gram_(book.gram), n_antennas_(n_antennas), shares_(gram_), share_(gram_.stride()),
+          left_(2 * n_antennas * gram_.stride()), slope_(2 * gram_.stride()), energy_(gram_.stride())
     {
-    }
-
-    // Of no support: correlations in planes, as long as a row of the Gram matrix.
-    void start(const double* correlation)
-    {
-        for (std::size_t n = 0; n < gram_.n_devices(); ++n) {
-            share_[n] = gram_.norm(n);
-        }
-        std::copy_n(correlation, left_.size(), left_.data());
     }
 
     // a_nᴴ P a_n.
     double share(std::size_t n) const { return share_[n]; }
 
-    // Takes the members off the pilots, by the orthonormal u_i = Σ_{k≤i} conj(T_ik) a_k, and off the frame.
-    void take_off(const FitView& fit)
+    // Takes the members off the pilots and off the frame; `crowded` where they leave little of most pilots.
+    void take_off(const FitView& fit, Residual& residual, bool crowded)
     {
-        const std::size_t stride = gram_.stride();
-        std::size_t n = 0;
-        for (; n + 4 * lanes<double> <= stride; n += 4 * lanes<double>) {
-            take_off_part<4>(n, fit);
-        }
-        for (; n < stride; n += lanes<double>) {
-            take_off_part<1>(n, fit);
-        }
+        shares_.measure(fit.members, fit.factor, crowded, share_.data());
+        residual.correlate(fit.members, fit.channel, fit.factor.stride(), left_.data());
     }
 
     // The energy of the frame along what is left of each pilot; 0 where that is next to nothing.
@@ -131,72 +118,9 @@ private:
     double* left(std::size_t m) { return &left_[2 * m * gram_.stride()]; }
     const double* left(std::size_t m) const { return &left_[2 * m * gram_.stride()]; }
 
-    // W vectors of devices, from device n on.
-    template <int W>
-    void take_off_part(std::size_t n, const FitView& fit)
-    {
-        for (std::size_t i = 0; i < fit.members.size(); ++i) {
-            reduce_share<W>(n, fit, i);
-        }
-        for (std::size_t m = 0; m < n_antennas_; ++m) {
-            reduce_left<W>(n, fit, m);
-        }
-    }
-
-    // By |u_iᴴ a_n|².
-    template <int W>
-    void reduce_share(std::size_t n, const FitView& fit, std::size_t i)
-    {
-        const double *factor_re = fit.factor.real(i), *factor_im = fit.factor.imag(i);
-        Vec<double> re[W], im[W];
-        for (int w = 0; w < W; ++w) {
-            re[w] = im[w] = Vec<double>{};
-        }
-        for (std::size_t k = 0; k <= i; ++k) {
-            add_member<W>(n, fit.members[k], factor_re[k], factor_im[k], re, im);
-        }
-        for (int w = 0; w < W; ++w) {
-            vec(&share_[n + w * lanes<double>]) -= re[w] * re[w] + im[w] * im[w];
-        }
-    }
-
-    // By a_nᴴ A_S x of antenna m.
-    template <int W>
-    void reduce_left(std::size_t n, const FitView& fit, std::size_t m)
-    {
-        const double *channel_re = fit.channel + 2 * m * fit.factor.stride(),
-                     *channel_im = channel_re + fit.factor.stride();
-        Vec<double> re[W], im[W];
-        for (int w = 0; w < W; ++w) {
-            re[w] = im[w] = Vec<double>{};
-        }
-        for (std::size_t k = 0; k < fit.members.size(); ++k) { // conjugated, as the Gram matrix's rows are
-            add_member<W>(n, fit.members[k], channel_re[k], -channel_im[k], re, im);
-        }
-        double* place = left(m) + n;
-        for (int w = 0; w < W; ++w, place += lanes<double>) {
-            vec(place) -= re[w];
-            vec(place + gram_.stride()) += im[w];
-        }
-    }
-
-    // factor · a_kᴴ a_n.
-    template <int W>
-    void add_member(
-        std::size_t n, std::size_t k, double factor_re, double factor_im, Vec<double>* re, Vec<double>* im)
-    {
-        const double *gram_re = gram_.real(k) + n, *gram_im = gram_.imag(k) + n;
-        for (int w = 0; w < W; ++w) {
-            const Vec<double> g = vec(gram_re + w * lanes<double>), h = vec(gram_im + w * lanes<double>);
-            re[w] += factor_re * g; // each a fused multiply-add
-            im[w] += factor_re * h;
-            re[w] -= factor_im * h;
-            im[w] += factor_im * g;
-        }
-    }
-
     const Gram& gram_;
     const std::size_t n_antennas_;
+    PilotShares shares_;
     Array<double> share_, left_;   // (N,) of energies, and (M, 2, N) in planes, padded
     Array<double> slope_, energy_; // of a replacement, (2, N) in planes, and (N,)
 };

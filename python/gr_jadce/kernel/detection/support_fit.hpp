@@ -22,9 +22,10 @@ constexpr double min_snr = 1e-3;   // γ_k ‖a_k‖²/σ² of a member at least
 class SupportFit
 {
 public:
-    SupportFit(const Gram& gram, const Rule& rule)
-        : gram(gram), n_antennas(rule.n_antennas), pilot_length(rule.pilot_length),
-          is_member(gram.n_devices()), off_support_(gram, rule.n_antennas), statistics_(gram.n_devices())
+    SupportFit(const BookArrays& book, const Rule& rule)
+        : gram(book.gram), n_antennas(rule.n_antennas), pilot_length(rule.pilot_length),
+          is_member(gram.n_devices()), off_support_(book, rule.n_antennas),
+          frame_left_(book, rule.n_antennas), statistics_(gram.n_devices())
     {
     }
 
@@ -35,16 +36,19 @@ public:
     std::vector<double> power; // γ
     double noise_var = 0;      // σ²
 
-    // The fit on some devices, ascending, with powers of their own, from `powers` on if they are given; with
-    // a `level` of 0, σ² is fitted as well.
-    void start(const Frame& frame,
-               const std::vector<std::size_t>& devices,
-               double level,
-               const std::vector<double>& powers = {})
+    // The frame of the fits from now on.
+    void take(const Frame& frame)
     {
-        constexpr double start_noise_share = 0.1; // of a frame's energy, σ² where it is unknown
         frame_ = &frame;
         energy_ = jadce::energy_of(frame, n_antennas);
+        frame_left_.take(frame.samples);
+    }
+
+    // The fit on some devices, ascending, with powers of their own, from `powers` on if they are given; with
+    // a `level` of 0, σ² is fitted as well.
+    void start(const std::vector<std::size_t>& devices, double level, const std::vector<double>& powers = {})
+    {
+        constexpr double start_noise_share = 0.1; // of a frame's energy, σ² where it is unknown
         members = devices;
         std::fill(is_member.begin(), is_member.end(), 0);
         double norms = 0;
@@ -173,8 +177,8 @@ public:
     {
         if (!has_statistics_) {
             has_statistics_ = true;
-            off_support_.start(frame_->correlation);
-            off_support_.take_off({members, factor_, channel_.data()});
+            off_support_.take_off(
+                {members, factor_, channel_.data()}, frame_left_, 2 * size() > pilot_length);
             off_support_.statistics(statistics_.data());
             for (std::size_t k = 0; k < size(); ++k) {
                 statistics_[members[k]] = own_statistic(k);
@@ -204,7 +208,7 @@ public:
     double log_evidence() const
     {
         const double M = double(n_antennas);
-        double log_det = log_det_, distance = energy_;
+        double log_det = -factor_.log_determinant_of_product(), distance = energy_;
         for (std::size_t k = 0; k < size(); ++k) {
             log_det -= std::log(ratio_[k]);
             distance -= explained_[k];
@@ -219,18 +223,6 @@ public:
     {
         constexpr std::size_t few_samples = 32; // of a frame
         return size() > 0 && pilot_length * n_antennas <= few_samples;
-    }
-
-    // How much likelier than by noise the support makes the frame than a choice explains.
-    double surplus_evidence(double threshold) const
-    {
-        if (size() == 0) {
-            return 0;
-        }
-        const double K = double(size()), N = double(gram.n_devices());
-        const double chosen = std::min(K, std::floor(N / 2)); // a support of all would cost nothing
-        const double choices = std::lgamma(N + 1) - std::lgamma(chosen + 1) - std::lgamma(N - chosen + 1);
-        return log_evidence() - choices - threshold * M_LN10 - K / 4;
     }
 
     // Energy of the signal that the channels explain.
@@ -257,12 +249,6 @@ public:
                 covariance[b * M + a] = std::conj(left);
             }
         }
-    }
-
-    Complex correlation(std::size_t n, std::size_t m) const
-    {
-        const double* plane = frame_->correlation + 2 * m * gram.stride();
-        return {plane[n], plane[gram.stride() + n]};
     }
 
 private:
@@ -326,7 +312,8 @@ private:
             added_[i] = ratio_[i] + ridge * gram.norm(members[i]);
             re[i] += added_[i];
         }
-        log_det_ = inverse_.invert(factor_);
+        inverse_.invert(factor_);
+        take_targets();
         for (std::size_t m = 0; m < n_antennas; ++m) {
             fit_channel(m);
         }
@@ -357,16 +344,25 @@ private:
         }
     }
 
+    // A_SᴴY.
+    void take_targets()
+    {
+        const std::size_t stride = inverse_.stride();
+        for (std::size_t k = 0; k < size(); ++k) {
+            const Complex* target = frame_left_.correlation(members[k]);
+            for (std::size_t m = 0; m < n_antennas; ++m) {
+                target_[2 * m * stride + k] = target[m].real();
+                target_[(2 * m + 1) * stride + k] = target[m].imag();
+            }
+        }
+    }
+
     // x = B t, t = A_Sᴴ y, of antenna m; rows of B are conjugated columns.
     void fit_channel(std::size_t m)
     {
         const std::size_t stride = inverse_.stride();
-        double *t_re = &target_[2 * m * stride], *t_im = t_re + stride, *x = &channel_[2 * m * stride];
-        for (std::size_t k = 0; k < size(); ++k) {
-            const Complex t = correlation(members[k], m);
-            t_re[k] = t.real();
-            t_im[k] = t.imag();
-        }
+        const double *t_re = &target_[2 * m * stride], *t_im = t_re + stride;
+        double* x = &channel_[2 * m * stride];
         for (std::size_t i = 0; i < stride; i += lanes<double>) {
             Vec<double> re = {}, im = {}, re_by_im = {}, im_by_re = {};
             for (std::size_t k = 0; k < size(); ++k) {
@@ -386,8 +382,9 @@ private:
     }
 
     const Frame* frame_ = nullptr;
-    double energy_ = 0, residual_ = 0, trace_ = 0, log_det_ = 0;
+    double energy_ = 0, residual_ = 0, trace_ = 0;
     OffSupport off_support_;
+    Residual frame_left_;
     bool has_statistics_ = false; // of this fit
     std::vector<double> statistics_, next_;
     Hermitian inverse_, factor_;     // B, and T with TᴴT = B

@@ -42,8 +42,7 @@ public:
         Decision decision = results.decisions.of_frame(b, N, M_);
         Doubts doubts;
         decision.doubts = &doubts;
-        const FrameSamples<Sample> frame = {received, nullptr, 0};
-        Stage stage = try_to(rule, frame, frames.noise_var[b], decision);
+        Stage stage = try_to(rule, received, frames.noise_var[b], decision);
         if (stage != Stage::open && detector_.ends_elsewhere()) {
             clear(decision);
             stage = Stage::open;
@@ -52,7 +51,7 @@ public:
             if (!rests) {
                 network_.run_on(work_, 0, rule.tol);
             }
-            stage = try_to(late(rule), frame, frames.noise_var[b], decision);
+            stage = try_to(late(rule), received, frames.noise_var[b], decision);
         }
         if (stage == Stage::settled) {
             weigh(*decision.rows);
@@ -80,7 +79,7 @@ private:
     // Decides a frame by the scores as they are now; no rows of one that is open.
     template <class Sample>
     Stage try_to(const SettlingRule& rule,
-                 const FrameSamples<Sample>& frame,
+                 const std::complex<Sample>* frame,
                  double noise_var,
                  const Decision& decision)
     {

@@ -2,6 +2,7 @@
 #include "settling/early.hpp"
 
 #include <memory>
+#include <stdexcept>
 
 namespace jadce {
 namespace {
@@ -58,8 +59,11 @@ std::unique_ptr<EarlyDecisions> make_early_decisions(const FrameNetwork& network
                                                      const Rule& rule,
                                                      const SettlingRule& settling)
 {
-    return std::make_unique<DenseEarlyDecisions>(
-        static_cast<const DenseNetwork&>(network), book, rule, settling);
+    const auto* dense = dynamic_cast<const DenseNetwork*>(&network);
+    if (!dense) {
+        throw std::invalid_argument("network: expected one of a dense pilot book");
+    }
+    return std::make_unique<DenseEarlyDecisions>(*dense, book, rule, settling);
 }
 
 } // namespace jadce
