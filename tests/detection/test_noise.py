@@ -289,3 +289,11 @@ def test_a_covariance_that_rounding_made_negative_is_whitened_by():
     assert np.linalg.eigvalsh(covariance).min() < 0
     assert np.isfinite(Whitener.of(covariance).inverse).all()
     assert kinds(covariance, np.array([30.0]), 1e-3) == ["spatial"]
+
+
+@pytest.mark.parametrize("n_antennas", [1, 4, 9])
+def test_a_whitener_has_the_inverse_of_its_factor(n_antennas):
+    noise = gaussian(np.random.default_rng(4), 3, 50, n_antennas) * 10.0 ** np.linspace(-3, 3, n_antennas)
+    factor, inverse = Whitener.of(noise.conj().swapaxes(1, 2) @ noise)
+    np.testing.assert_allclose(inverse @ factor, np.eye(n_antennas) + np.zeros((3, 1, 1)), atol=1e-10)
+    assert np.array_equal(inverse, np.tril(inverse))

@@ -43,7 +43,7 @@ class Whitener(NamedTuple):
         correlation = covariance / mean[:, :, None] / (level[:, :, None] * level[:, None, :])
         regular = _regular(correlation)
         factor = level[:, :, None] * np.linalg.cholesky(regular)
-        return cls(factor, np.linalg.inv(factor))
+        return cls(factor, _inverse_of_lower(factor))
 
     def whiten(self, frames: NDArray) -> NDArray:
         """Frames (B, L, M) with white noise."""
@@ -57,6 +57,16 @@ class Whitener(NamedTuple):
     def restore_covariance(self, covariance: NDArray) -> NDArray:
         """The covariances (B, M, M) of the antennas of those that were measured in whitened frames."""
         return self.factor @ covariance @ self.factor.conj().swapaxes(1, 2)
+
+
+def _inverse_of_lower(factor: NDArray) -> NDArray:
+    """Inverses of lower triangular matrices (B, M, M), row by row: LAPACK's wake up the threads of BLAS."""
+    inverse = np.zeros_like(factor)
+    for row in range(factor.shape[1]):
+        pivot = factor[:, row, row, None]
+        inverse[:, row, :row] = -(factor[:, row, None, :row] @ inverse[:, :row, :row])[:, 0] / pivot
+        inverse[:, row, row] = 1 / pivot[:, 0]
+    return inverse
 
 
 def _regular(correlation: NDArray) -> NDArray:

@@ -247,8 +247,8 @@ def _snr_db(rows: Rows, pilots: PilotBook) -> NDArray:
     signal = np.zeros(len(rows.noise_var))
     for b in range(len(signal)):
         part = slice(rows.start[b], rows.start[b + 1])
-        gram, channel = pilots.gram(rows.device[part], rows.device[part]), rows.channel[part]
-        signal[b] = max(np.vdot(channel, gram @ channel).real, 0)
+        pilots_sent = pilots.columns(rows.device[part]).astype(complex)
+        signal[b] = np.sum(sum_squares(pilots_sent @ rows.channel[part]))
     size = pilots.pilot_length * rows.channel.shape[1]
     return np.where(
         signal > 0, decibels(signal / np.maximum(rows.noise_var * size, np.finfo(float).tiny)), -np.inf
