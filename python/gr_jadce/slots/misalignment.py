@@ -51,9 +51,16 @@ def _best_shares(frames, pilots, shift):
     moved = np.zeros_like(frames)
     moved[:, max(-shift, 0) : length - max(shift, 0)] = frames[:, max(shift, 0) : length + min(shift, 0)]
     columns = moved.transpose(1, 0, 2).reshape(length, -1)
-    correlations = pilots.adjoint(columns).reshape(-1, n_frames, n_antennas)
+    correlations = _correlations(columns, pilots).reshape(-1, n_frames, n_antennas)
     energy = np.maximum(sum_squares(moved, axis=(1, 2)), np.finfo(np.float32).tiny)
     return sum_squares(correlations).max(axis=0) / energy
+
+
+def _correlations(columns, pilots):
+    """AᴴY; without BLAS, whose threads spin for long after a product of this size."""
+    if pilots.is_fast:
+        return pilots.adjoint(columns)
+    return np.einsum("ln,lc->nc", pilots.matrix, columns.conj()).conj()
 
 
 def _stands_out(shares, index, deviations, but=None):
