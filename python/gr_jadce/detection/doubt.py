@@ -7,7 +7,8 @@ Gamma(M, 1) if it is inactive. So the logarithm of its odds of being active is
     energy r/(1 + r) − M log(1 + r) + log K/(N − K).
 
 Its power is taken for the mean one of the members; a member's, for that of any other member; and where powers
-spread, for that of any of them.
+spread, for that of any of them. The posterior mean of a member's channel is its least-squares one times the
+probability, times the mean of r/(1 + r) over those powers, as likely as they make it.
 `kernel/detection/doubt.hpp` is the same, compiled.
 """
 
@@ -20,9 +21,6 @@ from numpy.typing import NDArray
 
 from .p_values import TINY, log10_p_unknown
 from .support_fit import MIN_SNR, FrameData, SupportFit, likely_power
-
-SURE_ABOVE = 6.0  # the threshold, −log10 of a p-value: of members that are there for sure
-
 
 # Devices of a frame, and of a crowded one, that others explain e times as well.
 _DOUBTFUL, _DOUBTFUL_CROWD = 1 / 30, 10.0
@@ -59,7 +57,7 @@ def _never() -> bool:
 class Doubt(NamedTuple):
     """margin : how far the score nearest to the threshold is from it, below 0 on the wrong side.
     missed : devices outside the support expected to be active, with the mean power of the members.
-    weight : (K,) probabilities of the members to be active.
+    weight : (K,) what makes posterior means of the members' LMMSE channels.
     missed_unlike : as `missed`, with the power of any member; of those only that stand out.
     spread : standard deviation of the members' powers over their mean, times √M: 1 where all fade alike.
     ends_elsewhere : tells whether σ² is measured off other devices where more, or fewer, are active at first.
@@ -100,13 +98,23 @@ def doubt_of(tested: Tested, noise_var: float, threshold: float) -> Doubt:
     unlike = np.flatnonzero(outside & (energy >= _MIN_ENERGY * n_antennas))
     ratio = tested.power * tested.share[unlike, None] / noise_var
     missed_unlike = np.sum(_probability(np.log(_likely(energy[unlike, None], ratio, n_antennas)) + prior))
-    weight = np.ones(K)
-    for k in np.flatnonzero(distance[tested.members] < SURE_ABOVE) if K > 1 else ():
-        n = tested.members[k]
-        ratios = np.delete(tested.power, k) * tested.share[n] / noise_var
-        weight[k] = _probability(np.log(_likely(energy[n], ratios, n_antennas)) + prior)
+    weight = _weights(tested, noise_var, prior) if K > 1 else np.ones(K)
     spread = np.sqrt(n_antennas) * tested.power.std() / tested.power.mean()
     return Doubt(margin, float(missed), weight, float(missed_unlike), float(spread))
+
+
+def _weights(tested: Tested, noise_var: float, prior: float) -> NDArray:
+    """Of the members (K,): by the powers of the others, in place of their own."""
+    energy, share = (values[tested.members] / noise_var for values in (tested.statistic, tested.share))
+    ratio = tested.power * share[:, None]
+    log_ratio = _log_ratio(energy[:, None], ratio, tested.n_antennas)
+    np.fill_diagonal(log_ratio, -np.inf)
+    peak = log_ratio.max(axis=1)
+    likely = np.exp(log_ratio - peak[:, None])
+    total, own = likely.sum(axis=1), tested.power * share
+    shrink = np.sum(likely * ratio / (1 + ratio), axis=1) / total
+    odds = peak + np.log(total / (len(own) - 1)) + prior
+    return np.asarray(_probability(odds) * shrink * (1 + own) / own)
 
 
 def ends_elsewhere(

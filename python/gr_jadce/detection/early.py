@@ -12,7 +12,7 @@ pass its tests. So most frames are decided after a few layers as after all. A fr
   samples enough that bear witness of the noise;
 * what they leave is white, and no louder than a known σ² by more than chance.
 
-Its channels are the LMMSE ones, times the probabilities that their devices are active.
+Its channels are posterior means: the LMMSE ones times weights of `doubt`.
 Where only the last does not hold, the frame is decided anew from there, its noise looked at. Otherwise the
 layers go on from where they stopped, to the end, and it is decided again. There, a score near the threshold
 no longer matters, which an estimate has no part in, and more devices may be missed. Only what is not settled

@@ -386,7 +386,7 @@ void Detector::decide(const Frame& frame, const Decision& decision)
                             work.doubt.missed(work.fit, work.noise_var),
                             work.doubt.missed_unlike(work.fit, work.noise_var),
                             Doubt::spread(work.fit, work.noise_var)};
-        work.doubt.weigh(*decision.rows, work.fit, work.rule.threshold, work.noise_var);
+        work.doubt.weigh(*decision.rows, work.fit, work.noise_var);
     }
     work.look.measure(decision.noise_cov, *decision.noise_dof, decision.noise_statistics);
 }

@@ -61,8 +61,8 @@ inline double energy_of(const Frame& frame, std::size_t n_antennas)
     return energy;
 }
 
-// The active devices of a frame, ascending, their channels (K, M) and scores (K,); if wanted, the
-// probabilities that they are active (K,).
+// The active devices of a frame, ascending, their channels (K, M) and scores (K,); if wanted, what makes
+// posterior means of the channels (K,).
 struct ActiveRows
 {
     std::vector<std::uint32_t> device;

@@ -46,12 +46,13 @@ public:
             return 0;
         }
         const std::vector<double>& statistic = fit.statistics();
+        take_powers(fit, noise_var);
         const double least = min_energy * double(fit.n_antennas) * noise_var;
         double sum = 0;
         for (std::size_t n = 0; n < statistic.size(); ++n) {
             if (statistic[n] >= least && !fit.is_member[n]) {
                 const double share = std::max(fit.share_outside(n), 0.0);
-                sum += probability(fit, statistic[n] / noise_var, share / noise_var, fit.size());
+                sum += probability(fit, statistic[n] / noise_var, share, fit.size());
             }
         }
         return sum;
@@ -74,61 +75,79 @@ public:
         return std::sqrt(double(fit.n_antennas) * squares / double(fit.size())) / mean;
     }
 
-    // The probability of a member to be active.
-    double weight(const SupportFit& fit, std::size_t k, double noise_var)
+    // What makes posterior means of the reported members' channels.
+    void weigh(ActiveRows& rows, const SupportFit& fit, double noise_var)
     {
-        if (!can_tell(fit, noise_var) || fit.size() < 2) {
-            return 1;
-        }
-        return probability(fit, fit.own_statistic(k) / noise_var, fit.own_share(k) / noise_var, k);
-    }
-
-    // The probabilities of the reported members.
-    void weigh(ActiveRows& rows, const SupportFit& fit, double threshold, double noise_var)
-    {
-        constexpr double sure_above = 6; // the threshold
         rows.weight.assign(rows.device.size(), 1.0);
+        if (!can_tell(fit, noise_var) || fit.size() < 2) {
+            return;
+        }
+        take_powers(fit, noise_var);
         for (std::size_t i = 0, k = 0; i < rows.device.size(); ++i) {
             for (; fit.members[k] != rows.device[i]; ++k) {
             }
-            if (rows.score[i] - threshold < sure_above) {
-                rows.weight[i] = weight(fit, k, noise_var);
-            }
+            rows.weight[i] = weight(fit, k, noise_var);
         }
     }
 
 private:
-    // That a device is active, with the power of any member but k.
+    void take_powers(const SupportFit& fit, double noise_var)
+    {
+        power_.clear();
+        for (const double power : fit.power) {
+            power_.push_back(float(power / noise_var));
+        }
+        log_ratio_.resize(power_.size());
+        shrink_.resize(power_.size());
+    }
+
+    // Of member k, by the powers of the others in place of its own.
+    double weight(const SupportFit& fit, std::size_t k, double noise_var)
+    {
+        const double share = fit.own_share(k), own = fit.power[k] * share / noise_var;
+        const double active = probability(fit, fit.own_statistic(k) / noise_var, share, k);
+        return active * mean_shrink_ * (1 + own) / own;
+    }
+
+    // That a device is active, with the power of any member but k, and how much its channel is shrunk then.
     double probability(const SupportFit& fit, double energy, double share, std::size_t k)
     {
-        log_ratio_.clear();
-        for (std::size_t j = 0; j < fit.size(); ++j) {
-            if (j != k) {
-                log_ratio_.push_back(float(fit.power[j] * share));
-            }
+        constexpr float never = -1e30f, least = -46; // e^x of which is nothing beside 1, and a normal number
+        take_logarithms(float(energy), float(share), float(fit.n_antennas));
+        const std::size_t K = power_.size();
+        float *value = log_ratio_.data(), *shrink = shrink_.data();
+        if (k < K) {
+            value[k] = never;
         }
-        const float peak = take_logarithms(float(energy), float(fit.n_antennas));
-        const std::size_t count = log_ratio_.size();
-        const float* value = log_ratio_.data();
-        float likely = 0;
+        const float peak = *std::max_element(value, value + K);
 #pragma GCC ivdep
-        for (std::size_t j = 0; j < count; ++j) {
-            likely += fast_exp(value[j] - peak);
+        for (std::size_t j = 0; j < K; ++j) {
+            const float below = value[j] - peak;
+            value[j] = fast_exp_within(below < least ? least : below);
+            shrink[j] *= value[j];
         }
-        const double odds = double(peak) + std::log(double(likely) / double(count)) + prior(fit);
+        float likely = 0, shrunk = 0;
+        for (std::size_t j = 0; j < K; ++j) {
+            likely += value[j];
+            shrunk += shrink[j];
+        }
+        mean_shrink_ = double(shrunk / likely);
+        const double odds = double(peak) + std::log(double(likely) / double(k < K ? K - 1 : K)) + prior(fit);
         return 1 / (1 + std::exp(-std::min(std::max(odds, -60.0), 60.0)));
     }
 
-    // Of ratios r, energy r/(1 + r) − M log(1 + r); returns the largest.
-    float take_logarithms(float energy, float n_antennas)
+    // Of ratios r by the members' powers: energy r/(1 + r) − M log(1 + r), and r/(1 + r).
+    void take_logarithms(float energy, float share, float n_antennas)
     {
-        const std::size_t count = log_ratio_.size();
-        float* value = log_ratio_.data();
+        const std::size_t K = power_.size();
+        const float* power = power_.data();
+        float *value = log_ratio_.data(), *shrink = shrink_.data();
 #pragma GCC ivdep
-        for (std::size_t j = 0; j < count; ++j) {
-            value[j] = energy * value[j] / (1 + value[j]) - n_antennas * fast_log(1 + value[j]);
+        for (std::size_t j = 0; j < K; ++j) {
+            const float ratio = power[j] * share;
+            shrink[j] = ratio / (1 + ratio);
+            value[j] = energy * shrink[j] - n_antennas * fast_log(1 + ratio);
         }
-        return *std::max_element(value, value + count);
     }
 
     static bool can_tell(const SupportFit& fit, double noise_var)
@@ -159,7 +178,9 @@ private:
         return total;
     }
 
-    std::vector<float> energy_, ratio_, log_ratio_;
+    std::vector<float> energy_, ratio_;             // of devices outside
+    std::vector<float> power_, log_ratio_, shrink_; // of members, the first over σ²
+    double mean_shrink_ = 1;                        // by the last probability
 };
 
 } // namespace jadce
