@@ -7,8 +7,8 @@ from gr_jadce.receiving.levels import LevelTracker
 
 def feed(tracker, noise_var, n_frames, seed=0):
     """Estimates that scatter as those of frames with 50 degrees of freedom do."""
-    for value in noise_var * np.random.default_rng(seed).gamma(50, 1 / 50, n_frames):
-        tracker.add_frame(value, 5)
+    values = noise_var * np.random.default_rng(seed).gamma(50, 1 / 50, n_frames)
+    tracker.add_frames(values, [5] * n_frames)
 
 
 def error_db(tracker, noise_var):
@@ -61,17 +61,16 @@ def test_guards_take_precedence_over_frames():
 def test_what_is_no_noise_variance_is_left_out():
     tracker = LevelTracker(1)
     for value in (0.0, -1.0, np.nan, np.inf):
-        tracker.add_frame(value, 0)
+        tracker.add_frames([value], [0], [value])
         tracker.add_guard(value)
-    assert tracker.noise_var == 0
-    tracker.add_frame(2.0, 4)
+    assert tracker.noise_var == 0 and tracker.snr_db in (0, -1)
+    tracker.add_frames([2.0], [4])
     assert tracker.noise_var == pytest.approx(2.0)
 
 
 def test_active_devices_are_averaged_over_the_memory():
     tracker = LevelTracker(4)
-    for count in (100, 2, 4, 6, 8):
-        tracker.add_frame(1.0, count)
+    tracker.add_frames([1.0] * 5, [100, 2, 4, 6, 8])
     assert tracker.active_per_frame == 5
 
 

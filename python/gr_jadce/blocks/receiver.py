@@ -30,7 +30,7 @@ from ..slots.timeline import FrameTimeline
 from .support.estimator_setup import default_threads, search_of, set_up_estimator
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog
-from .support.payloads import publish_report
+from .support.payloads import publish_reports
 from .support.tags import gather_tags, misfit_of_frames, read_frame_tags, read_guard
 from .support.thread_state import ThreadState
 
@@ -275,10 +275,13 @@ class receiver(gr.sync_block):
         reports, error = self._receiver.solve(
             frames, stamps, frames_dropped=self._backlog.dropped, noise_var_hint=hint, noise_cov=cov
         )
-        for report in reports:
-            publish_report(self, report)
-            if report.status != "bad_input":
-                self._levels.add_frame(report.noise_var, len(report.device), report.snr_db)
+        publish_reports(self, reports)
+        solved = [report for report in reports if report.status != "bad_input"]
+        self._levels.add_frames(
+            [report.noise_var for report in solved],
+            [len(report.device) for report in solved],
+            [report.snr_db for report in solved],
+        )
         bad = self._counts.add(reports)
         if error is not None:
             self._log.warn(f"{bad} of {len(reports)} frames not solved: {error!r}")

@@ -39,9 +39,11 @@ class FrameCounts:
         self.frames_bad += bad
         self.frames_solved += len(reports) - bad
         self.frames_with_dead_antennas += sum(report.antennas_dead is not None for report in reports)
-        packets = [packet for report in reports for packet in report.payload or ()]
-        self.packets_decoded += sum(map(bool, packets))
-        self.packets_failed += sum(not packet for packet in packets)
+        for report in reports:
+            if report.payload is not None:
+                decoded = sum(map(bool, report.payload))
+                self.packets_decoded += decoded
+                self.packets_failed += len(report.payload) - decoded
         self.hearing.add(reports)
         self._solve_times.append(max(report.solve_time for report in reports))
         return bad

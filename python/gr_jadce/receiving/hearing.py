@@ -36,11 +36,10 @@ class Hearing:
 
     def add(self, reports: list[Report]) -> None:
         """Add the reports of a batch."""
-        for report in reports:
-            if report.status != "bad_input":
-                strong = np.count_nonzero(report.score > report.threshold + _STRONG_ABOVE)
-                expected = report.n_devices * 10.0**-report.threshold
-                self._frames.append(_Frame(len(report.device), int(strong), expected, report.noise_var))
+        solved = [report for report in reports if report.status != "bad_input"]
+        for report, strong in zip(solved, _strong_detections(solved), strict=True):
+            expected = report.n_devices * 10.0**-report.threshold
+            self._frames.append(_Frame(len(report.device), strong, expected, report.noise_var))
 
     def is_deaf(self) -> bool:
         """Whether there were frames enough, and nobody was heard."""
@@ -61,6 +60,15 @@ class Hearing:
             return ""
         detections, strong, expected, noise_var = map(np.array, zip(*frames, strict=True))
         return _chance(detections, strong, expected, noise_var) or _louder_frames(strong > 0, noise_var)
+
+
+def _strong_detections(reports: list[Report]) -> list[int]:
+    """How many of each report are far above the threshold."""
+    frame = np.repeat(np.arange(len(reports)), [len(report.device) for report in reports])
+    limit = np.array([report.threshold + _STRONG_ABOVE for report in reports])
+    score = np.concatenate([np.empty(0), *(report.score for report in reports)])
+    strong: list[int] = np.bincount(frame[score > limit[frame]], minlength=len(reports)).tolist()
+    return strong
 
 
 def _chance(detections: np.ndarray, strong: np.ndarray, expected: np.ndarray, noise_var: np.ndarray) -> str:

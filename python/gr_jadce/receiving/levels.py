@@ -6,7 +6,8 @@ better than one frame can, and a burst of interference hardly moves it.
 """
 
 from collections import deque
-from math import isfinite, nan
+from collections.abc import Iterable
+from math import inf, isfinite, nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,16 +47,18 @@ class LevelTracker:
         for values in (self._of_frames, self._of_guards, self._covariances, self._snrs, self._active):
             values.clear()
 
-    def add_frame(self, noise_var: float, n_active: int, snr_db: float = nan) -> None:
-        """Add the noise variance estimated from a frame, how many devices were found active, and its SNR."""
-        self._active.append(n_active)
-        if isfinite(snr_db):
-            self._snrs.append(snr_db)
-        _add(self._of_frames, noise_var)
+    def add_frames(
+        self, noise_vars: Iterable[float], n_active: Iterable[int], snrs_db: Iterable[float] = ()
+    ) -> None:
+        """Add noise variances estimated from frames, how many devices were found active, and their SNRs."""
+        self._active.extend(n_active)
+        self._snrs.extend(filter(isfinite, snrs_db))
+        self._of_frames.extend(value for value in noise_vars if 0 < value < inf)
 
     def add_guard(self, noise_var: float, noise: GuardNoise | None = None) -> None:
         """Add a noise variance measured where nobody transmits: from now on only such ones count."""
-        _add(self._of_guards, noise_var)
+        if 0 < noise_var < inf:
+            self._of_guards.append(float(noise_var))
         if noise is not None and noise.n_samples and np.isfinite(noise.covariance).all():
             self._covariances.append(noise)
 
@@ -98,8 +101,3 @@ class LevelTracker:
         """Mean number of devices found active in a frame; 0 before the first."""
         active = self._active.copy()
         return sum(active) / len(active) if active else 0.0
-
-
-def _add(values: deque[float], noise_var: float) -> None:
-    if 0 < noise_var < np.inf:
-        values.append(float(noise_var))

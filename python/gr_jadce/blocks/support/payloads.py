@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Payloads as messages: those that devices are to send, and those that were received."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from ...reports.report import Report
 from .limited_log import LimitedLog
 
 PAYLOAD = pmt.intern("payload")
-_PORTS = [pmt.intern("activity"), pmt.intern("channel")]
+_ACTIVITY, _CHANNEL = pmt.intern("activity"), pmt.intern("channel")
 _DEVICE = pmt.intern("device")
 
 
@@ -64,12 +64,15 @@ class PayloadInput:
                 self._log.warn(f"a payload is dropped: {error}")
 
 
-def publish_report(block: Any, report: Report) -> None:
-    """Publish the PDUs of a report on the ports ``activity``, ``channel`` and ``payload`` of a block."""
-    for port, pdu in zip(_PORTS, to_pmts(report), strict=True):
-        block.message_port_pub(port, pdu)
-    for pdu in payload_pdus(report):
-        block.message_port_pub(PAYLOAD, pdu)
+def publish_reports(block: Any, reports: Iterable[Report]) -> None:
+    """Publish the PDUs of reports on the ports ``activity``, ``channel`` and ``payload`` of a block."""
+    publish = block.message_port_pub  # to look it up takes as long as to call it
+    for report in reports:
+        activity, channel = to_pmts(report)
+        publish(_ACTIVITY, activity)
+        publish(_CHANNEL, channel)
+        for pdu in payload_pdus(report):
+            publish(PAYLOAD, pdu)
 
 
 def payload_pdus(report: Report) -> list[Any]:

@@ -47,6 +47,7 @@ class report_sink(gr.basic_block):
         self.message_port_register_in(_PORT)
         self.set_msg_handler(_PORT, self.handle_messages)
         self.set_msg_handler(_SYSTEM, self.handle_system)
+        self._count_waiting, self._pop = self.nmsgs, self.delete_head_nowait  # looked up once
         self._joiner = Joiner()
         self._log = LimitedLog(self.logger)
         self._thread_state = ThreadState()
@@ -70,7 +71,7 @@ class report_sink(gr.basic_block):
 
     def waiting(self) -> int:
         """Messages not yet taken."""
-        return self.nmsgs(_PORT)
+        return self._count_waiting(_PORT)
 
     def take_report(self, report: Report) -> None:
         """Use a report."""
@@ -96,7 +97,7 @@ class report_sink(gr.basic_block):
         """After a flowgraph was stopped, take what its receiver still sends."""
         stopped = monotonic()
         while not self._ended and monotonic() < stopped + self._linger:
-            message = self.delete_head_nowait(_PORT)
+            message = self._pop(_PORT)
             if message is None:
                 sleep(0.005)
             else:
@@ -114,14 +115,14 @@ class report_sink(gr.basic_block):
         """
         for _ in range(_MAX_AT_ONCE):
             self.handle_message(message)
-            message = None if self._ended else self.delete_head_nowait(_PORT)
+            message = None if self._ended else self._pop(_PORT)
             if message is None:
                 return
         self.handle_message(message)
 
     def handle_message(self, message: Any) -> None:
         """Take one message of any of the kinds."""
-        if self.nmsgs(_PORT) > _MAX_MESSAGES:
+        if self._count_waiting(_PORT) > _MAX_MESSAGES:
             self._drop_oldest()
         if pmt.equal(message, pmt.PMT_EOF):
             self._end()
@@ -139,8 +140,8 @@ class report_sink(gr.basic_block):
     def _drop_oldest(self) -> None:
         """Drop messages until half of the room is free; an end of file among them counts all the same."""
         before = self._dropped
-        while self.nmsgs(_PORT) > _MAX_MESSAGES // 2:
-            message = self.delete_head_nowait(_PORT)
+        while self._count_waiting(_PORT) > _MAX_MESSAGES // 2:
+            message = self._pop(_PORT)
             if message is None:
                 break
             if pmt.equal(message, pmt.PMT_EOF):
