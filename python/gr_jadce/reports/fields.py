@@ -33,7 +33,10 @@ class Place(Enum):
 
 
 class Field(NamedTuple):
-    """One field: its place in the PDUs of the ports ``activity`` and ``channel``, and what it means."""
+    """One field: its place in the PDUs of the ports ``activity`` and ``channel``, and what it means.
+
+    A steady one is mostly the same in all frames that are solved together.
+    """
 
     name: str
     kind: Kind
@@ -42,36 +45,41 @@ class Field(NamedTuple):
     meaning: str
     optional: bool = False
     per_device: bool = False
+    steady: bool = False
 
 
 _KEY, _VECTOR, _NOWHERE = Place
 
-# In this order they stand in the dictionaries of the PDUs and in lines of JSON.
+# In this order they stand in lines of JSON and, steady ones behind the others, in dictionaries of PDUs.
 FIELDS = (
     Field("frame_id", Kind.UINT64, _KEY, _KEY, "number of the slot"),
     Field("rx_time", Kind.TIME, _KEY, _KEY, "device time of the slot's pilot"),
-    Field("n_devices", Kind.INTEGER, _KEY, _KEY, "N"),
-    Field("n_antennas", Kind.INTEGER, _KEY, _KEY, "M"),
-    Field("schema", Kind.INTEGER, _KEY, _KEY, str(SCHEMA)),
+    Field("n_devices", Kind.INTEGER, _KEY, _KEY, "N", steady=True),
+    Field("n_antennas", Kind.INTEGER, _KEY, _KEY, "M", steady=True),
+    Field("schema", Kind.INTEGER, _KEY, _KEY, str(SCHEMA), steady=True),
     Field(
         "status",
         Kind.TEXT,
         _KEY,
         _NOWHERE,
         "`ok`; `clipped`: solved, but a sample reached the clip level; `bad_input`: NaN or Inf, not solved",
+        steady=True,
     ),
-    Field("estimator", Kind.TEXT, _KEY, _NOWHERE, "what solved it; `truth` for simulated truth"),
-    Field("threshold", Kind.NUMBER, _KEY, _NOWHERE, "the score from which on a device is reported"),
+    Field("estimator", Kind.TEXT, _KEY, _NOWHERE, "what solved it; `truth` for simulated truth", steady=True),
+    Field(
+        "threshold", Kind.NUMBER, _KEY, _NOWHERE, "the score from which on a device is reported", steady=True
+    ),
     Field("noise_var", Kind.NUMBER, _KEY, _NOWHERE, "mean noise power of a sample, estimated or given"),
     Field("snr_db", Kind.NUMBER, _KEY, _NOWHERE, "SNR of this frame, dB"),
-    Field("n_iter", Kind.INTEGER, _KEY, _NOWHERE, "iterations that the estimator took"),
-    Field("solve_time", Kind.NUMBER, _KEY, _NOWHERE, "seconds spent on the frame"),
+    Field("n_iter", Kind.INTEGER, _KEY, _NOWHERE, "iterations that the estimator took", steady=True),
+    Field("solve_time", Kind.NUMBER, _KEY, _NOWHERE, "seconds spent on the frame", steady=True),
     Field(
         "frames_dropped",
         Kind.INTEGER,
         _KEY,
         _NOWHERE,
         "frames dropped so far, because more came than could be solved",
+        steady=True,
     ),
     Field("device", Kind.INDICES, _VECTOR, _KEY, "the K devices found active, ascending", per_device=True),
     Field(
@@ -184,8 +192,9 @@ FIELDS = (
 
 
 def keys(port: str) -> tuple[Field, ...]:
-    """The fields that are keys of the PDUs on the port "activity" or "channel"."""
-    return tuple(field for field in FIELDS if getattr(field, port) is Place.KEY)
+    """The fields that are keys of the PDUs on the port "activity" or "channel", in their order there."""
+    here = (field for field in FIELDS if getattr(field, port) is Place.KEY)
+    return tuple(sorted(here, key=lambda field: field.steady))
 
 
 def vector(port: str) -> Field:

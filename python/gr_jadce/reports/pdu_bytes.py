@@ -9,7 +9,7 @@ part by part.
 
 from operator import attrgetter
 from struct import Struct, error
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,25 +61,32 @@ class _Numbers:
         values[::2], values[1::2] = self.fixed, numbers
         return self._struct.pack(*values)
 
-    def unpack(self, data: bytes, begin: int) -> tuple | None:
-        """The numbers; None if the fixed bytes are others."""
+    def unpack(self, data: bytes, begin: int) -> tuple:
+        """The numbers; ValueError if the fixed bytes are others."""
         values = self._struct.unpack_from(data, begin)
-        return values[1::2] if values[::2] == self.fixed else None
+        if values[::2] != self.fixed:
+            raise ValueError("keys: expected the usual ones")
+        return values[1::2]
 
 
 def _of_kinds(fields: tuple[Field, ...], *kinds: Kind) -> list[Field]:
     return [field for field in fields if field.kind in kinds and not field.optional]
 
 
-_SHARED_FIELDS = _of_kinds(keys("channel"), *_NUMBER_FORMS)
-_NUMBER_FIELDS = [
-    field for field in _of_kinds(keys("activity"), *_NUMBER_FORMS) if field not in _SHARED_FIELDS
-]
-_SHARED, _OWN = _Numbers(_SHARED_FIELDS), _Numbers(_NUMBER_FIELDS)
-_OWN_NAMES = [field.name for field in _NUMBER_FIELDS]
-_COUNT_PLACES = [place for place, field in enumerate(_NUMBER_FIELDS) if field.kind is Kind.INTEGER]
+def _numbers(port: str, steady: bool, but: tuple[Field, ...] = ()) -> list[Field]:
+    fields = _of_kinds(keys(port), *_NUMBER_FORMS)
+    return [field for field in fields if field.steady == steady and field not in but]
+
+
+_LEVEL_FIELDS, _REST_FIELDS = (_numbers("activity", steady, but=keys("channel")) for steady in (False, True))
+# Both PDUs have the head, first, and the sizes; in that of activity levels follow the one, texts and the rest
+# the other.
+_HEAD, _LEVELS = _Numbers(_numbers("channel", steady=False)), _Numbers(_LEVEL_FIELDS)
+_N_HEAD = len(_numbers("channel", steady=False))
+_SIZES, _REST = _Numbers(_numbers("channel", steady=True)), _Numbers(_REST_FIELDS)
+_LEVEL_NAMES, _REST_NAMES = ([field.name for field in fields] for fields in (_LEVEL_FIELDS, _REST_FIELDS))
+_COUNT_PLACES = [place for place, field in enumerate(_REST_FIELDS) if field.kind is Kind.INTEGER]
 _TEXTS = [(field.name, _key(field) + _SYMBOL) for field in _of_kinds(keys("activity"), Kind.TEXT)]
-_SHARED_NAMES = ("frame_id", "rx_time", "n_devices", "n_antennas")
 _OUT_OF_STEP = [
     (field.name, _key(field))
     for field in keys("activity")
@@ -89,7 +96,8 @@ _OUT_OF_STEP = [
 _OPTIONAL_NAMES = [
     field.name for field in keys("activity") if field.optional and field.name not in dict(_OUT_OF_STEP)
 ]
-_optional_values, _own_values = attrgetter(*_OPTIONAL_NAMES), attrgetter(*_OWN_NAMES)
+_optional_values, _levels = attrgetter(*_OPTIONAL_NAMES), attrgetter(*_LEVEL_NAMES)
+steady_values = attrgetter("n_devices", "n_antennas", *dict(_TEXTS), *_REST_NAMES)
 [_SCORE_FIELD], [_DEVICE_FIELD] = (
     _of_kinds(keys("activity"), Kind.NUMBERS),
     _of_kinds(keys("channel"), Kind.INDICES),
@@ -97,71 +105,121 @@ _optional_values, _own_values = attrgetter(*_OPTIONAL_NAMES), attrgetter(*_OWN_N
 _SCORE, _SCORE_FORM = _key(_SCORE_FIELD), _VECTOR_FORMS[_SCORE_FIELD.kind]
 _DEVICE, _DEVICE_FORM = _key(_DEVICE_FIELD), _VECTOR_FORMS[vector("activity").kind]
 _CHANNEL_FORM = _VECTOR_FORMS[vector("channel").kind]
-_FIRST = _PAIR + _SHARED.fixed[0]
-_SECOND = 1 + _SHARED.size  # where the first entry begins that only one of the two PDUs has
+_FIRST = _PAIR + _HEAD.fixed[0]
+_SECOND = 1 + _HEAD.size  # where the first entry begins that only one of the two PDUs has
+
+
+class OwnPart(NamedTuple):
+    """Of a PDU: the entries of its dictionary that are not steady, how many, and its vector."""
+
+    entries: bytes
+    n_entries: int
+    vector: bytes
+
+    def to_bytes(self, more: bytes = b"") -> bytes:
+        """The PDU with these entries and `more`."""
+        return b"".join((_PAIR, self.entries, more, _END, self.vector))
 
 
 def to_bytes(report: Report) -> tuple[bytes, bytes] | None:
     """The activity and the channel PDU of a report; None for one that has anything unusual."""
+    own, steady = own_parts(report), steady_entries(steady_values(report))
+    if own is None or steady is None:
+        return None
+    return own[0].to_bytes(steady[0]), own[1].to_bytes(steady[1])
+
+
+def own_parts(report: Report) -> tuple[OwnPart, OwnPart] | None:
+    """What is not steady of the two PDUs of a report; None for one that has anything unusual."""
     for value in _optional_values(report):
         if value is not None:
             return None
     try:
-        shared = _SHARED.pack(report.frame_id, *report.rx_time, report.n_devices, report.n_antennas, SCHEMA)
-        texts = [_text(key, getattr(report, name)) for name, key in _TEXTS]
-        own = _OWN.pack(*_own_values(report))
+        head = _HEAD.pack(report.frame_id, *report.rx_time)
+        levels = _LEVELS.pack(*_levels(report))
     except (error, ValueError):
         return None
     device, score = _vector(_DEVICE_FORM, report.device), _vector(_SCORE_FORM, report.score)
-    channel = _vector(_CHANNEL_FORM, report.channel)
     steps = [
         key + _vector(_SCORE_FORM, values)
         for name, key in _OUT_OF_STEP
         if (values := getattr(report, name)) is not None
     ]
-    activity = b"".join((_PAIR, shared, *texts, own, _SCORE, score, *steps, _END, device))
-    return activity, b"".join((_PAIR, shared, _DEVICE, device, *_taps(report.taps), _END, channel))
+    taps = _taps(report.taps)
+    activity = b"".join((head, levels, _SCORE, score, *steps))
+    n_activity = _N_HEAD + len(_LEVEL_NAMES) + 1 + len(steps)
+    channel = b"".join((head, _DEVICE, device, *taps))
+    return (
+        OwnPart(activity, n_activity, device),
+        OwnPart(channel, _N_HEAD + 1 + bool(taps), _vector(_CHANNEL_FORM, report.channel)),
+    )
+
+
+def steady_entries(values: tuple[Any, ...]) -> tuple[bytes, bytes] | None:
+    """The entries of both PDUs that hold the `steady_values` of a report; None of unusual ones."""
+    n_devices, n_antennas, *values_left = values
+    texts, rest = values_left[: len(_TEXTS)], values_left[len(_TEXTS) :]
+    try:
+        sizes = _SIZES.pack(n_devices, n_antennas, SCHEMA)
+        written = [_text(key, text) for (_, key), text in zip(_TEXTS, texts, strict=True)]
+        return b"".join((sizes, *written, _REST.pack(*rest))), sizes
+    except (error, ValueError):
+        return None
+
+
+def dictionary(entries: bytes) -> bytes:
+    """The dictionary that has these entries."""
+    return entries + _END
 
 
 def frame_of_activity(data: bytes) -> int | None:
     """The number of the frame, if the bytes look like those of the activity PDU of `to_bytes`."""
-    if not (data.startswith(_FIRST) and data.startswith(_TEXTS[0][1], _SECOND)):
+    if not _looks_like(data, _LEVELS.fixed[0]):
         return None
     frame_id: int = _FRAME_ID.unpack_from(data, len(_FIRST))[0]
     return frame_id
 
 
+def _looks_like(data: bytes, second: bytes) -> bool:
+    return data.startswith(_FIRST) and data.startswith(second, _SECOND)
+
+
 def activity_from_bytes(data: bytes) -> dict[str, Any] | None:
     """What `pdus.activity_from_pmt` gives; None for any other bytes than those of `to_bytes`."""
-    if not (data.startswith(_FIRST) and data.startswith(_TEXTS[0][1], _SECOND)):
+    if not _looks_like(data, _LEVELS.fixed[0]):
         return None
     try:
-        fields, at = _read_shared(data)
-        for name, key in _TEXTS:
-            fields[name], at = _read_text(data, at, key)
-        numbers, at = _OWN.unpack(data, at), at + _OWN.size
-        fields["score"], at = _read_vector(data, at, _SCORE, _SCORE_FORM)
+        fields, at = _read_head(data)
+        fields.update(zip(_LEVEL_NAMES, _LEVELS.unpack(data, at), strict=True))
+        fields["score"], at = _read_vector(data, at + _LEVELS.size, _SCORE, _SCORE_FORM)
         for name, key in _OUT_OF_STEP:
             if data.startswith(key, at):
                 fields[name], at = _read_vector(data, at, key, _SCORE_FORM)
+        at = _read_sizes(data, at, fields)
+        for name, key in _TEXTS:
+            fields[name], at = _read_text(data, at, key)
+        numbers, at = _REST.unpack(data, at), at + _REST.size
         fields["device"], at = _read_vector(data, at, _END, _DEVICE_FORM)
     except (error, ValueError):
         return None
-    if numbers is None or at != len(data) or min(numbers[place] for place in _COUNT_PLACES) < 0:
+    if at != len(data) or min(numbers[place] for place in _COUNT_PLACES) < 0:
         return None
-    fields.update(zip(_OWN_NAMES, numbers, strict=True))
+    fields.update(zip(_REST_NAMES, numbers, strict=True))
     return fields
 
 
 def channel_from_bytes(data: bytes) -> dict[str, Any] | None:
     """What `pdus.channel_from_pmt` gives; None for any other bytes than those of `to_bytes`."""
-    if not (data.startswith(_FIRST) and data.startswith(_DEVICE, _SECOND)):
+    if not _looks_like(data, _DEVICE):
         return None
     try:
-        fields, at = _read_shared(data)
+        fields, at = _read_head(data)
         fields["device"], at = _read_vector(data, at, _DEVICE, _DEVICE_FORM)
+        taps = None
         if data.startswith(_TAPS, at):
             taps, at = _read_taps(data, at)
+        at = _read_sizes(data, at, fields)
+        if taps is not None:
             fields["taps"] = with_rows(taps, fields["n_antennas"])
         channel, at = _read_vector(data, at, _END, _CHANNEL_FORM)
     except (error, ValueError):
@@ -181,17 +239,20 @@ def with_rows(taps: Taps, n_antennas: int) -> Taps:
     return taps._replace(gain=taps.gain.reshape(shape))
 
 
-def _read_shared(data: bytes) -> tuple[dict[str, Any], int]:
-    """The fields that both PDUs have, and where they end; ValueError if they are not usual ones."""
-    numbers = _SHARED.unpack(data, 1)
-    if numbers is None:
-        raise ValueError("keys: expected the usual ones")
-    frame_id, seconds, fraction, n_devices, n_antennas, schema = numbers
+def _read_head(data: bytes) -> tuple[dict[str, Any], int]:
+    """The first fields of both PDUs, and where they end; ValueError if they are not usual ones."""
+    frame_id, seconds, fraction = _HEAD.unpack(data, 1)
+    return {"frame_id": frame_id, "rx_time": (seconds, fraction)}, _SECOND
+
+
+def _read_sizes(data: bytes, at: int, fields: dict[str, Any]) -> int:
+    """Add the sizes to fields; where they end. ValueError if they are not usual ones."""
+    n_devices, n_antennas, schema = _SIZES.unpack(data, at)
     # As far as `report.check_sizes` looks: a device number of 32 bits is in its range anyhow.
     if not (1 <= n_antennas <= 2**16 and n_devices >= 1 and schema == SCHEMA):
         raise ValueError("sizes: expected usual ones")
-    values = (frame_id, (seconds, fraction), n_devices, n_antennas)
-    return dict(zip(_SHARED_NAMES, values, strict=True)), _SECOND
+    fields.update(n_devices=n_devices, n_antennas=n_antennas)
+    return at + _SIZES.size
 
 
 def _text(key: bytes, text: str) -> bytes:

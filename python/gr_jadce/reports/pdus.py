@@ -5,28 +5,45 @@ PMT is imported by the functions that need it, so that the JSON form works witho
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import pdu_bytes
 from .fields import Field, Kind, keys, vector
-from .pdu_bytes import TAP_KINDS, activity_from_bytes, channel_from_bytes, to_bytes, with_rows
+from .pdu_bytes import TAP_KINDS, OwnPart, with_rows
 from .report import Report, Taps, check_schema, check_sizes, shown
 
 
-def to_pmts(report: Report) -> tuple[Any, Any]:
+def to_pmts(report: Report) -> tuple[Any, ...]:
     """The report as two PDUs (meta . vector): activity (u32vector) and channel (c32vector, K·M)."""
+    own, tails = pdu_bytes.own_parts(report), _steady_tails(pdu_bytes.steady_values(report))
+    return to_pmts_by_part(report) if own is None or tails is None else tuple(map(_joined, own, tails))
+
+
+def _joined(own: OwnPart, tail: Any) -> Any:
+    """The PDU whose dictionary ends with `tail`: PDUs of many frames share one, for each part takes time."""
     import pmt
 
-    data = to_bytes(report)
-    return to_pmts_by_part(report) if data is None else tuple(map(pmt.deserialize_str, data))
+    pdu = pmt.deserialize_str(own.to_bytes())
+    pmt.set_cdr(pmt.nthcdr(own.n_entries - 1, pmt.car(pdu)), tail)
+    return pdu
 
 
-def to_pmts_by_part(report: Report) -> tuple[Any, Any]:
+@lru_cache(maxsize=64)
+def _steady_tails(values: tuple[Any, ...]) -> tuple[Any, Any] | None:
+    """The ends of both dictionaries, that hold the `steady_values` of a report; None of unusual ones."""
+    import pmt
+
+    parts = pdu_bytes.steady_entries(values)
+    return parts and tuple(pmt.deserialize_str(pdu_bytes.dictionary(entries)) for entries in parts)
+
+
+def to_pmts_by_part(report: Report) -> tuple[Any, ...]:
     """What `to_pmts` gives, whatever is in the report."""
-    return _pdu(report, "activity"), _pdu(report, "channel")
+    return tuple(_pdu(report, port) for port in ("activity", "channel"))
 
 
 def activity_from_pmt(pdu: Any) -> dict[str, Any]:
@@ -37,7 +54,7 @@ def activity_from_pmt(pdu: Any) -> dict[str, Any]:
     ValueError
         If it is not an activity PDU; the message names the key, what was expected and given.
     """
-    fields = activity_from_bytes(bytes_of(pdu))
+    fields = pdu_bytes.activity_from_bytes(bytes_of(pdu))
     return activity_by_part(pdu) if fields is None else fields
 
 
@@ -54,7 +71,7 @@ def channel_from_pmt(pdu: Any) -> dict[str, Any]:
     ValueError
         If it is not a channel PDU; the message names the key, what was expected and given.
     """
-    fields = channel_from_bytes(bytes_of(pdu))
+    fields = pdu_bytes.channel_from_bytes(bytes_of(pdu))
     return channel_by_part(pdu) if fields is None else fields
 
 

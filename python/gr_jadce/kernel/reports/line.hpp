@@ -40,7 +40,7 @@ public:
 
     void write()
     {
-        std::size_t place = 0;
+        std::size_t n_keys = 0;
         char before = '{';
         for (const LineField& field : form_.fields) {
             text_ += before;
@@ -48,7 +48,8 @@ public:
             text_ += field.name;
             text_ += "\": ";
             if (field.source == Source::activity_key) {
-                const PduValue& value = activity_.entry(place, field.name);
+                const PduValue& value = activity_.entry(field.name);
+                ++n_keys;
                 check(field.name, value);
                 write(value);
             } else {
@@ -57,7 +58,7 @@ public:
             before = ',';
         }
         text_ += "}\n";
-        expect_usual(place == activity_.size());
+        expect_usual(n_keys == activity_.size());
         check_channel();
     }
 
@@ -107,14 +108,13 @@ private:
     // It is of the same frame.
     void check_channel() const
     {
-        std::size_t place = 0, own = 0;
         for (const std::string& name : form_.channel_keys) {
-            const PduValue& value = channel_.entry(own, name);
+            const PduValue& value = channel_.entry(name);
             const bool is_vector = value.tag == PduValue::vector;
-            const PduValue& same = is_vector ? activity_.vector : activity_.entry(place, name);
+            const PduValue& same = is_vector ? activity_.vector : activity_.entry(name);
             expect_usual(value.tag == same.tag && value.kind == same.kind && value.data == same.data);
         }
-        expect_usual(own == channel_.size() && channel_.vector.kind == 10);
+        expect_usual(form_.channel_keys.size() == channel_.size() && channel_.vector.kind == 10);
         expect_usual(channel_.vector.count == activity_.vector.count * n_antennas_);
     }
 

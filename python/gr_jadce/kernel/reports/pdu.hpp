@@ -2,6 +2,7 @@
 // PDUs of reports in the form of pmt.serialize_str, as far as reports/pdu_bytes.py writes it.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -69,11 +70,12 @@ public:
 
     PduValue vector;
 
-    // The entry of that name, at that place or later, where keys are in the usual order.
-    const PduValue& entry(std::size_t& place, std::string_view name) const
+    const PduValue& entry(std::string_view name) const
     {
-        expect_usual(place < entries_.size() && entries_[place].name == name);
-        return entries_[place++].value;
+        const auto has_name = [&](const PduEntry& entry) { return entry.name == name; };
+        const auto found = std::find_if(entries_.begin(), entries_.end(), has_name);
+        expect_usual(found != entries_.end());
+        return found->value;
     }
 
     std::size_t size() const { return entries_.size(); }
