@@ -7,6 +7,8 @@ from compiled import compiled_kernel
 
 from gr_jadce import Scenario, decide, make_pilots, pc_admm, simulate
 from gr_jadce.detection.decide import decide_rows
+from gr_jadce.detection.rows import replaced, selected
+from gr_jadce.estimate import part_of
 
 BOOK = make_pilots("gaussian", 100, 40, seed=1)
 
@@ -55,3 +57,22 @@ def test_a_posterior_mean_is_kept_where_it_explains_the_frame():
     np.testing.assert_allclose(kept.channel[:2], own[:2], atol=1e-6)
     np.testing.assert_allclose(kept.channel[2:], refit.channel[2:], atol=1e-6)
     assert np.abs(kept.channel - refit.channel)[:2].max() > 0.1
+
+
+@pytest.mark.parametrize("index", [[], [0], [2, 3, 7], [11], list(range(12))])
+def test_frames_are_selected_and_replaced(index):
+    uplink = simulate(Scenario(BOOK, 4, activity_rate=0.05, snr_db=15.0), 24, seed=6)
+    estimate = pc_admm(BOOK)(uplink.received)
+    one, other = (
+        decide_rows(part_of(estimate, part), uplink.received[part], BOOK, 1e-3)
+        for part in (np.arange(12), np.arange(12, 24))
+    )
+    index = np.array(index, int)
+    both = replaced(one, index, selected(other, index))
+    for b in range(12):
+        source = other if b in index else one
+        for name in ("device", "channel", "score"):
+            found, wanted = (getattr(rows, name)[slice(*rows.start[b : b + 2])] for rows in (both, source))
+            assert np.array_equal(found, wanted)
+        assert both.snr_db[b] == source.snr_db[b]
+    assert both.device.dtype == np.uint32 and both.start[-1] == len(both.device)

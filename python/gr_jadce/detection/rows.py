@@ -2,6 +2,7 @@
 """Decisions in short: a row for each active device, in place of one for every device of every frame."""
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -118,14 +119,15 @@ def rows_of_kernel(decided: tuple, frames: NDArray, threshold: float) -> Rows:
     return Rows(start, device, channel.astype(dtype, copy=False), score, threshold, *rest)
 
 
+_PER_DEVICE = ("device", "channel", "score")
 _PER_FRAME = ("noise_var", "snr_db", "noise_cov", "noise_dof", "uncertainty", "evidence", "noise_statistics")
 
 
 def selected(rows: Rows, index: NDArray) -> Rows:
     """The rows of the frames `index`, ascending, alone; of the fields that a first decision has."""
-    keeps = np.isin(rows.frame, index)
     counts = (rows.start[1:] - rows.start[:-1])[index]
-    per_device = {name: getattr(rows, name)[keeps] for name in ("device", "channel", "score")}
+    places = np.concatenate([np.empty(0, int), *(np.arange(*rows.start[b : b + 2]) for b in index)])
+    per_device = {name: getattr(rows, name)[places] for name in _PER_DEVICE}
     per_frame: dict[str, Any] = {name: np.asarray(getattr(rows, name))[index] for name in _PER_FRAME}
     doubts = [rows.doubts[b] for b in index] if len(rows.doubts) else ()
     return rows._replace(
@@ -134,15 +136,19 @@ def selected(rows: Rows, index: NDArray) -> Rows:
 
 
 def replaced(rows: Rows, index: NDArray, part: Rows) -> Rows:
-    """The rows, those of the frames `index` replaced by `part`."""
-    keeps = ~np.isin(rows.frame, index)
-    frame = np.concatenate([rows.frame[keeps], index[part.frame]])
-    order = np.argsort(frame, kind="stable")
-    per_device: dict[str, Any] = {
-        name: np.concatenate([getattr(rows, name)[keeps], getattr(part, name)])[order]
-        for name in ("device", "channel", "score")
-    }
-    start = np.searchsorted(frame[order], np.arange(len(rows.start)))
+    """The rows, those of the frames `index`, ascending, replaced by `part`."""
+    counts = rows.start[1:] - rows.start[:-1]
+    counts[index] = part.start[1:] - part.start[:-1]
+    start = np.concatenate([[0], np.cumsum(counts)])
+    edges = [0, *(edge for b in index for edge in rows.start[b : b + 2].tolist()), int(rows.start[-1])]
+    kept, new = list(zip(edges[::2], edges[1::2], strict=True)), list(pairwise(part.start.tolist()))
+    per_device: dict[str, Any] = {}
+    for name in _PER_DEVICE:
+        old, other = getattr(rows, name), getattr(part, name)
+        pieces = [old[slice(*kept[0])]]
+        for before, behind in zip(new, kept[1:], strict=True):
+            pieces += [other[slice(*before)], old[slice(*behind)]]
+        per_device[name] = np.concatenate(pieces)
     per_frame: dict[str, Any] = {}
     for name in _PER_FRAME:
         per_frame[name] = np.array(getattr(rows, name))

@@ -90,8 +90,10 @@ def decide_in_noise(
         index = np.flatnonzero(kinds == kind)
         if index.size:
             part = _part(estimate, index)
-            again, again_scores = _decide_whitened(decider, part, frames[index], covariance[index], kind)
-            rows = replaced(rows, index, again)
+            again, again_scores, whitener = _decide_whitened(
+                decider, part, frames[index], covariance[index], kind
+            )
+            rows = replaced(rows, index, restored(again, whitener, decider.pilots))
             if scores.size:
                 scores[index] = again_scores
     return rows._replace(noise_kind=kinds), scores
@@ -156,9 +158,9 @@ def _find_interferers(
     if not index.size:
         return index, moment[index]
     quick, part = decider._replace(estimator=None), _part(estimate, index)
-    again = _decide_whitened(quick, part, frames[index], moment[index], "spatial", _LOOK_ROUNDS)[0]
+    again, _, whitener = _decide_whitened(quick, part, frames[index], moment[index], "spatial", _LOOK_ROUNDS)
     likelier = again.evidence > rows.evidence[index]
-    return index[likelier], again.noise_cov[likelier]
+    return index[likelier], whitener.restore_covariance(again.noise_cov)[likelier]
 
 
 def check_noise(noise: Noise, is_known: bool) -> Noise:
@@ -181,8 +183,8 @@ def _decide_whitened(
     covariance: NDArray,
     kind: Scale,
     max_rounds: int = _MAX_ROUNDS,
-) -> tuple[Rows, NDArray]:
-    """The rows and scores of frames whose noise is about of this covariance (B, M, M)."""
+) -> tuple[Rows, NDArray, Whitener]:
+    """The rows and scores of whitened frames whose noise was about of this covariance (B, M, M), by what."""
     covariance, moving = covariance.copy(), np.arange(len(frames))
     for _ in range(max_rounds):
         whitener = Whitener.of(_of_kind(covariance[moving], kind))
@@ -196,7 +198,7 @@ def _decide_whitened(
     whitened = whitener.whiten(frames)
     rows, scores = _decide_once(decider, estimate, whitened, kind)
     gain = _whitening_evidence(frames, whitened, whitener, kind)
-    return restored(rows, whitener, decider.pilots)._replace(evidence=rows.evidence + gain), scores
+    return rows._replace(evidence=rows.evidence + gain), scores, whitener
 
 
 def _decide_once(
