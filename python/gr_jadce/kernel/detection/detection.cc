@@ -38,11 +38,11 @@ struct Detector::Work
     double noise_var = 0;                  // known, or measured once the sure devices are found
     enum { known, own, sure } scale = own; // where the noise that a device is tested against is from
     std::vector<std::size_t> order;
-    std::vector<char> fails, barred; // members that fail; devices that do not come again
-    std::vector<char> told_apart;    // members that no others may be
-    std::size_t newest = none;       // the last device that came
-    Entrants entrants;               // against those that σ² is measured off
-    std::vector<double> own_scores;  // of members, once they are filled in
+    std::vector<char> fails, barred;              // members that fail; devices that do not come again
+    std::vector<char> told_apart;                 // members that no others may be
+    std::size_t newest = none;                    // the last device that came
+    Entrants entrants;                            // against those that σ² is measured off
+    std::vector<double> own_scores, replacements; // of members, once they are filled in
     SureNoise sure_noise;
     std::vector<Complex> noise_cov; // as measured, on so many rows
     double noise_dof = 0, evidence = 0;
@@ -290,10 +290,10 @@ struct Detector::Work
         return fit.rows() < crowded * double(rule.pilot_length) ? rule.crowded_lead : rule.least_lead;
     }
 
-    // How much likelier, as a logarithm, a member makes the frame than any device in its place.
-    double lead(std::size_t k)
+    // How much likelier, as a logarithm, member k makes the frame than any device in its place.
+    double lead(std::size_t k) const
     {
-        const double more = fit.own_statistic(k) - fit.replacement_statistic(k);
+        const double more = fit.own_statistic(k) - replacements[k];
         if (scale == known) {
             return more / noise_var;
         }
@@ -325,6 +325,9 @@ struct Detector::Work
     {
         const double wanted = lead_wanted();
         told_apart.assign(fit.size(), 1);
+        if (wanted > 0) {
+            fit.replacement_statistics(replacements);
+        }
         for (std::size_t k = 0; k < fit.size() && wanted > 0; ++k) {
             told_apart[k] = lead(k) >= wanted;
         }

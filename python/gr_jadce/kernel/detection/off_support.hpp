@@ -8,6 +8,7 @@
 #include "detection/residual.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 namespace jadce {
@@ -28,7 +29,7 @@ class OffSupport
 public:
     OffSupport(const BookArrays& book, std::size_t n_antennas)
         : gram_(book.gram), n_antennas_(n_antennas), shares_(gram_), share_(gram_.stride()),
-          left_(2 * n_antennas * gram_.stride()), slope_(2 * gram_.stride()), energy_(gram_.stride())
+          left_(2 * n_antennas * gram_.stride()), least_(gram_.stride())
     {
     }
 
@@ -58,71 +59,110 @@ public:
         }
     }
 
-    // t of the device outside that explains most in the place of member k. Without k, P grows by B_kk v vᴴ,
-    // v = A_S B e_k/B_kk.
-    double replacement_statistic(const FitView& fit, const Hermitian& inverse, std::size_t k)
+    // t of the device outside that explains most in the place of each member k. Without k, P grows by
+    // B_kk v vᴴ, v = A_S B e_k/B_kk.
+    void replacement_statistics(const FitView& fit, const Hermitian& inverse, std::vector<double>& best)
     {
-        find_slope(fit.members, inverse, k);
-        add_energy_along_slope(fit, k);
-        const double* slope_im = slope_.data() + gram_.stride();
-        double best = 0;
-        for (std::size_t n = 0, j = 0; n < gram_.n_devices(); ++n) {
-            if (j < fit.members.size() && fit.members[j] == n) {
-                ++j;
-                continue;
+        bar_members(fit.members);
+        best.resize(fit.members.size());
+        const std::size_t stride = gram_.stride();
+        for (std::size_t k = 0; k < best.size(); ++k) {
+            Vec<double> most = {};
+            std::size_t n = 0;
+            for (; n + 4 * lanes<double> <= stride; n += 4 * lanes<double>) {
+                replace<4>(n, fit, inverse, k, most);
             }
-            const double along = slope_[n] * slope_[n] + slope_im[n] * slope_im[n];
-            const double share = share_[n] + inverse.real(k)[k] * along;
-            if (share > independent * gram_.norm(n)) {
-                best = std::max(best, energy_[n] / share);
+            for (; n < stride; n += lanes<double>) {
+                replace<1>(n, fit, inverse, k, most);
             }
+            best[k] = largest(most);
         }
-        return best;
     }
 
 private:
-    // conj(a_nᴴ v).
-    void find_slope(const std::vector<std::size_t>& members, const Hermitian& inverse, std::size_t k)
+    // The shares that are asked for: none of members and of padding is as large.
+    void bar_members(const std::vector<std::size_t>& members)
     {
-        const std::size_t stride = gram_.stride();
+        std::fill_n(least_.data(), least_.size(), std::numeric_limits<double>::infinity());
+        for (std::size_t n = 0; n < gram_.n_devices(); ++n) {
+            least_[n] = independent * gram_.norm(n);
+        }
+        for (const std::size_t n : members) {
+            least_[n] = std::numeric_limits<double>::infinity();
+        }
+    }
+
+    // Of W vectors of devices, from device n on.
+    template <int W>
+    void replace(
+        std::size_t n, const FitView& fit, const Hermitian& inverse, std::size_t k, Vec<double>& most) const
+    {
+        Vec<double> re[W], im[W];
+        find_slope<W>(n, fit.members, inverse, k, re, im);
+        const double variance = inverse.real(k)[k];
+        for (int w = 0; w < W; ++w) {
+            const std::size_t place = n + w * lanes<double>;
+            const Vec<double> share = vec(&share_[place]) + variance * (re[w] * re[w] + im[w] * im[w]);
+            const Vec<double> energy = energy_along(place, fit, k, re[w], im[w]);
+            const Vec<double> t = share > vec(&least_[place]) ? energy / share : Vec<double>{};
+            most = t > most ? t : most;
+        }
+    }
+
+    // conj(a_nᴴ v).
+    template <int W>
+    void find_slope(std::size_t n,
+                    const std::vector<std::size_t>& members,
+                    const Hermitian& inverse,
+                    std::size_t k,
+                    Vec<double>* re,
+                    Vec<double>* im) const
+    {
         const double scale = 1 / inverse.real(k)[k];
-        std::fill_n(slope_.data(), 2 * stride, 0.0);
+        for (int w = 0; w < W; ++w) {
+            re[w] = im[w] = Vec<double>{};
+        }
         for (std::size_t j = 0; j < members.size(); ++j) {
-            const double re = scale * inverse.real(k)[j], im = scale * inverse.imag(k)[j];
-            const double *gram_re = gram_.real(members[j]), *gram_im = gram_.imag(members[j]);
-            for (std::size_t n = 0; n < stride; n += lanes<double>) {
-                const Vec<double> g = vec(gram_re + n), h = vec(gram_im + n);
-                vec(&slope_[n]) += re * g - im * h;
-                vec(&slope_[stride + n]) += re * h + im * g;
+            const double a = scale * inverse.real(k)[j], b = scale * inverse.imag(k)[j];
+            const double *gram_re = gram_.real(members[j]) + n, *gram_im = gram_.imag(members[j]) + n;
+            for (int w = 0; w < W; ++w) {
+                const Vec<double> g = vec(gram_re + w * lanes<double>), h = vec(gram_im + w * lanes<double>);
+                re[w] += a * g; // each a fused multiply-add
+                im[w] += a * h;
+                re[w] -= b * h;
+                im[w] += b * g;
             }
         }
     }
 
     // ‖c_n + (a_nᴴ v) x_k‖², c what is left.
-    void add_energy_along_slope(const FitView& fit, std::size_t k)
+    Vec<double>
+    energy_along(std::size_t n, const FitView& fit, std::size_t k, Vec<double> p, Vec<double> q) const
     {
-        const std::size_t stride = gram_.stride();
-        std::fill_n(energy_.data(), stride, 0.0);
+        Vec<double> energy = {};
         for (std::size_t m = 0; m < n_antennas_; ++m) {
             const double* x = fit.channel + 2 * m * fit.factor.stride() + k;
             const double x_re = x[0], x_im = x[fit.factor.stride()];
-            for (std::size_t n = 0; n < stride; n += lanes<double>) {
-                const Vec<double> p = vec(&slope_[n]), q = vec(&slope_[stride + n]);
-                const Vec<double> re = vec(left(m) + n) + (p * x_re + q * x_im);
-                const Vec<double> im = vec(left(m) + stride + n) + (p * x_im - q * x_re);
-                vec(&energy_[n]) += re * re + im * im;
-            }
+            const Vec<double> re = vec(left(m) + n) + (p * x_re + q * x_im);
+            const Vec<double> im = vec(left(m) + gram_.stride() + n) + (p * x_im - q * x_re);
+            energy += re * re + im * im;
         }
+        return energy;
     }
 
-    double* left(std::size_t m) { return &left_[2 * m * gram_.stride()]; }
+    static double largest(Vec<double> values)
+    {
+        double part[lanes<double>];
+        __builtin_memcpy(part, &values, sizeof values);
+        return *std::max_element(part, part + lanes<double>);
+    }
+
     const double* left(std::size_t m) const { return &left_[2 * m * gram_.stride()]; }
 
     const Gram& gram_;
     const std::size_t n_antennas_;
     PilotShares shares_;
-    Array<double> share_, left_;   // (N,) of energies, and (M, 2, N) in planes, padded
-    Array<double> slope_, energy_; // of a replacement, (2, N) in planes, and (N,)
+    Array<double> share_, left_, least_; // (N,) of energies; (M, 2, N) in planes; (N,); padded
 };
 
 } // namespace jadce

@@ -187,11 +187,11 @@ public:
         return statistics_;
     }
 
-    // t of the device outside that explains most in the place of a member.
-    double replacement_statistic(std::size_t k)
+    // t of the device outside that explains most in the place of each member.
+    void replacement_statistics(std::vector<double>& best)
     {
         statistics();
-        return off_support_.replacement_statistic({members, factor_, channel_.data()}, inverse_, k);
+        off_support_.replacement_statistics({members, factor_, channel_.data()}, inverse_, best);
     }
 
     // Squared error expected of the channels, all together.
