@@ -21,6 +21,7 @@ _MAX_SHIFT = 16  # symbols, and no more than a quarter of a pilot
 _MIN_MAX_SHIFT = 4  # fewer shifts do not tell what is chance
 _MAX_FRAMES = 16
 _MAX_PRODUCTS = 5e7  # complex products of a check: a tenth of a second
+_QUIET_PRODUCTS = 2**15  # complex ones, for which OpenBLAS wakes no threads
 _CLEAR_DEVIATIONS = 8  # by which the share at one shift exceeds those at others where pilots are there
 _CHANCE_DEVIATIONS = 4  # below which there are none
 _FIRST_INTERVAL_S, _LAST_INTERVAL_S = 1.0, 64.0  # from check to check; doubled after each
@@ -57,10 +58,12 @@ def _best_shares(frames, pilots, shift):
 
 
 def _correlations(columns, pilots):
-    """AᴴY; without BLAS, whose threads spin for long after a product of this size."""
-    if pilots.is_fast:
+    """AᴴY, by products so small that BLAS wakes no threads for them, which spin for long afterwards."""
+    step = _QUIET_PRODUCTS // columns.size
+    if pilots.is_fast or not step:
         return pilots.adjoint(columns)
-    return np.einsum("ln,lc->nc", pilots.matrix, columns.conj()).conj()
+    blocks = (pilots.matrix[:, first : first + step] for first in range(0, pilots.n_devices, step))
+    return np.concatenate([block.T @ columns.conj() for block in blocks]).conj()
 
 
 def _stands_out(shares, index, deviations, but=None):
