@@ -10,34 +10,78 @@
 
 namespace jadce {
 
+// Pilots of all devices at some delays, close together in memory: a search of the whole book reads it all.
+class SearchedPilots
+{
+public:
+    void resize(int N, int n_delays, int L)
+    {
+        n_delays_ = n_delays;
+        row_ = (2 * L + line_floats - 1) / line_floats;
+        lines_.assign(std::size_t(N) * std::size_t(n_delays) * std::size_t(row_), Line());
+        inverse_energies_.assign(std::size_t(N) * std::size_t(n_delays), 0.0f);
+    }
+
+    int n_delays() const { return n_delays_; }
+    int stride() const { return row_ * line_floats; } // floats from one pilot of a device to the next
+
+    // Real and imaginary parts in turn.
+    const float* device(int n) const
+    {
+        return n_delays_ ? lines_[index(n, 0) * std::size_t(row_)].values : nullptr;
+    }
+    const float* inverse_energies(int n) const { return inverse_energies_.data() + index(n, 0); }
+
+    void set(int n, int delay, const std::complex<float>* pilot, int L)
+    {
+        float* to = lines_[index(n, delay) * std::size_t(row_)].values;
+        float energy = 1e-30f;
+        for (int l = 0; l < L; ++l) {
+            to[2 * l] = pilot[l].real();
+            to[2 * l + 1] = pilot[l].imag();
+            energy += std::norm(pilot[l]);
+        }
+        inverse_energies_[index(n, delay)] = 1 / energy;
+    }
+
+private:
+    static constexpr int line_floats = 16;
+    struct alignas(64) Line
+    {
+        float values[line_floats];
+    };
+
+    std::size_t index(int n, int delay) const
+    {
+        return std::size_t(n) * std::size_t(n_delays_) + std::size_t(delay);
+    }
+
+    std::vector<Line> lines_;
+    std::vector<float> inverse_energies_;
+    int n_delays_ = 0, row_ = 0; // row_: lines of a pilot
+};
+
 struct ArrivalTable
 {
     const std::complex<float>* values; // (N, J, L)
     int N, J, L;
     double first;              // delay of the first entry, symbols
     int steps, margin, stride; // entries in a symbol; before the first that is searched; from one to the next
-    std::vector<double> offsets; // carrier offsets that are searched, cycles a symbol
-    std::vector<float> energies; // (N, G) of the pilots that are searched
+    std::vector<double> offsets;    // carrier offsets that are searched, cycles a symbol
+    SearchedPilots coarse, between; // at every other delay that is searched; at the others
 
     int n_searched() const { return (J - 2 * margin + stride - 1) / stride; }
     double delay(int g) const { return first + double(margin + stride * g) / steps; }
     const std::complex<float>* entry(int n, int j) const { return values + (std::ptrdiff_t(n) * J + j) * L; }
-    const std::complex<float>* searched(int n, int g) const { return entry(n, margin + stride * g); }
 
-    float energy(int n, int g) const
+    void find_searched()
     {
-        return energies[std::size_t(n) * std::size_t(n_searched()) + std::size_t(g)];
-    }
-
-    void find_energies()
-    {
+        const int most = n_searched();
+        coarse.resize(N, (most + 1) / 2, L);
+        between.resize(N, most / 2, L);
         for (int n = 0; n < N; ++n) {
-            for (int g = 0; g < n_searched(); ++g) {
-                float energy = 1e-30f;
-                for (int l = 0; l < L; ++l) {
-                    energy += std::norm(searched(n, g)[l]);
-                }
-                energies.push_back(energy);
+            for (int g = 0; g < most; ++g) {
+                (g % 2 ? between : coarse).set(n, g / 2, entry(n, margin + stride * g), L);
             }
         }
     }

@@ -22,55 +22,77 @@ class Correlator
 {
 public:
     Correlator(const ArrivalTable& table, int M)
-        : table_(table), M_(M), receiver_(std::size_t(4) * M * std::size_t(padded<float>(table.L)))
+        : table_(table), M_(M), plane_(table.coarse.stride()), receiver_size_(std::ptrdiff_t(2) * M * plane_),
+          receivers_((table.offsets.size() + 1) * std::size_t(receiver_size_)),
+          matches_(std::size_t(table.coarse.n_delays()))
     {
     }
 
-    // The places (N) of some devices, of which a pilot of energy 1 has a mean aᴴΣ⁻¹a; of every delay that is
-    // searched, or every `step`-th.
-    void scan(const Columns& filtered,
-              double mean,
-              const std::vector<int>& devices,
-              int step,
-              std::vector<Place>& places)
+    // Takes Σ⁻¹Y, of which a pilot of energy 1 has a mean aᴴΣ⁻¹a.
+    void load(const Columns& filtered, double mean)
     {
-        places.assign(std::size_t(table_.N), Place());
-        for (double offset : table_.offsets) {
-            prepare(filtered, offset);
-            for (int n : devices) {
-                Place& place = places[std::size_t(n)];
-                for (int g = 0; g < table_.n_searched(); g += step) {
-                    const double t = double(correlate(table_.searched(n, g)) / table_.energy(n, g));
-                    if (t > place.reach) {
-                        place = {t, table_.delay(g), offset};
-                    }
-                }
-            }
-        }
-        for (int n : devices) {
-            places[std::size_t(n)].reach /= mean;
+        filtered_ = &filtered;
+        mean_ = mean;
+        for (std::size_t f = 0; f < table_.offsets.size(); ++f) {
+            turn_back(table_.offsets[f], receiver(f));
         }
     }
+
+    // A device's strongest place so far, or a stronger one at every other delay.
+    void look_coarsely(int device, Place& place) { look(table_.coarse, 0, device, place); }
+    void look_between(int device, Place& place) { look(table_.between, 1, device, place); }
 
     // ‖aᴴΣ⁻¹Y‖² of a device's pilots at all delays that are searched, and an offset.
-    void match(const Columns& filtered, int device, double offset, std::vector<float>& matches)
+    void match(int device, double offset, std::vector<float>& matches)
     {
-        prepare(filtered, offset);
+        const float* receiver = turned_back(offset);
         matches.resize(std::size_t(table_.n_searched()));
-        for (int g = 0; g < table_.n_searched(); ++g) {
-            matches[std::size_t(g)] = correlate(table_.searched(device, g));
+        for (int first = 0; first < 2; ++first) {
+            correlate(receiver, first ? table_.between : table_.coarse, device);
+            for (std::size_t g = std::size_t(first); g < matches.size(); g += 2) {
+                matches[g] = matches_[g / 2];
+            }
         }
     }
 
 private:
-    // Σ⁻¹Y turned back by an offset, as pairs for the products with interleaved pilots.
-    void prepare(const Columns& filtered, double offset)
+    void look(const SearchedPilots& pilots, int first, int device, Place& place)
     {
-        const int L = table_.L, plane = filtered.plane(), stride = 2 * padded<float>(L);
+        const float* inverse_energies = pilots.inverse_energies(device);
+        for (std::size_t f = 0; f < table_.offsets.size(); ++f) {
+            correlate(receiver(f), pilots, device);
+            for (int i = 0; i < pilots.n_delays(); ++i) {
+                const double reach = double(matches_[std::size_t(i)] * inverse_energies[i]) / mean_;
+                if (reach > place.reach) {
+                    place = {reach, table_.delay(first + 2 * i), table_.offsets[f]};
+                }
+            }
+        }
+    }
+
+    float* receiver(std::size_t number)
+    {
+        return receivers_.data() + std::ptrdiff_t(number) * receiver_size_;
+    }
+
+    const float* turned_back(double offset)
+    {
+        const auto known = std::find(table_.offsets.begin(), table_.offsets.end(), offset);
+        const std::size_t place = std::size_t(known - table_.offsets.begin());
+        if (known == table_.offsets.end()) {
+            turn_back(offset, receiver(place));
+        }
+        return receiver(place);
+    }
+
+    // Σ⁻¹Y turned back by an offset, as pairs for the products with interleaved pilots.
+    void turn_back(double offset, float* receiver) const
+    {
+        const int L = table_.L, plane = filtered_->plane();
         const Complex step = std::polar(1.0, -2 * M_PI * offset);
         for (int m = 0; m < M_; ++m) {
-            const double* z = filtered.column(m);
-            float *straight = receiver_.data() + std::ptrdiff_t(2) * m * stride, *crossed = straight + stride;
+            const double* z = filtered_->column(m);
+            float *straight = receiver + std::ptrdiff_t(2) * m * plane_, *crossed = straight + plane_;
             Complex turned = 1;
             for (int l = 0; l < L; ++l, turned = times(turned, step)) {
                 const Complex value = times({z[l], z[plane + l]}, turned);
@@ -82,55 +104,50 @@ private:
         }
     }
 
-    // ‖aᴴΣ⁻¹Y‖²
-    float correlate(const std::complex<float>* pilot) const
+    // ‖aᴴΣ⁻¹Y‖² of some pilots of a device.
+    void correlate(const float* receiver, const SearchedPilots& pilots, int device)
     {
-        float match = 0;
+        std::fill(matches_.begin(), matches_.end(), 0.0f);
         int m = 0;
         for (; m + 4 <= M_; m += 4) {
-            match += correlate<4>(pilot, m);
+            add_matches<4>(receiver, pilots, device, m);
         }
         for (; m + 2 <= M_; m += 2) {
-            match += correlate<2>(pilot, m);
+            add_matches<2>(receiver, pilots, device, m);
         }
-        return m < M_ ? match + correlate<1>(pilot, m) : match;
+        if (m < M_) {
+            add_matches<1>(receiver, pilots, device, m);
+        }
     }
 
-    // With the receivers of a few antennas from `first` on.
+    // At a few antennas from `first` on.
     template <int count>
-    float correlate(const std::complex<float>* pilot, int first) const
+    void add_matches(const float* receiver, const SearchedPilots& pilots, int device, int first)
     {
-        typedef float Loose __attribute__((vector_size(vector_bytes), may_alias, aligned(4)));
-        const float* a = reinterpret_cast<const float*>(pilot);
-        const int length = 2 * table_.L, stride = 2 * padded<float>(table_.L);
-        const float* receiver = receiver_.data() + std::ptrdiff_t(2) * first * stride;
-        Vec<float> parts[2 * std::max(count, 2)] = {};
-        int l = 0;
-        for (; l + lanes<float> <= length; l += lanes<float>) {
-            const Loose v = *reinterpret_cast<const Loose*>(a + l);
-            for (int k = 0; k < 2 * count; ++k) {
-                parts[k] += v * vec(receiver + k * stride + l);
+        const float *z = receiver + std::ptrdiff_t(2) * first * plane_, *a = pilots.device(device);
+        for (int i = 0; i < pilots.n_delays(); ++i, a += plane_) {
+            Vec<float> parts[2 * std::max(count, 2)] = {};
+            for (int l = 0; l < plane_; l += lanes<float>) {
+                for (int k = 0; k < 2 * count; ++k) {
+                    parts[k] += vec(a + l) * vec(z + k * plane_ + l);
+                }
+            }
+            for (int k = 0; k < 2 * count; k += 4) {
+                float values[4];
+                sums<float>(parts[k], parts[k + 1], parts[k + 2], parts[k + 3], values);
+                matches_[std::size_t(i)] += values[0] * values[0] + values[1] * values[1] +
+                                            values[2] * values[2] + values[3] * values[3];
             }
         }
-        float values[2 * std::max(count, 2)];
-        for (int k = 0; k < 2 * count; k += 4) {
-            sums<float>(parts[k], parts[k + 1], parts[k + 2], parts[k + 3], values + k);
-        }
-        for (; l < length; ++l) {
-            for (int k = 0; k < 2 * count; ++k) {
-                values[k] += a[l] * receiver[k * stride + l];
-            }
-        }
-        float match = 0;
-        for (int k = 0; k < 2 * count; ++k) {
-            match += values[k] * values[k];
-        }
-        return match;
     }
 
     const ArrivalTable& table_;
-    const int M_;
-    Array<float> receiver_;
+    const int M_, plane_;
+    const Columns* filtered_ = nullptr;
+    double mean_ = 1;
+    const std::ptrdiff_t receiver_size_;
+    Array<float> receivers_; // of every offset that is searched, and one of any
+    std::vector<float> matches_;
 };
 
 } // namespace jadce

@@ -21,7 +21,8 @@ class Search
 public:
     Search(const ArrivalTable& table, const SearchRule& rule, int M)
         : table_(table), rule_(rule), M_(M), fit_(table, M), trial_(table.L), best_(table.L),
-          one_(table.L, 1), correlator_(table, M), dropped_(std::size_t(table.N)), all_(std::size_t(table.N))
+          one_(table.L, 1), correlator_(table, M), dropped_(std::size_t(table.N)), all_(std::size_t(table.N)),
+          is_open_(std::size_t(table.N))
     {
         std::iota(all_.begin(), all_.end(), 0);
     }
@@ -52,33 +53,49 @@ public:
 private:
     bool add_anything()
     {
+        clear_places();
+        for (int n : likely_) {
+            look(n, &Correlator::look_coarsely);
+        }
         if (add_of_likely()) {
             return true;
         }
-        scan(all_, whole_book_step);
+        clear_places();
+        for (int n : all_) {
+            look(n, &Correlator::look_coarsely);
+        }
         likely_.resize(std::size_t(std::min(table_.N, std::max(table_.L / 2, n_looked_at))));
         find_strongest(likely_);
         return add_of_likely();
     }
 
+    // Of the likely devices, of which every other delay was looked at.
     bool add_of_likely()
     {
-        scan(likely_, 1);
+        for (int n : likely_) {
+            look(n, &Correlator::look_between);
+        }
         return add_devices(strong * rule_.limit) || (rule_.max_paths > 1 && add_paths()) ||
                add_devices(near * rule_.limit);
     }
 
-    // The strongest pilot of every one of some devices that is not there, and did not drop out twice.
-    void scan(const std::vector<int>& devices, int step)
+    void clear_places()
     {
-        correlator_.scan(fit_.filtered(), fit_.trace() / table_.L, devices, step, places_);
-        for (const Cluster& cluster : fit_.clusters) {
-            places_[std::size_t(cluster.device)].reach = 0;
+        correlator_.load(fit_.filtered(), fit_.trace() / table_.L);
+        places_.assign(std::size_t(table_.N), Place());
+        for (int n : all_) {
+            is_open_[std::size_t(n)] = dropped_[std::size_t(n)] < 2;
         }
-        for (int n : devices) {
-            if (dropped_[std::size_t(n)] > 1) {
-                places_[std::size_t(n)].reach = 0;
-            }
+        for (const Cluster& cluster : fit_.clusters) {
+            is_open_[std::size_t(cluster.device)] = false;
+        }
+    }
+
+    // For a device's strongest pilot, unless it is there or dropped out twice.
+    void look(int device, void (Correlator::*look)(int, Place&))
+    {
+        if (is_open_[std::size_t(device)]) {
+            (correlator_.*look)(device, places_[std::size_t(device)]);
         }
     }
 
@@ -142,7 +159,7 @@ private:
     // A device's strongest path, of the peaks of its match.
     Candidate strongest(int device, double offset)
     {
-        correlator_.match(fit_.filtered(), device, offset, match_);
+        correlator_.match(device, offset, match_);
         const float limit = float(tried_share) * *std::max_element(match_.begin(), match_.end());
         Candidate best{0, {}};
         for (std::size_t g = 0; g < match_.size(); ++g) {
@@ -393,6 +410,7 @@ private:
     std::vector<Place> places_;
     std::vector<float> match_;
     std::vector<int> dropped_, all_, likely_;
+    std::vector<char> is_open_; // of devices: not there, and did not drop out twice
     std::map<int, double> scores_;
     double told_ = 0, dof_ = 0;
 };

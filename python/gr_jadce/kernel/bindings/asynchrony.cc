@@ -36,8 +36,9 @@ public:
                   margin,
                   stride,
                   std::move(offsets),
+                  {},
                   {}};
-        table_.find_energies();
+        table_.find_searched();
     }
 
     const ArrivalTable& table() const { return table_; }
