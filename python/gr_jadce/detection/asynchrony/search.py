@@ -38,6 +38,7 @@ _LEAST_DOF_SHARE = 0.1  # of all samples, on which σ² is measured
 _LEAST_NOISE_VAR = 1e-12  # of a frame of energy 1 a sample: rounding is more
 _DELAY_STEP, _DELAY_REACH = 0.05, 0.2  # symbols
 _OFFSET_STEP, _OFFSET_REACH = 0.02, 0.1  # cycles a pilot
+_ROUNDING, _LEAST_ROUNDED = 1e-5, 100.0  # of a gain: by so much of it a move may seem to lose
 _OFFSET_BEYOND = 1.1  # of the range, for offsets at its edge
 _MOST_SPREAD = 1.5  # symbols
 _SURE_FALSE_COUNT = 0.02  # devices of a frame expected to be false among the sure ones
@@ -213,7 +214,7 @@ class Search:
         reach: float,
         bounds: tuple[float, float],
     ) -> Trial:
-        """To the vertex of the parabola through the gains at three places, if it gains."""
+        """To the vertex of the parabola through the gains at three places, if it gains but for rounding."""
         place = getattr(best.cluster, name)
         before, after = (
             self.fit.look(best.cluster.but(**{name: place + side}), others).gain for side in (-step, step)
@@ -223,7 +224,7 @@ class Search:
         if bend < 0:
             by = float(np.clip(0.5 * (before - after) / bend * step, -reach, reach))
         moved = best.cluster.but(**{name: float(np.clip(place + by, *bounds))})
-        return self._better(best, moved, others)
+        return self._better(best, moved, others, _ROUNDING * max(best.gain, _LEAST_ROUNDED))
 
     def _widened(self, best: Trial, others: Explained) -> Trial:
         spread = best.cluster.spread
@@ -231,10 +232,10 @@ class Search:
             best = self._better(best, best.cluster.but(spread=min(tried, _MOST_SPREAD)), others)
         return best
 
-    def _better(self, best: Trial, other: Cluster, others: Explained) -> Trial:
-        """The other, if it gains."""
+    def _better(self, best: Trial, other: Cluster, others: Explained, loss: float = 0.0) -> Trial:
+        """The other, if it gains, or loses no more than that."""
         trial = self.fit.look(other, others)
-        return trial if trial.gain > best.gain else best
+        return trial if trial.gain > best.gain - loss else best
 
     def _statistic_without(self, numbers: list[int]) -> float:
         """t of a device at its strongest column, its clusters taken out of Σ."""

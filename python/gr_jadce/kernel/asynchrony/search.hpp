@@ -291,7 +291,7 @@ private:
                                    : (gain[1] > gain[0] ? reach : -reach);
         Cluster moved = cluster;
         moved.*value = std::clamp(cluster.*value + by, low, high);
-        prefer(cluster, moved);
+        prefer(cluster, moved, rounding * std::max(best_.gain, least_rounded));
     }
 
     void widen(Cluster& cluster)
@@ -305,11 +305,11 @@ private:
         }
     }
 
-    // The other, if it gains.
-    void prefer(Cluster& cluster, const Cluster& other)
+    // The other, if it gains, or loses no more than that.
+    void prefer(Cluster& cluster, const Cluster& other, double loss = 0)
     {
         fit_.look(other, trial_);
-        if (trial_.gain > best_.gain) {
+        if (trial_.gain > best_.gain - loss) {
             cluster = other;
             cluster.power = trial_.power;
             std::swap(best_, trial_);

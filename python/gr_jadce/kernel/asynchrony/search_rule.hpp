@@ -27,6 +27,7 @@ constexpr double device_share = 0.5, path_share = 0.5, tried_share = 0.3;
 constexpr double least_noise_var = 1e-12, least_dof_share = 0.1, sure_false_count = 0.02;
 constexpr double delay_step = 0.05, delay_reach = 0.2;   // symbols
 constexpr double offset_step = 0.02, offset_reach = 0.1; // cycles a pilot
+constexpr double rounding = 1e-5, least_rounded = 100;   // of a gain
 constexpr double falling = 0.7;                          // of σ² in a round
 constexpr double offset_beyond = 1.1, most_spread = 1.5;
 
