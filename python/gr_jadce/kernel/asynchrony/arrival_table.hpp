@@ -26,10 +26,8 @@ public:
     int stride() const { return row_ * line_floats; } // floats from one pilot of a device to the next
 
     // Real and imaginary parts in turn.
-    const float* device(int n) const
-    {
-        return n_delays_ ? lines_[index(n, 0) * std::size_t(row_)].values : nullptr;
-    }
+    const float* device(int n) const { return n_delays_ ? pilot(n, 0) : nullptr; }
+    const float* pilot(int n, int delay) const { return lines_[index(n, delay) * std::size_t(row_)].values; }
     const float* inverse_energies(int n) const { return inverse_energies_.data() + index(n, 0); }
 
     void set(int n, int delay, const std::complex<float>* pilot, int L)
@@ -86,9 +84,16 @@ struct ArrivalTable
         }
     }
 
-    // A device's pilot at a delay and an offset times a factor, its real parts and then, `plane` further, the
-    // imaginary ones: by four entries about it.
-    void arrive(int n, double delay, double offset, double factor, double* column, int plane) const
+    // A device's pilot at a delay that is searched, and an offset: its real parts and then, `plane` further,
+    // the imaginary ones.
+    void arrive(int n, int delay, double offset, float* column, int plane) const
+    {
+        split((delay % 2 ? between : coarse).pilot(n, delay / 2), L, column, column + plane);
+        turn(offset, column, plane);
+    }
+
+    // The same at any delay, by four entries about it, times a factor.
+    void arrive(int n, double delay, double offset, double factor, float* column, int plane) const
     {
         const double place = std::clamp((delay - first) * steps, 0.0, double(J - 1));
         const int before = std::clamp(int(place), 1, J - 3);
@@ -98,32 +103,60 @@ struct ArrivalTable
                                  float(-factor * (x + 1) * x * (x - 2) / 2),
                                  float(factor * (x + 1) * x * (x - 1) / 6)};
         const float* entries = reinterpret_cast<const float*>(entry(n, before - 1));
-        for (int l = 0; l < L; ++l) {
-            float re = 0, im = 0;
-            for (int k = 0; k < 4; ++k) {
-                const float* values = entries + std::ptrdiff_t(2) * (std::ptrdiff_t(k) * L + l);
-                re += weight[k] * values[0];
-                im += weight[k] * values[1];
-            }
-            column[l] = double(re);
-            column[plane + l] = double(im);
+        for (int l = 0; l < L; l += mixed_symbols) {
+            mix(entries + 2 * l, weight, std::min(mixed_symbols, L - l), column + l, column + plane + l);
         }
-        if (offset != 0) {
-            turn(offset, column, plane);
-        }
+        turn(offset, column, plane);
     }
 
 private:
-    void turn(double offset, double* column, int plane) const
+    static constexpr int mixed_symbols = 64; // at a time
+
+    // Some symbols of four entries.
+    void mix(const float* entries, const float* weight, int count, float* re, float* im) const
     {
-        const std::complex<double> step = std::polar(1.0, 2 * M_PI * offset);
-        double c = 1, s = 0;
-        for (int l = 0; l < L; ++l) {
-            const double re = column[l], im = column[plane + l], next = c * step.real() - s * step.imag();
-            column[l] = c * re - s * im;
-            column[plane + l] = c * im + s * re;
-            s = c * step.imag() + s * step.real();
-            c = next;
+        const int next = 2 * L;
+        float mixed[2 * mixed_symbols];
+        for (int i = 0; i < 2 * count; ++i) {
+            mixed[i] = weight[0] * entries[i] + weight[1] * entries[next + i] +
+                       weight[2] * entries[2 * next + i] + weight[3] * entries[3 * next + i];
+        }
+        split(mixed, count, re, im);
+    }
+
+    static void split(const float* values, int count, float* re, float* im)
+    {
+        for (int l = 0; l < count; ++l) {
+            re[l] = values[2 * l];
+        }
+        for (int l = 0; l < count; ++l) {
+            im[l] = values[2 * l + 1];
+        }
+    }
+
+    void turn(double offset, float* column, int plane) const
+    {
+        if (offset == 0) {
+            return;
+        }
+        constexpr int count = 8; // symbols at a time
+        const std::complex<double> step = std::polar(1.0, 2 * M_PI * offset * count);
+        double c[count], s[count];
+        for (int i = 0; i < count; ++i) {
+            c[i] = std::cos(2 * M_PI * offset * i);
+            s[i] = std::sin(2 * M_PI * offset * i);
+        }
+        for (int l = 0; l < L; l += count) {
+            for (int i = 0; i < std::min(count, L - l); ++i) {
+                const float re = column[l + i], im = column[plane + l + i], a = float(c[i]), b = float(s[i]);
+                column[l + i] = a * re - b * im;
+                column[plane + l + i] = a * im + b * re;
+            }
+            for (int i = 0; i < count; ++i) {
+                const double next = c[i] * step.real() - s[i] * step.imag();
+                s[i] = c[i] * step.imag() + s[i] * step.real();
+                c[i] = next;
+            }
         }
     }
 };

@@ -28,10 +28,9 @@ constexpr double least_spread = 0.01; // symbols: below, a cluster is a path
 // A cluster that is tried.
 struct Trial
 {
-    Columns columns;                    // B
-    Columns overlap, part;              // u = B₀ᴴB with the columns of the other clusters, and K₀u
-    SmallMatrix gram, match;            // BᴴΣ₀⁻¹B and BᴴΣ₀⁻¹Y, Σ₀ of the other clusters
-    std::array<double, n_nodes> energy; // of the columns
+    Columns<float> columns;        // B
+    Columns<double> overlap, part; // u = B₀ᴴB with the columns of the other clusters, and K₀u
+    SmallMatrix gram, match;       // BᴴΣ₀⁻¹B and BᴴΣ₀⁻¹Y, Σ₀ of the other clusters
     double power = 0, gain = 0;
 
     explicit Trial(int L) : columns(L, n_nodes) {}
@@ -55,7 +54,7 @@ inline void fit_power(double start, int M, Trial& trial)
         return;
     }
     SmallMatrix values = trial.gram, seen = trial.match;
-    diagonalize(values, seen);
+    diagonalize_pair(values, seen);
     double own[n_nodes], energy[n_nodes], top = 0, slope = 0;
     for (int i = 0; i < size; ++i) {
         own[i] = values(i, i).real();

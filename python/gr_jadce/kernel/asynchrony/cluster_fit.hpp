@@ -20,24 +20,20 @@ public:
     ClusterFit(const ArrivalTable& table, int M)
         : table_(table), M_(M), received_(table.L, M), filtered_(table.L, M)
     {
-        received_.resize(M);
-        filtered_.resize(M);
     }
 
     std::vector<Cluster> clusters;
     double noise_var = 0;
 
     int M() const { return M_; }
-    const Columns& filtered() const { return filtered_; } // Σ⁻¹Y
+    const Columns<float>& filtered() const { return filtered_; } // Σ⁻¹Y
 
     template <class Sample>
     void load(const std::complex<Sample>* frame)
     {
         for (int l = 0; l < table_.L; ++l) {
             for (int m = 0; m < M_; ++m) {
-                const std::complex<Sample> value = frame[std::ptrdiff_t(l) * M_ + m];
-                received_.column(m)[l] = double(value.real());
-                received_.column(m)[received_.plane() + l] = double(value.imag());
+                received_.set(l, m, Complex(frame[std::ptrdiff_t(l) * M_ + m]));
             }
         }
     }
@@ -63,7 +59,7 @@ public:
         return true;
     }
 
-    double energy() const { return energy_of(received_); }
+    double energy() const { return energy_in(received_); }
 
     // All anew.
     void invert()
@@ -104,7 +100,7 @@ public:
     // Σ⁻¹Y, after clusters were put.
     void finish() { filter(kernel_); }
 
-    void set_columns(const Cluster& c, Columns& to) const
+    void set_columns(const Cluster& c, Columns<float>& to) const
     {
         if (c.spread < least_spread) {
             to.resize(1);
@@ -125,22 +121,23 @@ public:
     // Takes a cluster out of Σ.
     void remove(int number)
     {
-        place_ = start(number);
-        const int n = int(columns_.size()), own = place_ < 0 ? 0 : stored_[std::size_t(number)].count();
-        copy(kernel_, rest_);
-        if (own) {
-            own_.shape(n, own);
-            for (int j = 0; j < own; ++j) {
-                for (int i = 0; i < n; ++i) {
-                    own_.set(i, j, kernel(i, place_ + j));
-                }
-            }
-            SmallMatrix middle = among(place_, own);
-            middle.invert();
-            middle.negate();
-            add_outer(rest_, own_, middle, work_);
-            clear(rest_, place_, own);
+        make_room();
+        const int place = start_[std::size_t(number)];
+        if (place < 0) {
+            return;
         }
+        const int n = int(columns_.size()), own = stored_[std::size_t(number)].count();
+        own_.shape(n, own);
+        for (int j = 0; j < own; ++j) {
+            for (int i = 0; i < n; ++i) {
+                own_.set(i, j, kernel(i, place + j));
+            }
+        }
+        SmallMatrix middle = among(place, own);
+        middle.invert();
+        middle.negate();
+        add_outer(kernel_, own_, middle, work_);
+        take_out(number, place, own);
     }
 
     // Tries a cluster in place of what was removed, with the power that is best for it.
@@ -148,10 +145,9 @@ public:
     {
         set_columns(cluster, trial.columns);
         overlap(trial.columns, trial.overlap);
-        trial.part.become_product(rest_, trial.overlap);
+        trial.part.become_product(kernel_, trial.overlap);
         trial.gram = inner(trial.columns, trial.columns);
         for (int i = 0; i < trial.gram.rows(); ++i) {
-            trial.energy[std::size_t(i)] = trial.gram(i, i).real();
             trial.gram(i, i) *= 1 + ridge;
         }
         trial.gram.subtract(inner(trial.overlap, trial.part));
@@ -162,34 +158,36 @@ public:
         fit_power(cluster.power, M_, trial);
     }
 
-    // Σ has the cluster in place of what was removed.
+    // Adds a cluster that was removed, behind the others.
     void put(int number, Trial& trial)
     {
-        const int own = trial.columns.count();
-        if (place_ < 0 || trial.power <= 0 || stored_[std::size_t(number)].count() != own) {
-            invert();
+        if (trial.power <= 0) {
             return;
         }
+        const int n = int(columns_.size()), own = trial.columns.count();
         SmallMatrix middle = trial.gram;
         for (int i = 0; i < own; ++i) {
-            gram_.set(place_ + i, place_ + i, trial.energy[std::size_t(i)]);
             middle(i, i) += 1 / trial.power;
-            trial.part.set(place_ + i, i, -1);
-            std::copy_n(
-                trial.columns.column(i), 2 * trial.columns.plane(), stored_[std::size_t(number)].column(i));
-            powers_[std::size_t(place_ + i)] = trial.power;
         }
         middle.scale(noise_var);
         middle.invert();
-        copy(rest_, kernel_);
-        add_outer(kernel_, trial.part, middle, work_);
+        resize(kernel_, n, n, n + own, work_kernel_);
+        trial.part.resize_rows(n, n, n + own, work_);
         for (int i = 0; i < own; ++i) {
-            see(place_ + i);
+            trial.part.set(n + i, i, -1);
+        }
+        add_outer(kernel_, trial.part, middle, work_);
+        std::swap(stored_[std::size_t(number)], trial.columns);
+        start_[std::size_t(number)] = n;
+        add_columns(number);
+        seen_.resize_rows(n, n, n + own, work_);
+        for (int i = 0; i < own; ++i) {
+            see(n + i);
         }
     }
 
     // aᴴΣ⁻¹a, Σ as it is.
-    double energy(const Columns& one)
+    double energy(const Columns<float>& one)
     {
         overlap(one, overlap_);
         part_.become_product(kernel_, overlap_);
@@ -242,43 +240,73 @@ public:
     {
         double energy = 0;
         for (int m = 0; m < M_; ++m) {
-            const double *y = received_.column(m), *z = filtered_.column(m);
-            for (int l = 0; l < 2 * received_.plane(); ++l) {
-                energy += (y[l] - noise_var * z[l]) * (y[l] - noise_var * z[l]);
+            for (int l = 0; l < table_.L; ++l) {
+                energy += energy_of(received_(l, m) - noise_var * filtered_(l, m));
             }
         }
         return energy;
     }
 
     // ‖σ²Σ⁻¹Y‖²
-    double rest() const { return noise_var * noise_var * energy_of(filtered_); }
+    double rest() const { return noise_var * noise_var * energy_in(filtered_); }
 
 private:
     void lay_out()
     {
         columns_.clear();
         powers_.clear();
-        start_.assign(clusters.size(), -1);
-        while (stored_.size() < clusters.size()) {
-            stored_.emplace_back(table_.L, n_nodes);
-        }
+        energies_.clear();
+        start_.clear();
+        make_room();
         for (std::size_t i = 0; i < clusters.size(); ++i) {
             if (clusters[i].power > 0) {
                 start_[i] = int(columns_.size());
                 set_columns(clusters[i], stored_[i]);
-                for (int k = 0; k < stored_[i].count(); ++k) {
-                    columns_.push_back(stored_[i].column(k));
-                    powers_.push_back(clusters[i].power);
-                }
+                add_columns(int(i));
             }
         }
+    }
+
+    void make_room()
+    {
+        start_.resize(clusters.size(), -1);
+        while (stored_.size() < clusters.size()) {
+            stored_.emplace_back(table_.L, n_nodes);
+        }
+    }
+
+    void add_columns(int number)
+    {
+        const Columns<float>& own = stored_[std::size_t(number)];
+        for (int k = 0; k < own.count(); ++k) {
+            columns_.push_back(own.column(k));
+            powers_.push_back(clusters[std::size_t(number)].power);
+            energies_.push_back(own.energy(k));
+        }
+    }
+
+    void take_out(int number, int place, int own)
+    {
+        const int n = int(columns_.size());
+        resize(kernel_, place, place + own, n - own, work_kernel_);
+        seen_.resize_rows(place, place + own, n - own, work_);
+        columns_.erase(columns_.begin() + place, columns_.begin() + place + own);
+        powers_.erase(powers_.begin() + place, powers_.begin() + place + own);
+        energies_.erase(energies_.begin() + place, energies_.begin() + place + own);
+        for (int& start : start_) {
+            start -= start > place ? own : 0;
+        }
+        start_[std::size_t(number)] = -1;
     }
 
     int start(int number) const { return number < int(start_.size()) ? start_[std::size_t(number)] : -1; }
 
     // What K's inverse has on its diagonal beside BᴴB: σ²/γ, and a little so that close columns can be told
     // apart.
-    double load(int i) const { return noise_var / powers_[std::size_t(i)] + ridge * gram_.column(i)[i]; }
+    double load(int i) const
+    {
+        return noise_var / powers_[std::size_t(i)] + ridge * energies_[std::size_t(i)];
+    }
 
     // BᴴY of a column.
     void see(int i)
@@ -295,7 +323,7 @@ private:
     }
 
     // Bᴴx
-    void overlap(const Columns& x, Columns& result) const
+    void overlap(const Columns<float>& x, Columns<double>& result) const
     {
         const int n = int(columns_.size());
         result.shape(n, x.count());
@@ -317,8 +345,8 @@ private:
             for (std::size_t i = 0; i < columns_.size(); ++i) {
                 filtered_.add(filtered_.column(m), columns_[i], -weights_(int(i), m));
             }
-            for (int l = 0; l < 2 * filtered_.plane(); l += lanes<double>) {
-                vec(filtered_.column(m) + l) *= 1 / noise_var;
+            for (int l = 0; l < 2 * filtered_.plane(); l += lanes<float>) {
+                vec(filtered_.column(m) + l) *= float(1 / noise_var);
             }
         }
     }
@@ -339,44 +367,29 @@ private:
         return result;
     }
 
-    static void copy(const Hermitian& from, Hermitian& to)
-    {
-        to.resize(from.size());
-        std::copy_n(from.real(0), 2 * from.size() * from.stride(), to.real(0));
-    }
-
-    static void clear(Hermitian& matrix, int first, int count)
-    {
-        for (int k = first; k < first + count; ++k) {
-            std::fill_n(matrix.real(std::size_t(k)), 2 * matrix.stride(), 0.0);
-            for (std::size_t i = 0; i < matrix.size(); ++i) {
-                matrix.real(i)[k] = matrix.imag(i)[k] = 0;
-            }
-        }
-    }
-
-    static double energy_of(const Columns& columns)
+    double energy_in(const Columns<float>& columns) const
     {
         double energy = 0;
         for (int m = 0; m < columns.count(); ++m) {
-            energy += inner(columns.column(m), columns.column(m), columns.plane()).real();
+            for (int l = 0; l < table_.L; ++l) {
+                energy += energy_of(columns(l, m));
+            }
         }
         return energy;
     }
 
     const ArrivalTable& table_;
     const int M_;
-    Columns received_, filtered_;        // Y, and Σ⁻¹Y or Σ₀⁻¹Y
-    std::vector<Columns> stored_;        // of each cluster
+    Columns<float> received_, filtered_; // Y, and Σ⁻¹Y
+    std::vector<Columns<float>> stored_; // of each cluster
     std::vector<int> start_;             // of each cluster's columns among all; −1 without power
-    std::vector<const double*> columns_; // all
-    std::vector<double> powers_;
-    Columns gram_, seen_, weights_;    // BᴴB, BᴴY and K BᴴY
-    Hermitian kernel_, rest_, factor_; // K, and with zeros in place of what was removed
-    Columns own_, work_, overlap_, part_;
+    std::vector<const float*> columns_;  // all
+    std::vector<double> powers_, energies_;
+    Columns<double> gram_, seen_, weights_;   // BᴴB, BᴴY and K BᴴY
+    Hermitian kernel_, factor_, work_kernel_; // K
+    Columns<double> own_, work_, overlap_, part_;
     mutable std::vector<Complex> products_; // with all columns, or antennas
-    std::vector<const double*> antennas_;
-    int place_ = -1; // of what was removed
+    std::vector<const float*> antennas_;
 };
 
 } // namespace jadce

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A few columns of L symbols, and products with them. Symbols are in the lanes, real and imaginary parts
-// apart.
+// A few columns, and products with them. Rows are in the lanes, real and imaginary parts apart. Columns of
+// symbols are in single precision, as the pilots of a table are, what is made of their products in double.
 #pragma once
 
 #include "arithmetic/simd.hpp"
@@ -12,12 +12,13 @@
 
 namespace jadce {
 
+template <class Real>
 class Columns
 {
 public:
     Columns() = default;
     Columns(int L, int most)
-        : L_(L), plane_(padded<double>(L)), values_(std::size_t(2) * most * std::size_t(plane_))
+        : L_(L), plane_(padded<Real>(L)), count_(most), values_(std::size_t(2) * most * std::size_t(plane_))
     {
     }
 
@@ -26,35 +27,62 @@ public:
     // Becomes `count` columns of L zeros.
     void shape(int L, int count)
     {
+        allot(L, count);
+        std::fill_n(values_.data(), std::size_t(2) * std::size_t(count) * std::size_t(plane_), Real());
+    }
+
+    // Becomes `count` columns of L values, any of which may be anything.
+    void allot(int L, int count)
+    {
         L_ = L;
-        plane_ = padded<double>(L);
+        plane_ = padded<Real>(L);
         count_ = count;
         const std::size_t size = std::size_t(2) * std::size_t(count) * std::size_t(plane_);
         if (size > values_.size()) {
-            values_ = Array<double>(2 * size); // more are to come
+            values_ = Array<Real>(2 * size); // more are to come
         }
-        std::fill_n(values_.data(), size, 0.0);
     }
 
     Complex operator()(int l, int i) const { return {column(i)[l], column(i)[plane_ + l]}; }
     void set(int l, int i, Complex value)
     {
-        column(i)[l] = value.real();
-        column(i)[plane_ + l] = value.imag();
+        column(i)[l] = Real(value.real());
+        column(i)[plane_ + l] = Real(value.imag());
     }
     int count() const { return count_; }
     int plane() const { return plane_; }
-    double* column(int i) { return values_.data() + std::ptrdiff_t(2) * i * plane_; }
-    const double* column(int i) const { return values_.data() + std::ptrdiff_t(2) * i * plane_; }
+    Real* column(int i) { return values_.data() + std::ptrdiff_t(2) * i * plane_; }
+    const Real* column(int i) const { return values_.data() + std::ptrdiff_t(2) * i * plane_; }
+
+    double energy(int i) const
+    {
+        Vec<Real> energy = {};
+        for (int l = 0; l < 2 * plane_; l += lanes<Real>) {
+            energy += vec(column(i) + l) * vec(column(i) + l);
+        }
+        return double(sum<Real>(energy));
+    }
 
     // Becomes P x, of a Hermitian matrix P.
     void become_product(const Hermitian& P, const Columns& x)
     {
-        shape(x.L_, x.count());
+        allot(x.L_, x.count());
         for (int i = 0; i < count_; ++i) {
-            for (int l = 0; l < plane_; l += width * lanes<double>) {
-                multiply(P, x.column(i), column(i), l);
+            for (int l = 0; l < plane_; l += width * lanes<Real>) {
+                multiply<width>(P, x.column(i), column(i), l);
             }
+        }
+    }
+
+    // Keeps the rows before `first`, and those from `last` on after them; has `rows` then, new ones zero.
+    void resize_rows(int first, int last, int rows, Columns& work)
+    {
+        std::swap(*this, work);
+        shape(rows, work.count_);
+        for (int i = 0; i < 2 * count_; ++i) {
+            const Real* from = work.values_.data() + std::ptrdiff_t(i) * work.plane_;
+            Real* to = values_.data() + std::ptrdiff_t(i) * plane_;
+            std::copy(from + last, from + work.L_, std::copy_n(from, first, to));
         }
     }
 
@@ -68,43 +96,45 @@ public:
         }
     }
 
-    void add(double* y, const double* x, Complex factor) const
+    void add(Real* y, const Real* x, Complex factor) const
     {
-        const double a = factor.real(), b = factor.imag();
-        for (int l = 0; l < plane_; l += lanes<double>) {
-            const Vec<double> re = vec(x + l), im = vec(x + plane_ + l);
+        const Real a = Real(factor.real()), b = Real(factor.imag());
+        for (int l = 0; l < plane_; l += lanes<Real>) {
+            const Vec<Real> re = vec(x + l), im = vec(x + plane_ + l);
             vec(y + l) += a * re - b * im;
             vec(y + plane_ + l) += a * im + b * re;
         }
     }
 
 private:
-    static constexpr int width = 4; // vectors at a time
+    static constexpr int width = 6; // vectors at a time
 
     // (P x)_l = Σ_j conj(P_jl) x_j, from symbol `first` on.
-    void multiply(const Hermitian& P, const double* x, double* y, int first) const
+    template <int vectors>
+    void multiply(const Hermitian& P, const Real* x, Real* y, int first) const
     {
-        const int vectors = std::min(width, (plane_ - first) / lanes<double>);
-        Vec<double> re[width] = {}, im[width] = {};
+        if (vectors > 1 && plane_ < first + vectors * lanes<Real>) {
+            multiply<std::max(vectors - 1, 1)>(P, x, y, first);
+            return;
+        }
+        Vec<Real> re[vectors] = {}, im[vectors] = {};
         for (int j = 0; j < L_; ++j) {
             const double *pr = P.real(std::size_t(j)) + first, *pi = P.imag(std::size_t(j)) + first;
             const double a = x[j], b = x[plane_ + j];
-            for (int v = 0; v < width; ++v) {
-                if (v < vectors) {
-                    const Vec<double> r = vec(pr + v * lanes<double>), i = vec(pi + v * lanes<double>);
-                    re[v] += a * r + b * i;
-                    im[v] += b * r - a * i;
-                }
+            for (int v = 0; v < vectors; ++v) {
+                const Vec<Real> r = vec(pr + v * lanes<Real>), i = vec(pi + v * lanes<Real>);
+                re[v] += a * r + b * i;
+                im[v] += b * r - a * i;
             }
         }
         for (int v = 0; v < vectors; ++v) {
-            vec(y + first + v * lanes<double>) = re[v];
-            vec(y + plane_ + first + v * lanes<double>) = im[v];
+            vec(y + first + v * lanes<Real>) = re[v];
+            vec(y + plane_ + first + v * lanes<Real>) = im[v];
         }
     }
 
     int L_ = 0, plane_ = 0, count_ = 0;
-    Array<double> values_;
+    Array<Real> values_;
 };
 
 // The sums of real and of imaginary parts.
@@ -126,18 +156,32 @@ inline Complex total(Vec<double> re, Vec<double> im)
     return result;
 }
 
-// xᴴy_k of a column and a few others.
-template <int count>
-inline void inner_few(const double* x, const double* const* y, int plane, Complex* result)
+inline Complex total(Vec<float> re, Vec<float> im)
 {
-    Vec<double> re[count] = {}, im[count] = {};
-    for (int l = 0; l < plane; l += lanes<double>) {
-        const Vec<double> a = vec(x + l), b = vec(x + plane + l);
+    return {double(sum<float>(re)), double(sum<float>(im))};
+}
+
+// xᴴy_k of a column and a few others.
+template <int count, class Real>
+inline void inner_few(const Real* x, const Real* const* y, int plane, Complex* result)
+{
+    Vec<Real> re[count] = {}, im[count] = {};
+    for (int l = 0; l < plane; l += lanes<Real>) {
+        const Vec<Real> a = vec(x + l), b = vec(x + plane + l);
         for (int k = 0; k < count; ++k) {
-            const Vec<double> c = vec(y[k] + l), d = vec(y[k] + plane + l);
+            const Vec<Real> c = vec(y[k] + l), d = vec(y[k] + plane + l);
             re[k] += a * c + b * d;
             im[k] += a * d - b * c;
         }
+    }
+    if constexpr (count == 4 && sizeof(Real) == sizeof(float)) {
+        Real parts[2][count];
+        sums<Real>(re[0], re[1], re[2], re[3], parts[0]);
+        sums<Real>(im[0], im[1], im[2], im[3], parts[1]);
+        for (int k = 0; k < count; ++k) {
+            result[k] = {double(parts[0][k]), double(parts[1][k])};
+        }
+        return;
     }
     for (int k = 0; k < count; ++k) {
         result[k] = total(re[k], im[k]);
@@ -145,7 +189,8 @@ inline void inner_few(const double* x, const double* const* y, int plane, Comple
 }
 
 // The same of any number, four at a time: the sums of one would wait for each other.
-inline void inner(const double* x, const double* const* y, int count, int plane, Complex* result)
+template <class Real>
+inline void inner(const Real* x, const Real* const* y, int count, int plane, Complex* result)
 {
     int k = 0;
     for (; k + 4 <= count; k += 4) {
@@ -156,21 +201,14 @@ inline void inner(const double* x, const double* const* y, int count, int plane,
     }
 }
 
-// xᴴy of two columns.
-inline Complex inner(const double* x, const double* y, int plane)
-{
-    Complex result;
-    inner_few<1>(x, &y, plane, &result);
-    return result;
-}
-
 // xᴴy
-inline SmallMatrix inner(const Columns& x, const Columns& y)
+template <class Real>
+inline SmallMatrix inner(const Columns<Real>& x, const Columns<Real>& y)
 {
     constexpr int most = 8; // at a time
     SmallMatrix result(x.count(), y.count());
     for (int first = 0; first < y.count(); first += most) {
-        const double* columns[most];
+        const Real* columns[most];
         const int count = std::min(most, y.count() - first);
         for (int j = 0; j < count; ++j) {
             columns[j] = y.column(first + j);
@@ -182,8 +220,27 @@ inline SmallMatrix inner(const Columns& x, const Columns& y)
     return result;
 }
 
+// Keeps the rows and columns before `first`, and those from `last` on after them; has `size` then, new ones
+// zero.
+inline void resize(Hermitian& P, int first, int last, int size, Hermitian& work)
+{
+    std::swap(P, work);
+    P.resize(std::size_t(size));
+    const int old = int(work.size());
+    for (int i = 0; i < size; ++i) {
+        double* to = P.real(std::size_t(i));
+        std::fill_n(to, 2 * P.stride(), 0.0);
+        const int row = i < first ? i : i - first + last;
+        if (row < old) {
+            const double *re = work.real(std::size_t(row)), *im = work.imag(std::size_t(row));
+            std::copy(re + last, re + old, std::copy_n(re, first, to));
+            std::copy(im + last, im + old, std::copy_n(im, first, to + P.stride()));
+        }
+    }
+}
+
 // P += x T xᴴ, Hermitian.
-inline void add_outer(Hermitian& P, const Columns& x, const SmallMatrix& T, Columns& work)
+inline void add_outer(Hermitian& P, const Columns<double>& x, const SmallMatrix& T, Columns<double>& work)
 {
     work.shape(int(P.size()), x.count());
     work.add_product(x, T);

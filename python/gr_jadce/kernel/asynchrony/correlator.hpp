@@ -15,7 +15,10 @@ namespace jadce {
 struct Place
 {
     double reach = 0; // the statistic there, aᴴΣ⁻¹a taken for a mean pilot's
-    double delay = 0, offset = 0;
+    double match = 0; // ‖aᴴΣ⁻¹Y‖²
+    int delay = 0;    // its number among those that are searched
+    double offset = 0;
+    bool is_wanted = true;
 };
 
 class Correlator
@@ -29,7 +32,7 @@ public:
     }
 
     // Takes Σ⁻¹Y, of which a pilot of energy 1 has a mean aᴴΣ⁻¹a.
-    void load(const Columns& filtered, double mean)
+    void load(const Columns<float>& filtered, double mean)
     {
         filtered_ = &filtered;
         mean_ = mean;
@@ -38,9 +41,17 @@ public:
         }
     }
 
-    // A device's strongest place so far, or a stronger one at every other delay.
-    void look_coarsely(int device, Place& place) { look(table_.coarse, 0, device, place); }
-    void look_between(int device, Place& place) { look(table_.between, 1, device, place); }
+    // Places of devices that are wanted become the strongest at every other delay, if these are stronger.
+    void look_coarsely(const std::vector<int>& devices, std::vector<Place>& places)
+    {
+        look(table_.coarse, 0, devices, places);
+    }
+
+    // The same at the delays between.
+    void look_between(const std::vector<int>& devices, std::vector<Place>& places)
+    {
+        look(table_.between, 1, devices, places);
+    }
 
     // ‖aᴴΣ⁻¹Y‖² of a device's pilots at all delays that are searched, and an offset.
     void match(int device, double offset, std::vector<float>& matches)
@@ -56,15 +67,25 @@ public:
     }
 
 private:
+    void
+    look(const SearchedPilots& pilots, int first, const std::vector<int>& devices, std::vector<Place>& places)
+    {
+        for (int n : devices) {
+            if (places[std::size_t(n)].is_wanted) {
+                look(pilots, first, n, places[std::size_t(n)]);
+            }
+        }
+    }
+
     void look(const SearchedPilots& pilots, int first, int device, Place& place)
     {
         const float* inverse_energies = pilots.inverse_energies(device);
         for (std::size_t f = 0; f < table_.offsets.size(); ++f) {
             correlate(receiver(f), pilots, device);
             for (int i = 0; i < pilots.n_delays(); ++i) {
-                const double reach = double(matches_[std::size_t(i)] * inverse_energies[i]) / mean_;
+                const double match = matches_[std::size_t(i)], reach = match * inverse_energies[i] / mean_;
                 if (reach > place.reach) {
-                    place = {reach, table_.delay(first + 2 * i), table_.offsets[f]};
+                    place = {reach, match, first + 2 * i, table_.offsets[f], true};
                 }
             }
         }
@@ -91,7 +112,7 @@ private:
         const int L = table_.L, plane = filtered_->plane();
         const Complex step = std::polar(1.0, -2 * M_PI * offset);
         for (int m = 0; m < M_; ++m) {
-            const double* z = filtered_->column(m);
+            const float* z = filtered_->column(m);
             float *straight = receiver + std::ptrdiff_t(2) * m * plane_, *crossed = straight + plane_;
             Complex turned = 1;
             for (int l = 0; l < L; ++l, turned = times(turned, step)) {
@@ -143,7 +164,7 @@ private:
 
     const ArrivalTable& table_;
     const int M_, plane_;
-    const Columns* filtered_ = nullptr;
+    const Columns<float>* filtered_ = nullptr;
     double mean_ = 1;
     const std::ptrdiff_t receiver_size_;
     Array<float> receivers_; // of every offset that is searched, and one of any

@@ -21,8 +21,7 @@ class Search
 public:
     Search(const ArrivalTable& table, const SearchRule& rule, int M)
         : table_(table), rule_(rule), M_(M), fit_(table, M), trial_(table.L), best_(table.L),
-          one_(table.L, 1), correlator_(table, M), dropped_(std::size_t(table.N)), all_(std::size_t(table.N)),
-          is_open_(std::size_t(table.N))
+          one_(table.L, 1), correlator_(table, M), dropped_(std::size_t(table.N)), all_(std::size_t(table.N))
     {
         std::iota(all_.begin(), all_.end(), 0);
     }
@@ -53,17 +52,14 @@ public:
 private:
     bool add_anything()
     {
+        correlator_.load(fit_.filtered(), fit_.trace() / table_.L);
         clear_places();
-        for (int n : likely_) {
-            look(n, &Correlator::look_coarsely);
-        }
+        correlator_.look_coarsely(likely_, places_);
         if (add_of_likely()) {
             return true;
         }
         clear_places();
-        for (int n : all_) {
-            look(n, &Correlator::look_coarsely);
-        }
+        correlator_.look_coarsely(all_, places_);
         likely_.resize(std::size_t(std::min(table_.N, std::max(table_.L / 2, n_looked_at))));
         find_strongest(likely_);
         return add_of_likely();
@@ -72,30 +68,20 @@ private:
     // Of the likely devices, of which every other delay was looked at.
     bool add_of_likely()
     {
-        for (int n : likely_) {
-            look(n, &Correlator::look_between);
-        }
+        correlator_.look_between(likely_, places_);
         return add_devices(strong * rule_.limit) || (rule_.max_paths > 1 && add_paths()) ||
                add_devices(near * rule_.limit);
     }
 
+    // Devices that are there are not looked for, nor those that dropped out twice.
     void clear_places()
     {
-        correlator_.load(fit_.filtered(), fit_.trace() / table_.L);
         places_.assign(std::size_t(table_.N), Place());
         for (int n : all_) {
-            is_open_[std::size_t(n)] = dropped_[std::size_t(n)] < 2;
+            places_[std::size_t(n)].is_wanted = dropped_[std::size_t(n)] < 2;
         }
         for (const Cluster& cluster : fit_.clusters) {
-            is_open_[std::size_t(cluster.device)] = false;
-        }
-    }
-
-    // For a device's strongest pilot, unless it is there or dropped out twice.
-    void look(int device, void (Correlator::*look)(int, Place&))
-    {
-        if (is_open_[std::size_t(device)]) {
-            (correlator_.*look)(device, places_[std::size_t(device)]);
+            places_[std::size_t(cluster.device)].is_wanted = false;
         }
     }
 
@@ -108,18 +94,18 @@ private:
         });
     }
 
-    void set_pilot(const Cluster& path)
+    struct Candidate
     {
-        one_.resize(1);
-        table_.arrive(path.device, path.delay, path.offset, 1, one_.column(0), one_.plane());
-    }
+        double statistic;
+        Cluster cluster;
+    };
 
-    // t = ‖aᴴΣ⁻¹Y‖² / aᴴΣ⁻¹a
-    double statistic(const Cluster& path)
+    // A device's path at a delay that is searched, with t = ‖aᴴΣ⁻¹Y‖² / aᴴΣ⁻¹a, by its match, the numerator.
+    Candidate candidate(int device, int delay, double offset, double match)
     {
-        set_pilot(path);
-        const double own = fit_.energy(one_);
-        return inner(one_, fit_.filtered()).energy() / std::max(own, DBL_MIN);
+        table_.arrive(device, delay, offset, one_.column(0), one_.plane());
+        const double own = std::max(fit_.energy(one_), DBL_MIN);
+        return {match / own, {device, table_.delay(delay), 0, offset, 0}};
     }
 
     bool add_devices(double limit)
@@ -130,7 +116,7 @@ private:
         for (int n : order) {
             const Place& place = places_[std::size_t(n)];
             if (place.reach >= looked_at_share * limit) {
-                candidates.push_back(candidate({n, place.delay, 0, place.offset, 0}));
+                candidates.push_back(candidate(n, place.delay, place.offset, place.match));
             }
         }
         return add(candidates, limit, device_share, n_added_devices);
@@ -148,14 +134,6 @@ private:
         return add(candidates, rule_.path_limit, path_share, n_added_paths);
     }
 
-    struct Candidate
-    {
-        double statistic;
-        Cluster cluster;
-    };
-
-    Candidate candidate(const Cluster& path) { return {statistic(path), path}; }
-
     // A device's strongest path, of the peaks of its match.
     Candidate strongest(int device, double offset)
     {
@@ -166,7 +144,7 @@ private:
             const bool is_peak = (g == 0 || match_[g] >= match_[g - 1]) &&
                                  (g + 1 == match_.size() || match_[g] >= match_[g + 1]);
             if (is_peak && match_[g] >= limit) {
-                const Candidate tried = candidate({device, table_.delay(int(g)), 0, offset, 0});
+                const Candidate tried = candidate(device, int(g), offset, match_[g]);
                 best = tried.statistic > best.statistic ? tried : best;
             }
         }
@@ -405,12 +383,11 @@ private:
     const int M_;
     ClusterFit fit_;
     Trial trial_, best_;
-    Columns one_;
+    Columns<float> one_;
     Correlator correlator_;
     std::vector<Place> places_;
     std::vector<float> match_;
     std::vector<int> dropped_, all_, likely_;
-    std::vector<char> is_open_; // of devices: not there, and did not drop out twice
     std::map<int, double> scores_;
     double told_ = 0, dof_ = 0;
 };

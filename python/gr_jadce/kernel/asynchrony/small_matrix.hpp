@@ -5,7 +5,6 @@
 #include "arithmetic/complex.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cfloat>
 #include <cmath>
 #include <vector>
@@ -80,14 +79,20 @@ private:
     {
         rows_ = rows;
         columns_ = columns;
-        if (size() > few.size() && size() > many.size()) {
+        if (size() > most_few && size() > many.size()) {
             many.resize(size());
         }
     }
 
+    static constexpr std::size_t most_few = 64;
+    union Few {
+        Few() {} // of no values yet
+        Complex values[most_few];
+    };
+
     std::size_t size() const { return std::size_t(rows_) * std::size_t(columns_); }
-    Complex* data() { return size() > few.size() ? many.data() : few.data(); }
-    const Complex* data() const { return size() > few.size() ? many.data() : few.data(); }
+    Complex* data() { return size() > most_few ? many.data() : few.values; }
+    const Complex* data() const { return size() > most_few ? many.data() : few.values; }
 
     void eliminate(int i, int k)
     {
@@ -102,7 +107,7 @@ private:
     }
 
     int rows_ = 0, columns_ = 0;
-    std::array<Complex, 64> few; // nearly all are so small that no memory has to be found for them
+    Few few; // nearly all are so small that no memory has to be found for them
     std::vector<Complex> many;
 };
 
@@ -120,45 +125,26 @@ inline SmallMatrix product(const SmallMatrix& x, const SmallMatrix& y)
     return result;
 }
 
-// By Jacobi's rotations a Hermitian matrix becomes diagonal, and `along` (rows of which are turned alike) Uᴴ
-// along.
-inline void diagonalize(SmallMatrix& x, SmallMatrix& along)
+// By one of Jacobi's rotations a Hermitian matrix of two rows becomes diagonal, and `along` (rows of which
+// are turned alike) Uᴴ along.
+inline void diagonalize_pair(SmallMatrix& x, SmallMatrix& along)
 {
-    const int size = x.rows();
-    for (int sweep = 0; sweep < 8; ++sweep) {
-        double off = 0;
-        for (int p = 0; p < size; ++p) {
-            for (int q = p + 1; q < size; ++q) {
-                const double length = std::sqrt(energy_of(x(p, q)));
-                const double top = std::sqrt(std::abs(x(p, p).real() * x(q, q).real()));
-                if (length <= 1e-9 * top || length < DBL_MIN) {
-                    continue;
-                }
-                off = 1;
-                const double ratio = (x(q, q).real() - x(p, p).real()) / (2 * length);
-                const double t = (ratio < 0 ? -1 : 1) / (std::abs(ratio) + std::sqrt(1 + ratio * ratio));
-                const double c = 1 / std::sqrt(1 + t * t);
-                const Complex s = t * c / length * x(p, q); // with the phase of x_pq
-                const auto turn_rows = [&](SmallMatrix& y) {
-                    for (int j = 0; j < y.columns(); ++j) {
-                        const Complex a = y(p, j), b = y(q, j);
-                        y(p, j) = c * a - times(s, b);
-                        y(q, j) = times(std::conj(s), a) + c * b;
-                    }
-                };
-                turn_rows(x);
-                turn_rows(along);
-                for (int i = 0; i < size; ++i) {
-                    const Complex a = x(i, p), b = x(i, q);
-                    x(i, p) = c * a - times(std::conj(s), b);
-                    x(i, q) = times(s, a) + c * b;
-                }
-            }
-        }
-        if (off == 0) {
-            return;
-        }
+    const double first = x(0, 0).real(), second = x(1, 1).real(), length = std::sqrt(energy_of(x(0, 1)));
+    if (length <= 1e-9 * std::sqrt(std::abs(first * second)) || length < DBL_MIN) {
+        return;
     }
+    const double ratio = (second - first) / (2 * length);
+    const double t = (ratio < 0 ? -1 : 1) / (std::abs(ratio) + std::sqrt(1 + ratio * ratio));
+    const double c = 1 / std::sqrt(1 + t * t);
+    const Complex s = t * c / length * x(0, 1); // with the phase of x_01
+    for (int j = 0; j < along.columns(); ++j) {
+        const Complex a = along(0, j), b = along(1, j);
+        along(0, j) = c * a - times(s, b);
+        along(1, j) = times(std::conj(s), a) + c * b;
+    }
+    x(0, 0) = first - t * length;
+    x(1, 1) = second + t * length;
+    x(0, 1) = x(1, 0) = 0;
 }
 
 } // namespace jadce
