@@ -21,6 +21,7 @@ from ...pilots.delays import check_delays
 from ...waveform import strongest_response
 from ..rows import Rows
 from .asynchrony import Asynchrony
+from .last_look import LastLook
 from .pilot_table import MARGIN, STEPS, STRIDE, PilotTable
 from .rule import Rule
 from .search import Search
@@ -173,9 +174,9 @@ class Delayed:
         )
 
     def _searched(self, received: NDArray, rule: Rule, levels: NDArray, threads: int) -> _Found:
-        searches = []
+        searches: list[Search] = []
         for frame, level in zip(received.astype(np.complex128), levels, strict=True):
-            search = Search(self.table, rule, frame, level or None)
+            search = LastLook(self.table, rule, frame, level or None)
             search.run()
             searches.append(search)
         return _gathered(searches, received.shape[2])

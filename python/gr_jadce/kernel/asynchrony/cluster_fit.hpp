@@ -251,6 +251,8 @@ public:
     double rest() const { return noise_var * noise_var * energy_in(filtered_); }
 
 private:
+    friend class OtherDevices;
+
     void lay_out()
     {
         columns_.clear();

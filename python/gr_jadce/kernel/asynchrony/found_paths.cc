@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "asynchrony/found_paths.hpp"
 #include "arithmetic/threads.hpp"
-#include "asynchrony/search.hpp"
+#include "asynchrony/last_look.hpp"
 
 #include <cmath>
 #include <memory>
@@ -53,8 +53,8 @@ std::vector<FoundPaths> search_each(const ArrivalTable& table,
     for_each_frame(
         frames.B,
         threads,
-        [&] { return std::make_unique<Search>(table, rule, frames.M); },
-        [&](int frame, std::unique_ptr<Search>& search) {
+        [&] { return std::make_unique<LastLook>(table, rule, frames.M); },
+        [&](int frame, std::unique_ptr<LastLook>& search) {
             search->run(frames.received + std::ptrdiff_t(frame) * table.L * frames.M,
                         frames.noise_var[frame]);
             found[std::size_t(frame)] = found_paths(*search);

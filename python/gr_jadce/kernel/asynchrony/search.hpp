@@ -49,7 +49,7 @@ public:
         decide();
     }
 
-private:
+protected:
     bool add_anything()
     {
         correlator_.load(fit_.filtered(), fit_.trace() / table_.L);
@@ -332,7 +332,7 @@ private:
     }
 
     // Every device passes the test; the weakest of those that do not drops out first.
-    void decide()
+    virtual void decide()
     {
         for (;;) {
             score_all();
@@ -349,7 +349,7 @@ private:
 
     // False devices take the largest peaks of the noise along. So devices that are not sure count as noise
     // for each other.
-    void score_all()
+    virtual void score_all()
     {
         const auto all = fit_.own();
         const double sure = std::log10(table_.N / sure_false_count);

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// When devices of a frame arrive, and a test of others that arrive alike:
+// gr_jadce.detection.asynchrony.delay_profile.
+#pragma once
+
+#include "asynchrony/arrival_table.hpp"
+#include "asynchrony/cluster.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <vector>
+
+namespace jadce {
+
+constexpr int profile_step = 4; // of the table's steps
+constexpr double n_flat = 1;    // devices that the assumption of no preferred delay counts as
+constexpr int most_columns = 8; // of a prior
+constexpr double least_of_prior = 0.01;
+
+// How a device may arrive.
+struct Prior
+{
+    std::vector<double> delays, shares;
+    double trust = 0;
+};
+
+class DelayProfile
+{
+public:
+    DelayProfile(const ArrivalTable& table, const std::vector<Cluster>& clusters)
+        : first_(table.delay(0)), step_(double(profile_step) / table.steps),
+          count_((table.n_searched() - 1) * table.stride / profile_step + 1)
+    {
+        for (const Cluster& cluster : clusters) {
+            if (cluster.power > 0) {
+                std::vector<double>& own = power_[cluster.device];
+                own.resize(std::size_t(count_));
+                spread(cluster, own);
+            }
+        }
+    }
+
+    // What all devices but one tell of it; of no delays if there are no others.
+    Prior prior(int but = -1) const
+    {
+        std::vector<double> share(std::size_t(count_), n_flat / count_);
+        int others = 0;
+        for (const auto& [device, power] : power_) {
+            if (device != but) {
+                const double total = std::accumulate(power.begin(), power.end(), 0.0);
+                for (int g = 0; g < count_; ++g) {
+                    share[std::size_t(g)] += power[std::size_t(g)] / total;
+                }
+                ++others;
+            }
+        }
+        Prior prior;
+        if (others > 0) {
+            for (int g : strongest(share)) {
+                const double own = share[std::size_t(g)] / (others + n_flat);
+                if (own > least_of_prior) {
+                    prior.delays.push_back(first_ + g * step_);
+                    prior.shares.push_back(own);
+                }
+            }
+            prior.trust = others / (others + n_flat);
+        }
+        return prior;
+    }
+
+private:
+    // A cluster's power, at the delays next to its own.
+    void spread(const Cluster& cluster, std::vector<double>& own) const
+    {
+        const bool is_path = cluster.spread < least_spread;
+        for (int i = 0; i < (is_path ? 1 : n_nodes); ++i) {
+            const double delay = cluster.delay + (is_path ? 0 : cluster.spread * node_delay[std::size_t(i)]);
+            const double power = cluster.power * (is_path ? 1 : node_share[std::size_t(i)]);
+            const double place = std::clamp((delay - first_) / step_, 0.0, double(count_ - 1));
+            const int before = std::min(int(place), count_ - 2);
+            own[std::size_t(before)] += power * (1 - (place - before));
+            own[std::size_t(before) + 1] += power * (place - before);
+        }
+    }
+
+    // As many delays as a prior has at most, in order.
+    std::vector<int> strongest(const std::vector<double>& share) const
+    {
+        std::vector<int> order(share.size());
+        std::iota(order.begin(), order.end(), 0);
+        std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+            return share[std::size_t(a)] > share[std::size_t(b)];
+        });
+        order.resize(std::min(order.size(), std::size_t(most_columns)));
+        std::sort(order.begin(), order.end());
+        return order;
+    }
+
+    double first_, step_;
+    int count_;
+    std::map<int, std::vector<double>> power_; // of devices
+};
+
+// Weights of independent Gamma(M, 1) in a statistic.
+struct Weights
+{
+    int count = 0, M = 0;
+    double of[most_columns];
+
+    // Σ w^power / (1 − w tilt)^power
+    double sum(double tilt, int power) const
+    {
+        double total = 0;
+        for (int i = 0; i < count; ++i) {
+            const double w = of[i] / (1 - of[i] * tilt);
+            total += power == 1 ? w : w * w;
+        }
+        return M * total;
+    }
+};
+
+// Where the derivative of the cumulant generating function is 0; 0 where the energy is below its mean.
+inline double saddle(double energy, const Weights& weights, double dof)
+{
+    if (energy <= (1 + 1e-6) * weights.sum(0, 1)) {
+        return 0;
+    }
+    double low = 0, high = (1 - 1e-12) / *std::max_element(weights.of, weights.of + weights.count);
+    for (int i = 0; i < 60; ++i) {
+        const double tilt = (low + high) / 2;
+        (weights.sum(tilt, 1) > energy / (1 + energy * tilt / dof) ? high : low) = tilt;
+    }
+    return low;
+}
+
+// Mills' ratio, less 1/x.
+inline double mills_excess(double x)
+{
+    if (x < 15) {
+        return std::sqrt(M_PI / 2) * std::exp(x * x / 2) * std::erfc(x * M_SQRT1_2) - 1 / x;
+    }
+    const double y = 1 / (x * x);
+    return -y / x * (1 - 3 * y * (1 - 5 * y * (1 - 7 * y)));
+}
+
+// −log10 P(Σ w_i Gamma(M, 1) ≥ energy Gamma(d, 1)/d), at its maximum over `width` widths of correlation.
+inline double score_weighted(double energy, const Weights& weights, double dof, double width)
+{
+    const double tilt = saddle(energy, weights, dof);
+    if (tilt <= 0) {
+        return 0;
+    }
+    const double share = energy * tilt / dof, own = energy / (1 + share);
+    double exponent = -dof * std::log1p(share);
+    for (int i = 0; i < weights.count; ++i) {
+        exponent -= weights.M * std::log(1 - weights.of[i] * tilt);
+    }
+    const double root = std::sqrt(-2 * exponent);
+    const double slope = tilt * std::sqrt(weights.sum(tilt, 2) + own * own / dof);
+    const double log_p = exponent - 0.5 * std::log(2 * M_PI) + std::log(mills_excess(root) + 1 / slope) +
+                         std::log1p(width * std::sqrt((tilt * energy + weights.M) / M_PI));
+    return std::max(-log_p / M_LN10, 0.0);
+}
+
+} // namespace jadce

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A last look for devices that arrive as the others of their frame do:
+// gr_jadce.detection.asynchrony.last_look.
+#pragma once
+
+#include "asynchrony/delay_profile.hpp"
+#include "asynchrony/eigenvalues.hpp"
+#include "asynchrony/other_devices.hpp"
+#include "asynchrony/search.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+namespace jadce {
+
+class LastLook final : public Search
+{
+public:
+    LastLook(const ArrivalTable& table, const SearchRule& rule, int M)
+        : Search(table, rule, M), columns_(table.L, most_columns), others_(fit_)
+    {
+    }
+
+private:
+    static constexpr int n_looks = 3, n_tested = 8, n_settled_alike = 2;
+    static constexpr std::size_t n_added_alike = 4;
+    static constexpr double added_share = 0.6, near_share = 0.5, sure_share = 2, known_dof = 1e12;
+
+    void decide() override
+    {
+        if (rule_.max_paths > 1) {
+            look_again();
+        }
+        Search::decide();
+    }
+
+    void look_again()
+    {
+        std::fill(dropped_.begin(), dropped_.end(), 0);
+        const double near_score = near_share * rule_.threshold;
+        for (int look = 0; look < n_looks && add_alike(near_score); ++look) {
+            settle(n_settled_alike);
+            score_all();
+            bool dropped = false;
+            for (const auto& [device, score] : scores_) {
+                if (score < near_score) {
+                    drop(device);
+                    dropped = true;
+                }
+            }
+            if (dropped) {
+                fit_.invert();
+            }
+        }
+    }
+
+    // Devices that the profile makes likely.
+    bool add_alike(double near_score)
+    {
+        const Prior prior = DelayProfile(table_, fit_.clusters).prior();
+        if (prior.delays.empty()) {
+            return false;
+        }
+        correlator_.load(fit_.filtered(), fit_.trace() / table_.L);
+        clear_places();
+        correlator_.look_coarsely(likely_, places_);
+        correlator_.look_between(likely_, places_);
+        std::vector<int> order(std::size_t(std::min(n_tested, table_.N)));
+        find_strongest(order);
+        others_.leave_out({});
+        std::vector<Candidate> candidates;
+        for (int n : order) {
+            const Place& place = places_[std::size_t(n)];
+            if (place.reach > 0) {
+                const double score = either(0, alike(n, place.offset, prior), prior.trust);
+                candidates.push_back({score, {n, table_.delay(place.delay), 0, place.offset, 0}});
+            }
+        }
+        return add(candidates, near_score, added_share, n_added_alike);
+    }
+
+    // −log10 p of a device by the test whether it arrives as the others do.
+    double alike(int device, double offset, const Prior& prior)
+    {
+        const int count = int(prior.delays.size());
+        columns_.resize(count);
+        for (int i = 0; i < count; ++i) {
+            table_.arrive(device,
+                          prior.delays[std::size_t(i)],
+                          offset,
+                          std::sqrt(prior.shares[std::size_t(i)]),
+                          columns_.column(i),
+                          columns_.plane());
+        }
+        SmallMatrix gram, match;
+        others_.see(columns_, gram, match);
+        diagonalize(gram, match);
+        Weights weights;
+        weights.count = count;
+        weights.M = M_;
+        double energy = 0, all = 0;
+        for (int i = 0; i < count; ++i) {
+            all += std::max(gram(i, i).real(), DBL_MIN);
+        }
+        for (int i = 0; i < count; ++i) {
+            const double own = std::max(gram(i, i).real(), DBL_MIN);
+            const double loaded = rule_.limit / M_ * own / all;
+            weights.of[i] = loaded / (1 + loaded);
+            energy += weights.of[i] / own * match.row_energy(i);
+        }
+        const bool known = told_ > 0 && fit_.noise_var <= told_;
+        return score_weighted(energy, weights, known ? known_dof : dof_, rule_.extent.offset);
+    }
+
+    void score_all() override
+    {
+        Search::score_all();
+        if (rule_.max_paths == 1) {
+            return;
+        }
+        const DelayProfile profile(table_, fit_.clusters);
+        for (const auto& [device, numbers] : fit_.own()) {
+            double& score = scores_.at(device);
+            const Prior prior = profile.prior(device);
+            if (score < sure_share * rule_.threshold && !prior.delays.empty()) {
+                others_.leave_out(numbers);
+                const double offset = fit_.clusters[std::size_t(numbers[0])].offset;
+                score = either(score, alike(device, offset, prior), prior.trust);
+            }
+        }
+    }
+
+    // The score of a device by two tests that share the false alarms.
+    static double either(double alone, double alike, double share)
+    {
+        return std::max({alone + std::log10(1 - share), alike + std::log10(share), 0.0});
+    }
+
+    Columns<float> columns_;
+    OtherDevices others_;
+};
+
+} // namespace jadce
