@@ -55,3 +55,10 @@ def test_the_more_devices_tell_a_profile_the_more_it_is_trusted():
         DelayProfile(DELAYS, [Cluster(n, 1.0, power=1.0) for n in range(k)]).prior().trust for k in (1, 3)
     ]
     assert trusts == pytest.approx([1 / 2, 3 / 4])
+
+
+def test_devices_with_nothing_in_common_make_no_profile():
+    delays = np.arange(0, 16.1, 0.5)
+    apart = [Cluster(n, 0.75 * n, power=1.0) for n in range(20)]
+    assert DelayProfile(delays, apart).prior() is None
+    assert DelayProfile(delays, apart[:4]).prior() is not None

@@ -60,13 +60,13 @@ class DelayProfile:
         return shares
 
     def prior(self, but: int = -1) -> Prior | None:
-        """What all devices but one tell of it; None if there are no others."""
+        """What all devices but one tell of it; None without others, or if they have nothing in common."""
         others = [power for device, power in self.power.items() if device != but]
-        if not others:
-            return None
         share = (sum(power / power.sum() for power in others) + _FLAT / len(self.delays)) / (
             len(others) + _FLAT
         )
+        if not others or 1 / np.sum(share**2) > _COLUMNS:  # effective number of delays
+            return None
         kept = np.argsort(-share, kind="stable")[:_COLUMNS]
         kept = np.sort(kept[share[kept] > _LEAST_SHARE])
         return Prior(self.delays[kept], share[kept], len(others) / (len(others) + _FLAT))

@@ -42,7 +42,8 @@ public:
         }
     }
 
-    // What all devices but one tell of it; of no delays if there are no others.
+    // What all devices but one tell of it; of no delays if there are no others, or they have nothing in
+    // common.
     Prior prior(int but = -1) const
     {
         std::vector<double> share(std::size_t(count_), n_flat / count_);
@@ -57,7 +58,7 @@ public:
             }
         }
         Prior prior;
-        if (others > 0) {
+        if (others > 0 && effective_number(share) <= most_columns) {
             for (int g : strongest(share)) {
                 const double own = share[std::size_t(g)] / (others + n_flat);
                 if (own > least_of_prior) {
@@ -83,6 +84,16 @@ private:
             own[std::size_t(before)] += power * (1 - (place - before));
             own[std::size_t(before) + 1] += power * (place - before);
         }
+    }
+
+    static double effective_number(const std::vector<double>& share)
+    {
+        double total = 0, squares = 0;
+        for (const double own : share) {
+            total += own;
+            squares += own * own;
+        }
+        return total * total / squares;
     }
 
     // As many delays as a prior has at most, in order.
