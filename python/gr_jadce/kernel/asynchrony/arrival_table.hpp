@@ -86,14 +86,14 @@ struct ArrivalTable
 
     // A device's pilot at a delay that is searched, and an offset: its real parts and then, `plane` further,
     // the imaginary ones.
-    void arrive(int n, int delay, double offset, float* column, int plane) const
+    void arrive(int n, int delay, double offset, double* column, int plane) const
     {
         split((delay % 2 ? between : coarse).pilot(n, delay / 2), L, column, column + plane);
         turn(offset, column, plane);
     }
 
     // The same at any delay, by four entries about it, times a factor.
-    void arrive(int n, double delay, double offset, double factor, float* column, int plane) const
+    void arrive(int n, double delay, double offset, double factor, double* column, int plane) const
     {
         const double place = std::clamp((delay - first) * steps, 0.0, double(J - 1));
         const int before = std::clamp(int(place), 1, J - 3);
@@ -113,7 +113,7 @@ private:
     static constexpr int mixed_symbols = 64; // at a time
 
     // Some symbols of four entries.
-    void mix(const float* entries, const float* weight, int count, float* re, float* im) const
+    void mix(const float* entries, const float* weight, int count, double* re, double* im) const
     {
         const int next = 2 * L;
         float mixed[2 * mixed_symbols];
@@ -124,17 +124,17 @@ private:
         split(mixed, count, re, im);
     }
 
-    static void split(const float* values, int count, float* re, float* im)
+    static void split(const float* values, int count, double* re, double* im)
     {
         for (int l = 0; l < count; ++l) {
-            re[l] = values[2 * l];
+            re[l] = double(values[2 * l]);
         }
         for (int l = 0; l < count; ++l) {
-            im[l] = values[2 * l + 1];
+            im[l] = double(values[2 * l + 1]);
         }
     }
 
-    void turn(double offset, float* column, int plane) const
+    void turn(double offset, double* column, int plane) const
     {
         if (offset == 0) {
             return;
@@ -148,7 +148,7 @@ private:
         }
         for (int l = 0; l < L; l += count) {
             for (int i = 0; i < std::min(count, L - l); ++i) {
-                const float re = column[l + i], im = column[plane + l + i], a = float(c[i]), b = float(s[i]);
+                const double re = column[l + i], im = column[plane + l + i], a = c[i], b = s[i];
                 column[l + i] = a * re - b * im;
                 column[plane + l + i] = a * im + b * re;
             }

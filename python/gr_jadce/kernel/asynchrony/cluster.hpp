@@ -28,7 +28,7 @@ constexpr double least_spread = 0.01; // symbols: below, a cluster is a path
 // A cluster that is tried.
 struct Trial
 {
-    Columns<float> columns;        // B
+    Columns<double> columns;       // B
     Columns<double> overlap, part; // u = B₀ᴴB with the columns of the other clusters, and K₀u
     SmallMatrix gram, match;       // BᴴΣ₀⁻¹B and BᴴΣ₀⁻¹Y, Σ₀ of the other clusters
     double power = 0, gain = 0;

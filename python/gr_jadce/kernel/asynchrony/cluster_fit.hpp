@@ -26,7 +26,7 @@ public:
     double noise_var = 0;
 
     int M() const { return M_; }
-    const Columns<float>& filtered() const { return filtered_; } // Σ⁻¹Y
+    const Columns<double>& filtered() const { return filtered_; } // Σ⁻¹Y
 
     template <class Sample>
     void load(const std::complex<Sample>* frame)
@@ -100,7 +100,7 @@ public:
     // Σ⁻¹Y, after clusters were put.
     void finish() { filter(kernel_); }
 
-    void set_columns(const Cluster& c, Columns<float>& to) const
+    void set_columns(const Cluster& c, Columns<double>& to) const
     {
         if (c.spread < least_spread) {
             to.resize(1);
@@ -187,7 +187,7 @@ public:
     }
 
     // aᴴΣ⁻¹a, Σ as it is.
-    double energy(const Columns<float>& one)
+    double energy(const Columns<double>& one)
     {
         overlap(one, overlap_);
         part_.become_product(kernel_, overlap_);
@@ -279,7 +279,7 @@ private:
 
     void add_columns(int number)
     {
-        const Columns<float>& own = stored_[std::size_t(number)];
+        const Columns<double>& own = stored_[std::size_t(number)];
         for (int k = 0; k < own.count(); ++k) {
             columns_.push_back(own.column(k));
             powers_.push_back(clusters[std::size_t(number)].power);
@@ -325,7 +325,7 @@ private:
     }
 
     // Bᴴx
-    void overlap(const Columns<float>& x, Columns<double>& result) const
+    void overlap(const Columns<double>& x, Columns<double>& result) const
     {
         const int n = int(columns_.size());
         result.shape(n, x.count());
@@ -347,8 +347,8 @@ private:
             for (std::size_t i = 0; i < columns_.size(); ++i) {
                 filtered_.add(filtered_.column(m), columns_[i], -weights_(int(i), m));
             }
-            for (int l = 0; l < 2 * filtered_.plane(); l += lanes<float>) {
-                vec(filtered_.column(m) + l) *= float(1 / noise_var);
+            for (int l = 0; l < 2 * filtered_.plane(); l += lanes<double>) {
+                vec(filtered_.column(m) + l) *= 1 / noise_var;
             }
         }
     }
@@ -369,7 +369,7 @@ private:
         return result;
     }
 
-    double energy_in(const Columns<float>& columns) const
+    double energy_in(const Columns<double>& columns) const
     {
         double energy = 0;
         for (int m = 0; m < columns.count(); ++m) {
@@ -382,16 +382,16 @@ private:
 
     const ArrivalTable& table_;
     const int M_;
-    Columns<float> received_, filtered_; // Y, and Σ⁻¹Y
-    std::vector<Columns<float>> stored_; // of each cluster
-    std::vector<int> start_;             // of each cluster's columns among all; −1 without power
-    std::vector<const float*> columns_;  // all
+    Columns<double> received_, filtered_; // Y, and Σ⁻¹Y
+    std::vector<Columns<double>> stored_; // of each cluster
+    std::vector<int> start_;              // of each cluster's columns among all; −1 without power
+    std::vector<const double*> columns_;  // all
     std::vector<double> powers_, energies_;
     Columns<double> gram_, seen_, weights_;   // BᴴB, BᴴY and K BᴴY
     Hermitian kernel_, factor_, work_kernel_; // K
     Columns<double> own_, work_, overlap_, part_;
     mutable std::vector<Complex> products_; // with all columns, or antennas
-    std::vector<const float*> antennas_;
+    std::vector<const double*> antennas_;
 };
 
 } // namespace jadce

@@ -32,7 +32,7 @@ public:
     }
 
     // Takes Σ⁻¹Y, of which a pilot of energy 1 has a mean aᴴΣ⁻¹a.
-    void load(const Columns<float>& filtered, double mean)
+    void load(const Columns<double>& filtered, double mean)
     {
         filtered_ = &filtered;
         mean_ = mean;
@@ -112,7 +112,7 @@ private:
         const int L = table_.L, plane = filtered_->plane();
         const Complex step = std::polar(1.0, -2 * M_PI * offset);
         for (int m = 0; m < M_; ++m) {
-            const float* z = filtered_->column(m);
+            const double* z = filtered_->column(m);
             float *straight = receiver + std::ptrdiff_t(2) * m * plane_, *crossed = straight + plane_;
             Complex turned = 1;
             for (int l = 0; l < L; ++l, turned = times(turned, step)) {
@@ -164,7 +164,7 @@ private:
 
     const ArrivalTable& table_;
     const int M_, plane_;
-    const Columns<float>* filtered_ = nullptr;
+    const Columns<double>* filtered_ = nullptr;
     double mean_ = 1;
     const std::ptrdiff_t receiver_size_;
     Array<float> receivers_; // of every offset that is searched, and one of any

@@ -137,7 +137,7 @@ private:
         return std::max({alone + std::log10(1 - share), alike + std::log10(share), 0.0});
     }
 
-    Columns<float> columns_;
+    Columns<double> columns_;
     OtherDevices others_;
 };
 

@@ -44,7 +44,7 @@ public:
     }
 
     // BᴴΣ⁻¹B and BᴴΣ⁻¹Y
-    void see(const Columns<float>& columns, SmallMatrix& gram, SmallMatrix& match)
+    void see(const Columns<double>& columns, SmallMatrix& gram, SmallMatrix& match)
     {
         fit_.overlap(columns, overlap_);
         part_.become_product(kernel_, overlap_);

@@ -383,7 +383,7 @@ protected:
     const int M_;
     ClusterFit fit_;
     Trial trial_, best_;
-    Columns<float> one_;
+    Columns<double> one_;
     Correlator correlator_;
     std::vector<Place> places_;
     std::vector<float> match_;
