@@ -4,6 +4,7 @@
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from time import monotonic, sleep
 from typing import Any
 
@@ -22,7 +23,6 @@ from ..receiving.backlog import Backlog
 from ..receiving.counts import FrameCounts
 from ..receiving.frame_receiver import Stamp
 from ..receiving.levels import LevelTracker
-from ..receiving.live_receiver import SOLVERS, LiveReceiver, Solved
 from ..receiving.packet_receiver import PacketReceiver
 from ..reports.pdus import status_to_pmt
 from ..slots.misalignment import ShiftCheck
@@ -92,7 +92,7 @@ class receiver(gr.sync_block):
         a framer's guards, and whiten by their covariance); it then does not estimate its own from every
         frame, but a frame's report depends on those before. 0, the default, for every frame by itself.
     threads : int
-        Threads of the compiled kernel over the frames of a batch, or of the network's two at a time. 0, the
+        Threads of the compiled kernel over the frames of a batch: a frame that is alone has one. 0, the
         default, for one a processor, four at most. The estimator's own, where its options tell.
     payload : PayloadFormat, dict, JSON or path, optional
         Of the packets behind the pilots, which the frames then have, too, and the reports tell.
@@ -126,32 +126,30 @@ class receiver(gr.sync_block):
     ) -> None:
         book = load_pilots(pilots) if isinstance(pilots, (str, os.PathLike)) else as_pilot_book(pilots)
         self._max_batch = check_integer("max_batch", max_batch, 1)
+        self._backlog = Backlog(self._answer, check_integer("max_backlog", max_backlog, 1), self._max_batch)
         self._dropping = check_choice("on_overload", on_overload, ("block", "drop")) == "drop"
         self._threads = check_integer("threads", threads, 0, 1024) or default_threads()
-        memory = check_integer("noise_memory", noise_memory, 0, 2**20)
-        self._levels = LevelTracker(memory or _STATUS_MEMORY)
+        self._noise_memory = check_integer("noise_memory", noise_memory, 0, 2**20)
+        self._levels = LevelTracker(self._noise_memory or _STATUS_MEMORY)
         delayed = search_of(book, asynchrony)
         name, solve = set_up_estimator(estimator, book, estimator_options, self._threads, delayed)
-        receiver = PacketReceiver(
+        self._receiver = PacketReceiver(
             book, solve, name, false_alarm=false_alarm, noise_var=noise_var, noise=noise,
             clip_level=clip_level, delayed=delayed, threads=self._threads,
             payload=None if payload is None else as_payload_format(payload),
         )  # fmt: skip
-        self._live = LiveReceiver(receiver, self._levels, has_memory=memory > 0)
-        self._backlog = Backlog(
-            self._solve_waiting, self._publish, check_integer("max_backlog", max_backlog, 1), self._max_batch,
-            n_threads=min(self._threads, SOLVERS), may_overlap=lambda: self._live.may_overlap,
-        )  # fmt: skip
-        self._frame_shape = (receiver.frame_length, check_integer("n_antennas", n_antennas, 1, 2**16))
+        self._frame_shape = (self._receiver.frame_length, check_integer("n_antennas", n_antennas, 1, 2**16))
+        self._receiver_lock = threading.Lock()
         self._shift_check = ShiftCheck(book, n_antennas, in_step=delayed is None)
         self._timeline, self._counts = FrameTimeline(), FrameCounts()
         self._began: float | None = None
         self._ended: float | None = None
         self._status_thread: threading.Thread | None = None
-        self._stopping, self.misfit = threading.Event(), ""
+        self._stopping = threading.Event()
+        self.misfit = ""
         self._is_held: Callable[[], bool] = lambda: False
-        size = int(np.prod(self._frame_shape))
-        gr.sync_block.__init__(self, "JADCE receiver", in_sig=[(np.complex64, size)], out_sig=None)
+        frame = (np.complex64, self._frame_shape[0] * self._frame_shape[1])
+        gr.sync_block.__init__(self, "JADCE receiver", in_sig=[frame], out_sig=None)
         for port in _PORTS:
             self.message_port_register_out(port)
         self._log, self._antenna_log = LimitedLog(self.logger), LimitedLog(self.logger)
@@ -160,17 +158,17 @@ class receiver(gr.sync_block):
 
     def set_false_alarm(self, false_alarm: float) -> None:
         """Change the wanted false-alarm probability, from the next batch on."""
-        self._live.change(false_alarm=false_alarm)
+        self._change(false_alarm=false_alarm)
 
     def set_noise_var(self, noise_var: float) -> None:
         """Change the noise variance of a received sample (0 if unknown), from the next batch on."""
-        self._live.change(noise_var=noise_var)
+        self._change(noise_var=noise_var)
 
     def set_estimator(self, name: str | Callable, options: dict[str, Any] | None = None) -> None:
         """Set up another estimator, in the calling thread, for all frames from the next batch on."""
-        pilots, delayed = self._live.now.pilots, self._live.now.delayed
+        pilots, delayed = self._receiver.pilots, self._receiver.delayed
         name, solve = set_up_estimator(name, pilots, options, self._threads, delayed)
-        self._live.change(name=name, estimator=solve)
+        self._change(name=name, estimator=solve)
 
     def hold_while(self, condition: Callable[[], bool]) -> None:
         """Unless frames are dropped, hold up their source while a condition is true."""
@@ -198,7 +196,7 @@ class receiver(gr.sync_block):
 
     def status_dict(self) -> dict[str, Any]:
         """What the ``status`` messages tell, now."""
-        receiver, ended = self._live.now, self._ended
+        receiver, ended = self._receiver, self._ended
         own = {
             "frames_dropped": self._backlog.dropped,
             "backlog": len(self._backlog),
@@ -218,7 +216,7 @@ class receiver(gr.sync_block):
         self._levels.reset()
         self._status_thread = threading.Thread(target=self._run_status, name="gr_jadce status", daemon=True)
         self._status_thread.start()
-        if self._dropping or (self._threads > 1 and self._live.may_overlap):
+        if self._dropping:
             self._backlog.open()
         return True
 
@@ -236,24 +234,20 @@ class receiver(gr.sync_block):
         return True
 
     def work(self, input_items: list, output_items: list) -> int:
-        """Solve up to `max_batch` frames, or hand them to the threads that do."""
-        count = min(len(input_items[0]), self._max_batch)
-        is_queued = self._dropping or self._backlog.is_for(count)
-        if is_queued and not self._dropping:
-            count = self._backlog.wait_for_room(count)
-        frames = input_items[0][:count].reshape(-1, *self._frame_shape).copy()
-        stamps = self._stamps(count)
+        """Solve up to `max_batch` frames, or hand them to the thread that does."""
+        frames = input_items[0][: self._max_batch].reshape(-1, *self._frame_shape).copy()
+        stamps = self._stamps(len(frames))
         if self.misfit:
             self.logger.error(self.misfit)
             return -1  # done
-        self._counts.frames_in += count
-        while not self._dropping and self._is_held():
-            sleep(_HOLD_INTERVAL_S)
-        if is_queued:
+        self._counts.frames_in += len(frames)
+        if self._dropping:
             self._backlog.put(zip(frames, stamps, strict=True))
         else:
-            self._publish(self._solve(frames, stamps, self._backlog.dropped))
-        return count
+            while self._is_held():
+                sleep(_HOLD_INTERVAL_S)
+            self._solve(frames, stamps)
+        return len(frames)
 
     def _stamps(self, count: int) -> list[Stamp]:
         """(frame_id, rx_time) of the frames just taken."""
@@ -272,22 +266,31 @@ class receiver(gr.sync_block):
         except Exception as error:
             self._log.warn(f"malformed frame tag left out: {error}")
 
-    def _solve_waiting(self, waiting: list[tuple], dropped: int) -> Solved:
-        frames, stamps = zip(*waiting, strict=True)
-        return self._solve(np.stack(frames), list(stamps), dropped)
+    def _answer(self, waiting: list[tuple]) -> None:
+        self._solve(np.stack([frame for frame, _ in waiting]), [stamp for _, stamp in waiting])
 
-    def _solve(self, frames: np.ndarray, stamps: list[Stamp], dropped: int) -> Solved:
-        self._shift_check.push(frames[:, : self._live.now.pilots.pilot_length])
-        return self._live.solve(frames, stamps, dropped)
-
-    def _publish(self, solved: Solved) -> None:
-        reports, error = solved
+    def _solve(self, frames: np.ndarray, stamps: list[Stamp]) -> None:
+        self._shift_check.push(frames[:, : self._receiver.pilots.pilot_length])
+        hint, cov = (self._levels.noise_var, self._levels.noise_cov) if self._noise_memory else (0.0, None)
+        reports, error = self._receiver.solve(
+            frames, stamps, frames_dropped=self._backlog.dropped, noise_var_hint=hint, noise_cov=cov
+        )
         publish_reports(self, reports)
-        self._levels.add_reports(reports)
-        if (bad := self._counts.add(reports)) and error is not None:
+        solved = [report for report in reports if report.status != "bad_input"]
+        self._levels.add_frames(
+            [report.noise_var for report in solved],
+            [len(report.device) for report in solved],
+            [report.snr_db for report in solved],
+        )
+        bad = self._counts.add(reports)
+        if error is not None:
             self._log.warn(f"{bad} of {len(reports)} frames not solved: {error!r}")
         if warning := warning_of_dead(reports):
             self._antenna_log.warn(warning)
+
+    def _change(self, **settings: Any) -> None:
+        with self._receiver_lock:
+            self._receiver = replace(self._receiver, **settings)
 
     def _run_status(self) -> None:
         while not self._stopping.wait(_STATUS_INTERVAL_S):

@@ -36,8 +36,6 @@ class Unrolled:
         Whether who decides may end frames early (`detection.early`).
     network : object or None
         The layers in the kernel, None where NumPy runs them.
-    is_shared : bool
-        Whether threads may call it at the same time, and gain by it.
     """
 
     name = "unrolled"
@@ -75,7 +73,6 @@ class Unrolled:
         self.network = None if backend == "torch" else self._compile(kernel, backend, order)
         self._torch = self._in_torch(device or "cpu") if backend == "torch" else None
         self.settles = bool(settle) and self.tol > 0 and self._torch is None
-        self.is_shared = self.network is not None
 
     def _compile(self, kernel: Any, backend: str, order: Iterable[int]) -> Any:
         """The network in the kernel, or None for NumPy."""
