@@ -276,12 +276,7 @@ class receiver(gr.sync_block):
             frames, stamps, frames_dropped=self._backlog.dropped, noise_var_hint=hint, noise_cov=cov
         )
         publish_reports(self, reports)
-        solved = [report for report in reports if report.status != "bad_input"]
-        self._levels.add_frames(
-            [report.noise_var for report in solved],
-            [len(report.device) for report in solved],
-            [report.snr_db for report in solved],
-        )
+        self._levels.add_reports(reports)
         bad = self._counts.add(reports)
         if error is not None:
             self._log.warn(f"{bad} of {len(reports)} frames not solved: {error!r}")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..checks import check_integer
 from ..detection.noise.covariance import noise_kinds, noise_statistics
+from ..reports.report import Report
 from ..slots.guard import GuardNoise
 
 _MIN_FRAMES_FOR_MEDIAN = 8  # a single guard is enough
@@ -54,6 +55,15 @@ class LevelTracker:
         self._active.extend(n_active)
         self._snrs.extend(filter(isfinite, snrs_db))
         self._of_frames.extend(value for value in noise_vars if 0 < value < inf)
+
+    def add_reports(self, reports: Iterable[Report]) -> None:
+        """Add what the reports of frames that were solved tell."""
+        solved = [report for report in reports if report.status != "bad_input"]
+        self.add_frames(
+            [report.noise_var for report in solved],
+            [len(report.device) for report in solved],
+            [report.snr_db for report in solved],
+        )
 
     def add_guard(self, noise_var: float, noise: GuardNoise | None = None) -> None:
         """Add a noise variance measured where nobody transmits: from now on only such ones count."""
