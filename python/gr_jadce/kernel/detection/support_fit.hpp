@@ -39,7 +39,7 @@ public:
     // The frame of the fits from now on.
     void take(const Frame& frame)
     {
-        frame_ = &frame;
+        frame_ = frame;
         energy_ = jadce::energy_of(frame, n_antennas);
         frame_left_.take(frame.samples);
     }
@@ -241,7 +241,7 @@ public:
         const std::size_t M = n_antennas;
         for (std::size_t a = 0; a < M; ++a) {
             for (std::size_t b = a; b < M; ++b) {
-                Complex left = (frame_->moment[a * M + b] - explained(a, b)) / trace_;
+                Complex left = (frame_.moment[a * M + b] - explained(a, b)) / trace_;
                 if (a == b) {
                     left = std::max(left.real(), rounding * mean_energy());
                 }
@@ -381,7 +381,7 @@ private:
         }
     }
 
-    const Frame* frame_ = nullptr;
+    Frame frame_ = {};
     double energy_ = 0, residual_ = 0, trace_ = 0;
     OffSupport off_support_;
     Residual frame_left_;
