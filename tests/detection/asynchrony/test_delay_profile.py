@@ -30,6 +30,14 @@ def test_energies_below_the_mean_say_nothing():
     assert log10_p_weighted(7.0, np.ones(2), 4, 1e12, 0.0) == 0
 
 
+@pytest.mark.parametrize("weights", [np.ones(2), np.array([1.0, 0.6, 0.2, 0.05])])
+@pytest.mark.parametrize("dof", [5.0, 60.0, 1e12])
+def test_from_its_mean_on_the_tail_falls(weights, dof):
+    energy = 4 * weights.sum() * np.concatenate([1 + np.logspace(-9, -1, 80), np.linspace(1.2, 30, 50)])
+    tail = [log10_p_weighted(value, weights, 4, dof, 0.1) for value in energy]
+    assert np.isfinite(tail).all() and (np.diff(tail) <= 1e-9).all()
+
+
 def test_every_device_counts_the_same_in_a_profile():
     clusters = [Cluster(1, 0.5, power=100.0), Cluster(2, 2.0, power=1.0)]
     prior = DelayProfile(DELAYS, clusters).prior()

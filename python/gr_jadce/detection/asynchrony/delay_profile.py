@@ -26,6 +26,7 @@ _STEP = 4  # of the table's steps: half a symbol
 _FLAT = 1.0  # devices that the assumption of no preferred delay counts as
 _COLUMNS, _LEAST_SHARE = 8, 0.01  # of a prior: at most, and of its power
 _HALVINGS = 60
+_HARDLY_ABOVE = 0.01
 
 
 class Prior(NamedTuple):
@@ -96,8 +97,12 @@ def log10_p_weighted(energy: float, weights: NDArray, n_antennas: int, dof: floa
 
 
 def _saddle(energy: float, weights: NDArray, n_antennas: int, dof: float) -> float:
-    """Where the derivative of the cumulant generating function is 0; 0 where the energy is below its mean."""
-    if energy <= (1 + 1e-6) * n_antennas * np.sum(weights):
+    """Where the derivative of the cumulant generating function is 0.
+
+    It is 0 where the energy is hardly above its mean: that says nothing, and there the approximation is a
+    difference of large numbers.
+    """
+    if energy <= (1 + _HARDLY_ABOVE) * n_antennas * np.sum(weights):
         return 0.0
     low, high = 0.0, (1 - 1e-12) / float(np.max(weights))
     for _ in range(_HALVINGS):

@@ -132,10 +132,12 @@ struct Weights
     }
 };
 
-// Where the derivative of the cumulant generating function is 0; 0 where the energy is below its mean.
+// Where the derivative of the cumulant generating function is 0; 0 where the energy is hardly above its mean,
+// which says nothing, and where the approximation is a difference of large numbers.
 inline double saddle(double energy, const Weights& weights, double dof)
 {
-    if (energy <= (1 + 1e-6) * weights.sum(0, 1)) {
+    constexpr double hardly_above = 0.01;
+    if (energy <= (1 + hardly_above) * weights.sum(0, 1)) {
         return 0;
     }
     double low = 0, high = (1 - 1e-12) / *std::max_element(weights.of, weights.of + weights.count);
