@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <vector>
 
 namespace jadce {
 
@@ -24,6 +25,15 @@ constexpr double ridge =
     1e-6; // of a column's energy, that no others explain: rounding and the table's errors
 constexpr double least_share = 1e-9;  // of the energy of a cluster's columns: directions below are left out
 constexpr double least_spread = 0.01; // symbols: below, a cluster is a path
+
+// Whether a cluster is so strong that Σ⁻¹, when others leave it and come, is soon wrong.
+inline bool any_is_strong(const std::vector<Cluster>& clusters, double noise_var)
+{
+    constexpr double strong = 1e4; // power over σ²
+    return std::any_of(clusters.begin(), clusters.end(), [=](const Cluster& cluster) {
+        return cluster.power > strong * noise_var;
+    });
+}
 
 // A cluster that is tried.
 struct Trial

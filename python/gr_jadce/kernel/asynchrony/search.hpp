@@ -232,6 +232,9 @@ protected:
                 widen(cluster);
             }
             fit_.put(int(i), best_);
+            if (any_is_strong(fit_.clusters, fit_.noise_var)) {
+                fit_.invert(); // updates would lose digits
+            }
             if (turns && offset != cluster.offset) {
                 turn_all(cluster.device, cluster.offset);
             }
