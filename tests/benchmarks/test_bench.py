@@ -48,9 +48,10 @@ def test_networks_agree(tmp_path):
 
 
 def test_the_product_loop_is_measured_against_sgemm(tmp_path):
-    results, _ = bench("peak", tmp_path)
+    results, said = bench("peak", tmp_path)
+    most = 20 if "Prescott" in said else 1.5  # an older BLAS takes new processors for that one
     for name in ("A8", "S"):
-        assert results[name]["share"] > 0  # more than 1 where BLAS does not know the processor
+        assert 0 < results[name]["share"] < most
         assert results[name]["iterations"] <= results[name]["plain_iterations"] + 1
 
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A few columns, and products with them. Rows are in the lanes, real and imaginary parts apart. Columns of
-// symbols are in single precision, as the pilots of a table are, what is made of their products in double.
+// A few columns, and products with them. Rows are in the lanes, real and imaginary parts apart.
 #pragma once
 
 #include "arithmetic/simd.hpp"
@@ -156,11 +155,6 @@ inline Complex total(Vec<double> re, Vec<double> im)
     return result;
 }
 
-inline Complex total(Vec<float> re, Vec<float> im)
-{
-    return {double(sum<float>(re)), double(sum<float>(im))};
-}
-
 // xᴴy_k of a column and a few others.
 template <int count, class Real>
 inline void inner_few(const Real* x, const Real* const* y, int plane, Complex* result)
@@ -173,15 +167,6 @@ inline void inner_few(const Real* x, const Real* const* y, int plane, Complex* r
             re[k] += a * c + b * d;
             im[k] += a * d - b * c;
         }
-    }
-    if constexpr (count == 4 && sizeof(Real) == sizeof(float)) {
-        Real parts[2][count];
-        sums<Real>(re[0], re[1], re[2], re[3], parts[0]);
-        sums<Real>(im[0], im[1], im[2], im[3], parts[1]);
-        for (int k = 0; k < count; ++k) {
-            result[k] = {double(parts[0][k]), double(parts[1][k])};
-        }
-        return;
     }
     for (int k = 0; k < count; ++k) {
         result[k] = total(re[k], im[k]);
