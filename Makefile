@@ -53,10 +53,11 @@ demo:
 live:
 	@tools/setup.sh run && tools/stage.sh && . ./env.sh && exec /usr/bin/python3 examples/live.py $(LIVE_ARGS)
 
-# One thread for NumPy's products: the tests' flowgraphs and programs have threads enough of their own.
+# Two processes, a file of tests in one of them; PYTEST_ARGS="-n 0" for one (to debug). One thread for NumPy's products:
+# the tests' flowgraphs and programs have threads enough of their own.
 test:
 	@tools/setup.sh test && tools/stage.sh && . ./env.sh \
-	&& OPENBLAS_NUM_THREADS=1 .venv/bin/python -m pytest $(PYTEST_ARGS)
+	&& OPENBLAS_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 figures:
 	@tools/setup.sh run && tools/stage.sh && . ./env.sh && /usr/bin/python3 benchmarks/figures/make.py $(FIGURES_ARGS)

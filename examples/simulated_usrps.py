@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run a command with simulated USRPs, one for each antenna of a recording, whose samples they receive.
 
-simulated_usrps.py [--lose ANTENNA:SAMPLE:COUNT] NAME.sigmf-meta COMMAND...
+simulated_usrps.py [--lose ANTENNA:SAMPLE:COUNT] [--until FILE] NAME.sigmf-meta COMMAND...
 
 The word USRPS in the command stands for the UHD arguments of the radios, for example
     simulated_usrps.py air.sigmf-meta uhd_usrp_probe --args USRPS
@@ -12,9 +12,11 @@ Needs root, for network namespaces. Samples beyond ±1, a radio's full scale, ar
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from gr_jadce.programs.process import run
@@ -28,6 +30,9 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, usage=argparse.SUPPRESS
     )
     parser.add_argument("--lose", metavar="ANTENNA:SAMPLE:COUNT", help="packets that get lost on the way")
+    parser.add_argument(
+        "--until", type=Path, metavar="FILE", help="end the command, by Ctrl-C, once it wrote to FILE"
+    )
     parser.add_argument("recording", metavar="NAME.sigmf-meta")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
     args = parser.parse_args()
@@ -45,7 +50,20 @@ def main():
     ):
         command = [word.replace("USRPS", radios) for word in args.command]
         environment = os.environ | {"UHD_LOG_CONSOLE_LEVEL": "error"}
+        if args.until:
+            return run_until_written(command, args.until, environment)
         return subprocess.run(command, env=environment).returncode
+
+
+def run_until_written(command, file, environment):
+    start = time.time()
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as process:
+        while process.poll() is None:
+            if file.exists() and file.stat().st_size and file.stat().st_mtime >= start:
+                process.send_signal(signal.SIGINT)
+                break
+            time.sleep(0.1)
+    return process.returncode
 
 
 def lost_packets(text):

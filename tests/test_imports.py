@@ -204,7 +204,7 @@ def test_the_check_sees_an_import_upward(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [
-        ("gr_jadce", ["torch", "gnuradio", "pmt", "PyQt5", "pyqtgraph", "matplotlib"]),
+        ("gr_jadce", ["torch", "gnuradio", "pmt", "PyQt5", "pyqtgraph", "matplotlib", "scipy.signal"]),
         *[
             (f"gr_jadce.{face}", ["torch", "gnuradio", "pmt", "zmq", "PyQt5", "pyqtgraph", "matplotlib"])
             for face in (
@@ -235,7 +235,8 @@ def test_the_check_sees_an_import_upward(tmp_path, monkeypatch):
                 "programs",
             )
         ],
-        ("gr_jadce.blocks", ["torch", "PyQt5", "pyqtgraph", "matplotlib"]),
+        ("gr_jadce.blocks", ["torch", "PyQt5", "pyqtgraph", "matplotlib", "scipy.signal"]),
+        ("gr_jadce.programs.receive", ["torch", "PyQt5", "pyqtgraph", "matplotlib", "scipy.signal"]),
     ],
 )
 def test_importing_loads_nothing_heavy(module, heavy):

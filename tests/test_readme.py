@@ -6,6 +6,7 @@ Its first line may be "# as root": run where simulated USRPs can; or "# with rad
 of which only the options are checked.
 """
 
+import functools
 import os
 import re
 import shlex
@@ -73,13 +74,13 @@ def test_commands_for_radios_have_options_that_exist(document):
         for line in text.replace("\\\n", " ").splitlines():
             program, *words = shlex.split(line, comments=True) or [""]
             if program.startswith("jadce-"):
-                known = options_of(program, *words[:1])
+                known = options_of(program, *(word for word in words[:1] if not word.startswith("-")))
                 assert {word for word in words if word.startswith("--")} <= known, line
 
 
+@functools.cache
 def options_of(program, *subcommand):
-    arguments = [word for word in subcommand if not word.startswith("-")]
-    command = [sys.executable, ROOT / "apps" / program, *arguments, "--help"]
+    command = [sys.executable, ROOT / "apps" / program, *subcommand, "--help"]
     usage = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True).stdout
     return set(re.findall(r"--[a-z-]+", usage))
 

@@ -34,7 +34,7 @@ radio_packages=(
 docs_packages=(python3-sphinx python3-myst-parser python3-sphinx-copybutton furo libjs-mathjax)
 test_packages=(
     "${docs_packages[@]}"
-    python3-venv python3-pytest python3-pytest-timeout python3-hypothesis
+    python3-venv python3-pytest python3-pytest-timeout python3-pytest-xdist python3-hypothesis
     python3-setuptools                    # of scikit-commpy, which has no wheel
     python3-jsonschema python3-defusedxml # of sigmf
     python3-distributed                   # of jadce-evaluate --scheduler
@@ -57,7 +57,8 @@ if [ "$(id -u)" = 0 ]; then # network namespaces, and so the simulated USRPs, ne
     packages+=("${radio_packages[@]}") groups+=(radio)
 fi
 
-# Ubuntu 22.04 has GCC 11 by default; the kernel takes 12 (tools/stage.sh finds it). The tests take pytest 7.2, not its 6.2.
+# Ubuntu 22.04 has GCC 11 by default; the kernel takes 12 (tools/stage.sh finds it). The tests take pytest 7.2, not its 6.2,
+# and a pytest-xdist for it.
 if [ "$os" = ubuntu22.04 ]; then
     packages+=(g++-12)
     [ "$1" != test ] || groups+=(pytest)

@@ -199,7 +199,7 @@ def test_every_frame_is_tagged_on_demand():
         tag(30, "rx_rate", pmt.from_double(0.0)),
         tag(30, "rx_rate", pmt.from_double(float("inf"))),
     ],
-    ids=str,
+    ids=["a number", "no fraction", "a word as fraction", "nan", "a word as rate", "zero", "infinite"],
 )
 def test_a_malformed_tag_is_left_out(malformed):
     framer = pilot_framer(8, 1, 20)

@@ -33,7 +33,9 @@ print(*lacking, *([] if found[:1] == ["0.5.19"] else ["pyroute2==0.5.19"]))
 MTU = 9000
 FULL_SCALE = 32767
 DISCOVERY_PORT, RPC_PORT = 49600, 49601
-LOCK = "\0gr-jadce simulated radios"  # an abstract socket: one a network namespace, gone with its process
+# Names and addresses are of a radio's number; a process takes the next of these runs of numbers that is free.
+RUNS = [range(first, first + 16) for first in range(0, 256, 16)]
+LOCK = "\0gr-jadce simulated radios {}"  # an abstract socket: one a network namespace, gone with its process
 
 
 def why_not():
@@ -62,7 +64,7 @@ def simulated_radios(iq_files, lose=None, timeout_s=600.0, capture=None):
     lose : dict of int to str, optional
         "SAMPLE:COUNT" for a radio that loses the packets with these samples on the wire.
     timeout_s : float
-        How long to wait for radios that another process has, and for these to answer.
+        How long to wait until others leave radios free, and for these to answer.
     capture : dict of int to path, optional
         Where a radio writes what it transmits (`sim_usrp.py`).
 
@@ -72,17 +74,17 @@ def simulated_radios(iq_files, lose=None, timeout_s=600.0, capture=None):
         UHD device arguments for all radios.
     """
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_exclusive(time.monotonic() + timeout_s))
+        numbers = stack.enter_context(_free_numbers(time.monotonic() + timeout_s))[: len(iq_files)]
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        for i, iq_file in enumerate(iq_files):
-            stack.enter_context(_namespace(i))
+        for i, (number, iq_file) in enumerate(zip(numbers, iq_files, strict=True)):
+            stack.enter_context(_namespace(number))
             options = ["--lose", (lose or {}).get(i, "0:0")]
             options += ["--capture", capture[i]] if i in (capture or {}) else []
-            stack.enter_context(_simulator(i, iq_file, options, Path(folder, f"{i}.log")))
+            stack.enter_context(_simulator(number, iq_file, options, Path(folder, f"{number}.log")))
         deadline = time.monotonic() + timeout_s
-        for i in range(len(iq_files)):
-            _wait_until_ready(i, deadline, Path(folder, f"{i}.log"))
-        yield ",".join(["type=e3xx", *(f"addr{i}={_address(i)}" for i in range(len(iq_files)))])
+        for number in numbers:
+            _wait_until_ready(number, deadline, Path(folder, f"{number}.log"))
+        yield ",".join(["type=e3xx", *(f"addr{i}={_address(number)}" for i, number in enumerate(numbers))])
 
 
 def write_iq_files(folder, samples):
@@ -94,12 +96,12 @@ def write_iq_files(folder, samples):
     return files
 
 
-def _name(i):
-    return f"jadce-usrp{i}"
+def _name(number):
+    return f"jadce-usrp{number}"
 
 
-def _address(i, end=2):
-    return f"198.18.{i}.{end}"
+def _address(number, end=2):
+    return f"198.18.{number}.{end}"
 
 
 @functools.cache
@@ -115,29 +117,33 @@ def _ip(*arguments):
 
 
 @contextlib.contextmanager
-def _exclusive(deadline):
-    """Only one process at a time has radios, since their names and addresses are fixed."""
+def _free_numbers(deadline):
+    """Numbers of radios that are this process's own while the context lasts."""
     with socket.socket(socket.AF_UNIX) as lock:
-        while True:
-            with contextlib.suppress(OSError):
-                lock.bind(LOCK)
-                break
+        while not (free := next((run for run in RUNS if _locks(lock, run)), None)):
             if time.monotonic() > deadline:
-                raise TimeoutError("another process has the simulated radios")
+                raise TimeoutError("other processes have all simulated radios")
             time.sleep(0.1)
-        yield
+        yield free
+
+
+def _locks(lock, run):
+    with contextlib.suppress(OSError):
+        lock.bind(LOCK.format(run.start))
+        return True
+    return False
 
 
 @contextlib.contextmanager
-def _namespace(i):
-    name = _name(i)
+def _namespace(number):
+    name = _name(number)
     _remove(name)  # what a killed process left
     try:
         _ip("netns", "add", name)
         _ip(*f"link add {name} mtu {MTU} type veth peer name eth0 mtu {MTU} netns {name}".split())
-        _ip("addr", "add", f"{_address(i, 1)}/24", "dev", name)
+        _ip("addr", "add", f"{_address(number, 1)}/24", "dev", name)
         _ip("link", "set", name, "up")
-        _ip("-n", name, "addr", "add", f"{_address(i)}/24", "dev", "eth0")
+        _ip("-n", name, "addr", "add", f"{_address(number)}/24", "dev", "eth0")
         _ip("-n", name, "link", "set", "eth0", "up")
         _ip("-n", name, "link", "set", "lo", "up")
         yield
@@ -155,14 +161,14 @@ def _remove(name):
 
 
 @contextlib.contextmanager
-def _simulator(i, iq_file, options, log_file):
+def _simulator(number, iq_file, options, log_file):
     """The process, which ends when its standard input closes: so it never outlives this one."""
     python = next(python for python in PYTHONS if not _lacking(python))
-    serial = f"FADCE{i:02d}"  # UHD compares serial numbers as hexadecimal
+    serial = f"FADCE{number:03d}"  # UHD compares serial numbers as hexadecimal
     command = [python, HERE / "sim_usrp.py", iq_file, "--serial", serial, *options]
     with open(log_file, "wb") as log:
         process = subprocess.Popen(
-            ["ip", "netns", "exec", _name(i), *command], stdin=subprocess.PIPE, stdout=log, stderr=log
+            ["ip", "netns", "exec", _name(number), *command], stdin=subprocess.PIPE, stdout=log, stderr=log
         )
     try:
         yield
@@ -174,23 +180,23 @@ def _simulator(i, iq_file, options, log_file):
         process.wait()
 
 
-def _wait_until_ready(i, deadline, log_file):
-    while not (_discovers(i) and _accepts(i)):
+def _wait_until_ready(number, deadline, log_file):
+    while not (_discovers(number) and _accepts(number)):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"simulated radio {i} does not answer:\n{log_file.read_text()[-2000:]}")
+            raise TimeoutError(f"simulated radio {number} does not answer:\n{log_file.read_text()[-2000:]}")
         time.sleep(0.1)
 
 
-def _discovers(i):
+def _discovers(number):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(0.5)
         with contextlib.suppress(OSError):
-            client.sendto(b"MPM-DISC", (_address(i), DISCOVERY_PORT))
+            client.sendto(b"MPM-DISC", (_address(number), DISCOVERY_PORT))
             return client.recv(9000).startswith(b"USRP-MPM")
     return False
 
 
-def _accepts(i):
-    with contextlib.suppress(OSError), socket.create_connection((_address(i), RPC_PORT), 0.5):
+def _accepts(number):
+    with contextlib.suppress(OSError), socket.create_connection((_address(number), RPC_PORT), 0.5):
         return True
     return False

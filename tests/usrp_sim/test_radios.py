@@ -1,19 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Receivers on simulated USRPs: the same decisions as from a recording of the same samples."""
 
-import contextlib
 import json
-import os
 import re
 import signal
-import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from usrp_sim.radios import DISCOVERY_PORT, simulated_radios, why_not
 from waiting import wait_until
 
 from gr_jadce.recordings.reader import read_recording
@@ -241,54 +237,3 @@ def test_packets_lost_on_one_radio(start_radios, four_antennas, four_expected, t
     assert sorted(set(range(N_SLOTS)) - set(reports)) == [41, 42]
     assert (counts["gaps"], counts["slots_lost"], counts["dropped"], counts["bad"]) == (1, 2, 0, 0)
     assert_same_decisions(reports, four_expected)
-
-
-@pytest.mark.skipif(why_not() != "", reason=f"simulated USRPs: {why_not()}")
-def test_radios_are_stopped_when_their_user_fails(tmp_path):
-    (tmp_path / "0.iq").write_bytes(bytes(4000))
-    inside = ["ip", "netns", "pids", "jadce-usrp0"]
-
-    def use_radios():
-        with simulated_radios([tmp_path / "0.iq"]):
-            assert run(*inside).stdout
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        use_radios()
-    assert subprocess.run(inside, capture_output=True).returncode != 0  # no such namespace
-    assert "jadce-usrp" not in run("ip", "link").stdout
-
-
-@pytest.mark.skipif(why_not() != "", reason=f"simulated USRPs: {why_not()}")
-def test_a_probe_opens_several_radios(tmp_path):
-    for name in "ab":
-        (tmp_path / name).write_bytes(bytes(4000))
-    with simulated_radios([tmp_path / "a", tmp_path / "b"]) as radios:
-        assert run("uhd_usrp_probe", "--args", radios).stdout.count("Mboard: ") == 2
-
-
-@pytest.mark.skipif(why_not() != "", reason=f"simulated USRPs: {why_not()}")
-def test_a_radio_echoes_in_time_on_a_loaded_machine(tmp_path):
-    (tmp_path / "0.iq").write_bytes(bytes(4000))
-    echo = b"MPM-ECHO" + bytes(1000)
-    with (
-        simulated_radios([tmp_path / "0.iq"]) as radios,
-        busy(20 * os.cpu_count()),
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
-    ):
-        client.settimeout(0.02)  # as long as UHD waits
-        for _ in range(200):
-            client.sendto(echo, (radios.partition("addr0=")[2], DISCOVERY_PORT))
-            assert client.recv(9000) == echo
-
-
-@contextlib.contextmanager
-def busy(count):
-    """Processes that compute all the time."""
-    loops = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for loop in loops:
-            loop.kill()
-            loop.wait()

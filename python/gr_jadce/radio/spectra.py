@@ -10,7 +10,6 @@ from functools import partial
 import numpy as np
 from scipy.fft import fft, fftfreq, ifft
 from scipy.ndimage import percentile_filter
-from scipy.signal import welch
 
 from ..numeric import vertex_offset
 from .finding import Finding, antenna_names, grade, level_db, make_finding
@@ -27,6 +26,8 @@ _STEADY = 0.5  # share of the common signal whose phase turns evenly: chance giv
 
 def spurs(samples: np.ndarray, rate: float, *, antennas: Sequence[int] | None = None) -> Finding:
     """The highest line in the power spectra of samples (n, M) over what surrounds it, DC apart."""
+    from scipy.signal import welch  # takes a fifth of a second to import, which few programs need
+
     frequency, spectrum = welch(
         samples, rate, nperseg=_BLOCK, return_onesided=False, detrend=False, average="median", axis=0
     )

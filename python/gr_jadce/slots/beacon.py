@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.fft import fft, next_fast_len
-from scipy.signal import max_len_seq
 
 from ..checks import check_integer
 from ..numeric import vertex_offset
@@ -54,6 +53,8 @@ class Beacon:
     """
 
     def __init__(self, waveform: Waveform | None = None, order: int = 8) -> None:
+        from scipy.signal import max_len_seq  # takes a fifth of a second to import, which few programs need
+
         self.waveform = Waveform() if waveform is None else waveform
         sequence = max_len_seq(check_integer("order", order, 5, 12))[0].astype(float)
         self.symbols = (1 - 2 * sequence) / np.sqrt(len(sequence))
