@@ -92,11 +92,8 @@ def send(args):
     flowgraph.wait()
 
 
-def monitor(args):
+def monitor(args, application):
     """Run the monitor in this process, the sender in another; whether all was counted."""
-    from PyQt5.QtWidgets import QApplication
-
-    application = QApplication(sys.argv[:1])
     flowgraph, block = gr.top_block(), activity_monitor()
     source = zeromq.pull_msg_source("tcp://127.0.0.1:*", 100, True)
     flowgraph.msg_connect((source, "out"), (block, "in"))
@@ -174,4 +171,7 @@ if __name__ == "__main__":
     if arguments.send:
         send(arguments)
     else:
-        sys.exit(0 if monitor(arguments) else 1)
+        from PyQt5.QtWidgets import QApplication
+
+        qt = QApplication(sys.argv[:1])  # outlives the window: Qt may crash otherwise
+        sys.exit(0 if monitor(arguments, qt) else 1)
