@@ -200,4 +200,4 @@ QUICK = {
 
 def quick(part: str) -> Part:
     """The part with a few cells and frames: to see that all works."""
-    return PARTS[part]._replace(cells=QUICK[part], decisions=4e4)
+    return PARTS[part]._replace(cells=QUICK[part], decisions=2e4)
