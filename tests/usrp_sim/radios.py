@@ -164,7 +164,7 @@ def _remove(name):
 def _simulator(number, iq_file, options, log_file):
     """The process, which ends when its standard input closes: so it never outlives this one."""
     python = next(python for python in PYTHONS if not _lacking(python))
-    serial = f"FADCE{number:03d}"  # UHD compares serial numbers as hexadecimal
+    serial = f"FADCE{number:02x}"  # UHD compares serial numbers as hexadecimal ints: at most 7 digits
     command = [python, HERE / "sim_usrp.py", iq_file, "--serial", serial, *options]
     with open(log_file, "wb") as log:
         process = subprocess.Popen(
