@@ -118,6 +118,14 @@ def _few_sample_cell(pilots, length, n_antennas, n_active, noise_var="unknown", 
     }
 
 
+def _out_of_step_cells():
+    ranges = tuple(filter(None, RANGES))
+    return [
+        *_products(range=ranges, n_active=(0, 10, 20), snr_db=(10,), noise_var=("unknown", "told")),
+        *_products(range=ranges, n_active=(10, 20), snr_db=(20,), noise_var=("unknown",)),
+    ]
+
+
 def _is_crowded(cell):
     """More active devices than L/8, or many more inactive ones than symbols."""
     return 8 * cell["n_active"] > cell["pilot_length"] or cell["n_devices"] >= 8 * cell["pilot_length"]
@@ -163,12 +171,16 @@ PARTS = {
     ),
     "out-of-step": Part(
         "False-alarm calibration: devices out of step",
-        _products(range=tuple(filter(None, RANGES)), n_active=(0, 10, 20), noise_var=("unknown", "told")),
-        {"n_devices": 200, "pilot_length": 64, "pilots": "gaussian", "n_antennas": 4, "snr_db": 10},
+        _out_of_step_cells(),
+        {"n_devices": 200, "pilot_length": 64, "pilots": "gaussian", "n_antennas": 4},
         ("0.01", "0.001"),
         1e5,
-        "N = 200, L = 64, M = 4, Gaussian pilots, 10 dB. The receiver searches the whole range of delays and "
-        "carrier offsets; behind a cyclic prefix of 8 symbols also for more paths, of which there are none.",
+        "N = 200, L = 64, M = 4, Gaussian pilots. The receiver searches the whole range of delays and "
+        "carrier offsets; behind a cyclic prefix of 8 symbols also for more paths, of which there are none. "
+        "Told: one that is told the delay and offset of every device and decides as in step; the NMSE there "
+        "is that of a genie who is told who is active as well (LMMSE). Least: of one who is told who is "
+        "active, but has to learn delays and offsets (Cramér-Rao bound). Channels are those at a pilot's "
+        "first symbol.",
     ),
     "noise": Part(
         "False-alarm calibration: noise that is not white",
@@ -193,7 +205,7 @@ QUICK = {
     "load": [cell for cell in _heavy_cells() if (cell["n_active"], cell["snr_db"]) == (12, 20)][:2],
     "few-samples": [cell for cell in _few_sample_cells() if cell["n_antennas"] == 4][6:8],
     "crowded": [cell for cell in _few_sample_cells() if _is_crowded(cell)][:1],
-    "out-of-step": _products(range=("±½ symbol",), n_active=(10,), noise_var=("unknown",)),
+    "out-of-step": _products(range=("±½ symbol",), n_active=(10,), snr_db=(10,), noise_var=("unknown",)),
     "noise": _products(noise=("white", "one antenna +10 dB", "carrier +20 dB"), n_antennas=(4,)),
 }
 

@@ -8,6 +8,7 @@ from zlib import crc32
 import numpy as np
 from false_alarms import count, told_counts
 from noise_fields import make_field
+from steps_told import count_told
 
 from gr_jadce import Scenario, make_estimator, make_pilots, simulate
 from gr_jadce.detection.asynchrony import Asynchrony, Delayed
@@ -22,6 +23,7 @@ RANGES = {  # how far out of step devices are, as `Scenario` says it
     None: {},
     "±½ symbol": {"max_delay": 0.5},
     "±½ symbol, ±0.002 cycles a symbol": {"max_delay": 0.5, "max_offset": 0.002},
+    "±½ symbol, ±2 cycles a pilot": {"max_delay": 0.5, "max_offset": 2 / 64},
     "0 to 8 symbols": {"max_delay": 8, "cyclic_prefix": 8},
 }
 CHUNK = 40_000  # decisions, about
@@ -45,7 +47,8 @@ def count_chunk(settings, wanted, name, turn):
     if settings["range"]:
         search = delayed(scenario.pilots, settings["range"])
         found = {text: search.decide_rows(uplink.received, float(text), noise_var) for text in wanted}
-        return {text: count(uplink, rows, uplink.noise_var) for text, rows in found.items()}
+        told = count_told(uplink, scenario, search.table, (seed, turn * n_frames), noise_var, wanted)
+        return {text: count(uplink, rows, uplink.noise_var) | told[text] for text, rows in found.items()}
     estimate = proposer(scenario.pilots, settings["proposer"])(uplink.received, noise_var)
 
     def decided(probability):

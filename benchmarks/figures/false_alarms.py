@@ -35,7 +35,7 @@ def count(uplink, rows, noise_var):
 
 
 def told_counts(uplink, rows):
-    """What is counted beside that over the rows of a receiver that is told the noise covariance."""
+    """What is counted beside that over the rows of a receiver that is told more."""
     is_active = uplink.activity[rows.frame, rows.device]
     return {
         "told_alarms": float(np.sum(~is_active)),
@@ -106,7 +106,8 @@ def verdict(entry, factor):
 
 
 def _told(c, expected):
-    return {
+    least = {"least_nmse_db": _nmse_db(c["least_error"], c["power"])} if "least_error" in c else {}
+    return least | {
         "told_ratio": c["told_alarms"] / expected,
         "told_miss_probability": c["told_misses"] / max(c["active"], 1),
         "told_nmse_db": _nmse_db(c["told_error"], c["power"]),

@@ -23,6 +23,7 @@ sys.path.insert(0, str(FIGURES))
 import calibration_cells  # noqa: E402
 import cell_counts  # noqa: E402
 import false_alarms  # noqa: E402
+import steps_told  # noqa: E402
 
 
 def run(directory):
@@ -144,6 +145,24 @@ def test_noise_of_any_covariance_is_decided_beside_a_receiver_that_is_told_it(ou
         assert 1 / 1.6 < cell["0.01"]["ratio"] < 1.6
         assert cell["0.01"]["told_miss_probability"] < 0.05
         assert cell["0.01"]["miss_probability"] < cell["0.01"]["told_miss_probability"] + 0.03
+
+
+def test_devices_out_of_step_are_decided_beside_one_who_is_told_their_steps(output):
+    for cell in json.loads((output / "calibration-out-of-step.json").read_text())["cells"]:
+        assert cell["0.01"]["told_miss_probability"] <= cell["0.01"]["miss_probability"] + 0.01
+        assert 1 / 1.6 < cell["0.01"]["told_ratio"] < 1.6
+        assert cell["0.001"]["told_nmse_db"] < cell["0.001"]["least_nmse_db"] < cell["0.001"]["nmse_db"]
+
+
+@pytest.mark.parametrize("steps", [name for name in cell_counts.RANGES if name])
+def test_the_steps_that_are_told_are_those_of_the_frames(steps):
+    cell = next(cell for cell in calibration_cells.PARTS["out-of-step"].cells if cell["range"] == steps)
+    settings = calibration_cells.PARTS["out-of-step"].settings(cell | {"n_active": 10})
+    scenario = cell_counts.scenario_of(settings)
+    uplink, table = simulate(scenario, 1, 3, first_frame=5), cell_counts.delayed(scenario.pilots, steps).table
+    delay, offset = steps_told.steps_of_all(scenario, 3, 5)
+    noise = uplink.received[0] - steps_told.arriving(table, delay, offset) @ uplink.channel[0]
+    assert np.mean(np.abs(noise) ** 2) == pytest.approx(uplink.noise_var, rel=0.2)
 
 
 def test_a_second_run_goes_on_from_the_counts(output):
