@@ -129,7 +129,7 @@ def test_other_estimators_do_not_settle():
 
 GOOD = {
     "margin": 1.0, "missed": 0.0, "noise_dof": 40.0, "evidence": 5.0, "noise_cov": 1.0, "statistics": 0.0,
-    "unlike": 0.5, "spread": 1.0, "elsewhere": False,
+    "unlike": 0.5, "spread": 1.0, "elsewhere": False, "decided": 5,
 }  # fmt: skip
 
 
@@ -137,7 +137,8 @@ def decided_rows(changed):
     """The rows of a frame that is settled, but for this."""
     frame = GOOD | changed
     return Rows(
-        np.array([0, 0]), np.empty(0, np.uint32), np.empty((0, 4)), np.empty(0), 3.0, np.ones(1), np.zeros(1),
+        np.array([0, frame["decided"]]), np.empty(0, np.uint32), np.empty((0, 4)), np.empty(0), 3.0,
+        np.ones(1), np.zeros(1),
         noise_cov=frame["noise_cov"] * np.eye(4)[None], noise_dof=np.array([frame["noise_dof"]]),
         evidence=np.array([frame["evidence"]]), noise_statistics=np.full((1, 2), frame["statistics"]),
         doubts=[doubt.Doubt(frame["margin"], frame["missed"], np.empty(0), frame["unlike"], frame["spread"],
@@ -178,6 +179,7 @@ def test_weak_members_have_to_come_back():
         ({"unlike": 5.0, "spread": 3.0, "elsewhere": True}, SETTLED),
         ({"missed": 0.6}, OPEN),
         ({"noise_dof": 20.0}, OPEN),
+        ({"decided": 40}, OPEN),
         ({"evidence": -1.0}, OPEN),
         ({"margin": 0.01, "statistics": 100.0}, SURE),
     ],
@@ -202,6 +204,7 @@ def test_what_settles_a_frame_after_all_layers(changed, expected):
         ({"statistics": 100.0}, 5, SURE),
         ({"noise_cov": 3.0}, 5, OPEN),
         ({}, 40, OPEN),
+        ({"decided": 40}, 5, OPEN),
     ],
 )
 def test_what_settles_a_frame(changed, proposed, expected):

@@ -68,7 +68,7 @@ class SettlingRule(NamedTuple):
 
     n_layers: int
     tol: float  # of the layers
-    n_proposed: int  # devices at most, for a decision to be tried
+    n_proposed: int  # devices at most, for a decision to be tried, and to hold
     margin: float  # of all scores from the threshold
     missed: float  # devices at most that are expected to be active all the same
     missed_late: float  # and after all layers, whatever the margin
@@ -261,7 +261,7 @@ def stages_of(rows: Rows, rule: SettlingRule, known: NDArray, proposed: NDArray)
     left = np.trace(rows.noise_cov, axis1=1, axis2=2).real / n_antennas
     excess = (left / np.where(known > 0, known, 1) - 1) * np.sqrt(n_antennas * rows.noise_dof)
     is_sure = (
-        (proposed <= rule.n_proposed)
+        (np.maximum(proposed, np.diff(rows.start)) <= rule.n_proposed)
         & np.array([doubt is not None and _is_sure(doubt, rule) for doubt in rows.doubts], bool)
         & (rows.noise_dof >= rule.rows)
         & (rows.evidence >= 0)

@@ -106,7 +106,8 @@ private:
     {
         const double *statistics = decision.noise_statistics, dof = *decision.noise_dof;
         const double* limits = dof < rule.busy ? rule.busy_limits : rule.limits;
-        const bool is_sure = support_is_sure(rule, *decision.doubts) && dof >= rule.rows &&
+        const bool is_sure = decision.rows->device.size() <= rule.n_proposed &&
+                             support_is_sure(rule, *decision.doubts) && dof >= rule.rows &&
                              *decision.evidence >= 0 && excess(decision, noise_var) <= rule.excess;
         const bool is_white = statistics[0] <= limits[0] && statistics[1] <= limits[1];
         return !is_sure ? Stage::open : is_white ? Stage::settled : Stage::sure;

@@ -17,7 +17,7 @@ struct SettlingRule
 {
     int n_layers;
     float tol;              // of the layers, as for an estimate
-    std::size_t n_proposed; // devices at most, for a decision to be tried
+    std::size_t n_proposed; // devices at most, for a decision to be tried, and to hold
     double margin;          // of all scores from the threshold
     double missed;          // devices at most that are expected to be active all the same
     double missed_late;     // and after all layers
