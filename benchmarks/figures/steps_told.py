@@ -7,15 +7,17 @@ are the LMMSE estimates. The last is told who is active, but has to learn delays
 that it can have is the Cramér-Rao bound of them and the channels together, with what is known beforehand.
 """
 
-from functools import reduce
+from functools import cache, reduce
 
 import numpy as np
 from false_alarms import told_counts
 
-from gr_jadce import make_estimator, metrics
+from gr_jadce import metrics
 from gr_jadce.detection.decide import decide_rows
 from gr_jadce.pilots.book import PilotBook
 from gr_jadce.solvers.oracle import oracle_mmse
+from gr_jadce.unrolled import load_weights, unrolled
+from gr_jadce.unrolled.weight_files import DEFAULT_WEIGHTS
 from gr_jadce.uplink.fading import draw_channel
 from gr_jadce.uplink.frames import draw_active, draw_noise, draw_steps
 from gr_jadce.uplink.simulation import Uplink
@@ -47,14 +49,15 @@ def steps_of_all(scenario, seed, frame):
 
 
 def _count_frame(frame, scenario, table, steps, noise_var, wanted):
-    book = PilotBook("custom", table.length, table.n_devices, pilots=arriving(table, *steps))
+    arriving = table.at(np.arange(table.n_devices), *steps).astype(np.complex64)
+    book = PilotBook("custom", table.length, table.n_devices, pilots=arriving)
     genie = oracle_mmse(book)(frame.received, frame.noise_var, activity=frame.activity).channel
     active = np.flatnonzero(frame.activity[0])
     own = {
         "told_error": metrics.energy(genie - frame.channel),
         "least_error": least_error(table, scenario, active, steps[:, active], frame.channel[0, active]),
     }
-    estimate = make_estimator("unrolled", book)(frame.received, noise_var)
+    estimate = unrolled(book, _weights())(frame.received, noise_var)
     decided = (decide_rows(estimate, frame.received, book, float(text), noise_var) for text in wanted)
     return {text: told_counts(frame, rows) | own for text, rows in zip(wanted, decided, strict=True)}
 
@@ -62,10 +65,8 @@ def _count_frame(frame, scenario, table, steps, noise_var, wanted):
 def least_error(table, scenario, device, steps, channel):
     """The bound on the mean squared error of channels (K, M), summed up."""
     delay, offset = steps
-    columns = arriving(table, delay, offset, device)
-    slope = (
-        arriving(table, delay + _STEP, offset, device) - arriving(table, delay - _STEP, offset, device)
-    ) / (2 * _STEP)
+    columns, later, earlier = (table.at(device, delay + by, offset) for by in (0, _STEP, -_STEP))
+    slope = (later - earlier) / (2 * _STEP)
     turning = 2j * np.pi * np.arange(table.length)[:, None] * columns
     gains = np.kron(np.eye(channel.shape[1]), columns)  # antenna by antenna
     moves = [np.concatenate([part * gain for gain in channel.T]) for part in (slope, turning)]
@@ -79,12 +80,10 @@ def least_error(table, scenario, device, steps, channel):
     return float(np.trace(np.linalg.inv(information)[:n_gains, :n_gains]))
 
 
-def arriving(table, delay, offset, device=None):
-    """The pilots (L, K) of devices, by default of all, as they arrive."""
-    device = range(table.n_devices) if device is None else device
-    steps = zip(device, delay[:, None], offset, strict=True)
-    columns = [np.empty((table.length, 0)), *(table.at(n, late, off) for n, late, off in steps)]
-    return np.concatenate(columns, axis=1).astype(np.complex64)
+@cache
+def _weights():
+    """Read once: every frame has a book of its own."""
+    return load_weights(DEFAULT_WEIGHTS)
 
 
 def _added(one, other):

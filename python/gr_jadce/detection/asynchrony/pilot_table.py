@@ -53,14 +53,17 @@ class PilotTable:
         self.offsets = _offsets(asynchrony.max_offset, self.length)
         self.extent = self._extent()
 
-    def at(self, device: int, delay: NDArray, offset: float) -> NDArray:
-        """A device's pilots (L, K) at delays (K,), those out of range at its edge, and one offset."""
+    def at(self, device: int | NDArray, delay: NDArray, offset: float | NDArray) -> NDArray:
+        """Pilots (L, K) at delays (K,), those out of range at its edge.
+
+        Of one device and offset, or of as many as delays.
+        """
         place = (np.asarray(delay, float) - self.first) * STEPS
         place = np.clip(place, 0, self.table.shape[1] - 1)
         before = np.clip(place.astype(int), 1, self.table.shape[1] - 3)
-        nodes = self.table[device][before[:, None] + np.arange(-1, 3)]  # (K, 4, L)
+        nodes = self.table[np.reshape(device, (-1, 1)), before[:, None] + np.arange(-1, 3)]  # (K, 4, L)
         columns = np.einsum("kj,kjl->lk", _cubic(place - before), nodes)
-        return columns * turn(offset, self.length)[:, None] if offset else columns
+        return columns * turn(np.ravel(offset), self.length).T if np.any(offset) else columns
 
     def _extent(self) -> tuple[float, float]:
         """Ranges over the widths of correlation: how fast a pilot changes with delay and with offset."""
