@@ -117,9 +117,10 @@ def test_decisions_are_timed_beside_those_of_another_package(monkeypatch):
     monkeypatch.setattr(decisions, "build", lambda tree: Path(gr_jadce.__file__).parents[1])
     said = []
     cells = decisions.run(True, said.append)["cells"]
-    assert len(cells) == len(said) == 4
+    assert len(cells) == len(said) == 5
     for cell in cells.values():
         assert cell["ratio"] == pytest.approx(cell["now_s"] / cell["before_s"])
+        assert cell["missed"][0] == cell["missed"][1] < 0.2
 
 
 def test_a_part_that_fails_is_said_to(monkeypatch, capsys):
