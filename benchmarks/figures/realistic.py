@@ -10,10 +10,10 @@ those of files given as arguments (`make realistic CHANNELS="FILE ..."`), each a
 but for a log-normal error of 3 dB: the energy of a pilot is 18 dB above the noise of a symbol. Without it
 (files of channels with path loss only) devices send 14 dBm to antennas of noise figure 5 dB.
 
-Beside the receiver stand a genie that is told support, delays, offsets and profiles (its NMSE), and a
-detector that is told delays, offsets, profiles and the noise variance, but not who is active, at the same
-share of false alarms, with hindsight. Last, misses and NMSE of a receiver that takes devices to be in step
-and channels to be flat.
+Beside the receiver stand a genie that is told support, delays, offsets and profiles, one that is not told
+the profiles and fits the power of every path (their NMSE), and a detector that is told delays, offsets,
+profiles and the noise variance, but not who is active, at the same share of false alarms, with hindsight.
+Last, misses and NMSE of a receiver that takes devices to be in step and channels to be flat.
 """
 
 import os
@@ -29,7 +29,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: a process is
 import numpy as np
 import program
 from realistic_air import N_ANTENNAS, PILOT_LENGTH, SNR_DB, Air, Cell
-from realistic_bound import all_columns, evidence, genie_parts
+from realistic_bound import all_columns, evidence, fitted_parts, genie_parts
 from realistic_table import line, page
 
 from gr_jadce import __version__, make_estimator, metrics
@@ -227,9 +227,11 @@ def reported_parts(air, report):
 
 
 def genie_figures(air, slots):
-    error = sum(metrics.energy(genie_parts(slot, air.noise_var) - slot.parts) for slot in slots)
-    power = sum(metrics.energy(slot.parts) for slot in slots)
-    return {"genie_nmse_db": float(10 * np.log10(error / power))}
+    power, figures = sum(metrics.energy(slot.parts) for slot in slots), {}
+    for name, parts in (("genie", genie_parts), ("delays", fitted_parts)):
+        error = sum(metrics.energy(parts(slot, air.noise_var) - slot.parts) for slot in slots)
+        figures[f"{name}_nmse_db"] = float(10 * np.log10(error / power))
+    return figures
 
 
 def bound_figures(air, slots):

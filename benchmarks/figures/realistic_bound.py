@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is possible over channels of several paths, for one who is told their delays, offsets and profiles.
 
-`genie_parts`: who is active is told as well; the channels by LMMSE. `evidence`: all that of every device, but
+`genie_parts`: who is active is told as well; the channels by LMMSE. `fitted_parts`: but not the powers of the
+paths, which are fitted by EM. `evidence`: all that of every device, but
 not who is active: the covariance Σ = σ²I + Σ_n γ_n B_n B_nᴴ, where B_n has a column for each path of
 device n, scaled by its share of the power, fitted by coordinate descent on the one power γ_n of each.
 """
@@ -9,18 +10,37 @@ device n, scaled by its share of the power, fitted by coordinate descent on the 
 import numpy as np
 
 _LOSS = 1e-4  # of a device's energy that its reduced columns leave out
-_SWEEPS, _ROUNDS = 6, 3
+_SWEEPS, _ROUNDS, _EM_ROUNDS = 6, 3, 30
 _MEMBER = 7.0  # log-likelihood that a power has to add
 _POWERS = np.concatenate([[0], np.logspace(-1, 8, 109)])  # tried, over σ²
 
 
 def genie_parts(slot, noise_var):
     """What each device adds to a frame (K, L, M), by LMMSE from the support, delays, offsets and profiles."""
-    columns = slot.columns * np.sqrt(slot.profile)
-    flat = columns.reshape(len(slot.frame), -1)
-    covariance = flat @ flat.conj().T + noise_var * np.eye(len(flat))
-    whitened = np.linalg.solve(covariance, slot.frame)
-    return np.array([own @ (own.conj().T @ whitened) for own in columns.transpose(1, 0, 2)])
+    return _parts(slot, _gains(slot, slot.profile, noise_var)[0])
+
+
+def fitted_parts(slot, noise_var):
+    """The same without the profiles: the power of every path fitted."""
+    power = np.full(slot.profile.shape, np.mean(slot.profile))
+    for _ in range(_EM_ROUNDS):
+        gain, variance = _gains(slot, power, noise_var)
+        power = np.mean(np.abs(gain) ** 2, axis=2) + variance
+    return _parts(slot, _gains(slot, power, noise_var)[0])
+
+
+def _gains(slot, power, noise_var):
+    """The gains of all paths (K, P, M), their means given the frame, and their variances (K, P)."""
+    flat, power = slot.columns.reshape(len(slot.frame), -1), power.ravel()
+    covariance = (flat * power) @ flat.conj().T + noise_var * np.eye(len(flat))
+    whitened = np.linalg.solve(covariance, flat).conj().T
+    gain = power[:, None] * (whitened @ slot.frame)
+    variance = power - power**2 * np.sum(whitened * flat.T, axis=1).real
+    return gain.reshape(*slot.profile.shape, -1), variance.reshape(slot.profile.shape)
+
+
+def _parts(slot, gain):
+    return np.einsum("lkp,kpm->klm", slot.columns, gain)
 
 
 def all_columns(air, slots, number):

@@ -11,7 +11,10 @@ def line(entry):
     )
 
 
-HEADS = ("channels", "prefix", "miss", "bound", "false alarms, 1e-3", "NMSE dB", "genie", "frames/s", "flat")
+HEADS = (
+    *("channels", "prefix", "miss", "bound", "false alarms, 1e-3", "NMSE dB", "genie", "told delays"),
+    *("frames/s", "flat"),
+)
 
 
 def table_row(entry):
@@ -24,7 +27,7 @@ def table_row(entry):
         f"{entry['bound_miss']:.3f}" if "bound_miss" in entry else "–",
         f"{entry['false_alarm']:.4f} ({few:.4f}–{many:.4f})",
         f"{entry['nmse_db']:.1f}",
-        f"{entry['genie_nmse_db']:.1f}" if "genie_nmse_db" in entry else "–",
+        *(f"{entry[key]:.1f}" if key in entry else "–" for key in ("genie_nmse_db", "delays_nmse_db")),
         f"{entry['frames_a_second']:.0f}",
         f"{entry['flat_miss']:.3f}, {entry['flat_nmse_db']:.1f} dB",
     ]
