@@ -11,11 +11,13 @@ from gr_jadce.detection.early import (
     OPEN,
     SETTLED,
     SURE,
+    WHITE,
     EarlyDecider,
     SettlingRule,
     may_settle,
     stages_of,
 )
+from gr_jadce.detection.noise.look_rule import LookRule
 from gr_jadce.detection.rows import Rows
 from gr_jadce.pilots import make_pilots
 from gr_jadce.receiving.frame_receiver import FrameReceiver
@@ -107,6 +109,35 @@ def test_a_frame_with_an_interferer_is_whitened_all_the_same():
     for one, other in zip(reports(frames), reports(frames, settle=False), strict=True):
         assert one.interference_db == other.interference_db
         assert np.array_equal(one.device, other.device)
+
+
+def weakly_interfered(n_frames, activity_rate):
+    """Frames with an interferer that some of them hardly show."""
+    rng = np.random.default_rng(0)
+    frames = uplink(n_frames, activity_rate=activity_rate, book=A_BOOK).received
+    direction, symbols = (rng.standard_normal((n_frames, *size, 2)) @ [1, 1j] for size in ((1, 4), (64, 1)))
+    strength = 0.1 * rng.random((n_frames, 1, 1))
+    return (frames + strength * symbols * direction).astype(np.complex64)
+
+
+@pytest.mark.parametrize("activity_rate", [0.1, 0.16])
+def test_the_kernel_looks_at_noise_as_rounds_of_whitening_do(activity_rate, monkeypatch):
+    compiled_kernel()
+    frames = weakly_interfered(300, activity_rate)
+    early, nothing = decider(book=A_BOOK), np.zeros(300)
+    stage = early._early(4).run(frames, nothing, nothing, 1)[0]
+    assert np.count_nonzero(stage == WHITE) > 5 and np.count_nonzero(stage == SURE) > 5
+    rows, n_iter = decided(early, frames)
+    looked_at = LookRule.of
+    always = {"coloured": (-1.0, -1.0), "coloured_crowd": (-1.0, -1.0)}  # never white by the kernel
+    monkeypatch.setattr(LookRule, "of", lambda *given: looked_at(*given)._replace(**always))
+    later = decider(book=A_BOOK)
+    assert WHITE not in later._early(4).run(frames, nothing, nothing, 1)[0]
+    expected, expected_iter = decided(later, frames)
+    assert np.array_equal(rows.noise_kind, expected.noise_kind)
+    assert np.array_equal(n_iter, expected_iter)
+    for name in ("start", "device", "channel", "score"):
+        assert np.array_equal(getattr(rows, name), getattr(expected, name))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ no longer matters, which an estimate has no part in, and more devices may be mis
 by then gets what is done for hard frames, before it is decided a third time.
 Each frame is judged by itself: neither batch nor threads change its report. Frames of one
 antenna, whose few samples do not tell supports apart, run all layers.
-`kernel/settling/early.hpp` is the first decision, compiled.
+`kernel/settling/early.hpp` is the first decision, compiled, and the look at the noise with it.
 """
 
 from collections.abc import Callable
@@ -36,6 +36,7 @@ from . import dense
 from .decide import compiled_book, decide_rows
 from .doubt import Doubt
 from .noise.covariance import chi2_limits
+from .noise.look_rule import LookRule
 from .noise.rounds import BUSY, COLOURED, CROWDED, ODD, Noise
 from .rows import Rows, replaced, rows_of_kernel, selected
 
@@ -50,7 +51,9 @@ _MIN_SAMPLES = 130  # of noise, over all antennas: they tell σ² to 9 %
 _MAX_EXCESS = 4.0  # standard deviations
 _MAX_ROUNDS = 60
 _PLACED = ("channel", "score", "n_iter")
-OPEN, SURE, SETTLED = range(3)  # what is known of a frame: nothing for sure, its support, or all
+# What is known of a frame: nothing for sure, its support, or all; by the kernel, also its support, and that
+# its noise is white all the same.
+OPEN, SURE, SETTLED, WHITE = range(4)
 
 
 class _Early(NamedTuple):
@@ -229,9 +232,10 @@ class EarlyDecider:
         if n_antennas not in self._compiled:
             kernel: Any = kernel_for("kernel")
             rule = dense.make_rule(self._pilots, n_antennas, self._false_alarm, _MAX_ROUNDS, "white")
+            look = LookRule.of(self._pilots, n_antennas, self._false_alarm, _MAX_ROUNDS)
             self._compiled[n_antennas] = kernel.EarlyDecisions(
                 self._estimator.network, compiled_book(self._pilots, kernel), tuple(rule),
-                tuple(self._settling(n_antennas)), n_antennas,
+                tuple(self._settling(n_antennas)), tuple(look), n_antennas,
             )  # fmt: skip
         return self._compiled[n_antennas]
 

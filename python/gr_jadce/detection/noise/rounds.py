@@ -24,13 +24,13 @@ Noise = Literal["auto", "white", "antennas", "spatial"]
 NOISES = ("auto", "white", "antennas", "spatial")
 
 # Shares of a frame's rows that bear witness of the noise: below, devices may be it, hide it, hide nearly all.
-BUSY, CROWDED, _TELLING = 0.65, 0.5, 0.4
+BUSY, CROWDED, TELLING = 0.65, 0.5, 0.4
 _MAX_ROUNDS = 8  # of whitening: at a load of K = 0.4 L, noise 20 dB from white takes five
 _LOOK_ROUNDS = 2  # to see whether there is an interferer
 _SETTLED = 0.1  # relative change of the noise covariance by one round
-COLOURED, _COLOURED_CROWD = 1e-3, 1e-12  # probability that white noise is taken for another
-ODD, _ONE_WAY = 0.1, 0.05  # probability that white noise, and channels, of busy frames seem coloured
-_CROWD_SHARE = 1e-4  # of the false-alarm probability of sure devices, where many are active
+COLOURED, COLOURED_CROWD = 1e-3, 1e-12  # probability that white noise is taken for another
+ODD, ONE_WAY = 0.1, 0.05  # probability that white noise, and channels, of busy frames seem coloured
+CROWD_SHARE = 1e-4  # of the false-alarm probability of sure devices, where many are active
 _SURE_FALSE_COUNT = 0.02  # devices of a frame expected to be false among the sure ones
 
 
@@ -47,10 +47,10 @@ class Decider(NamedTuple):
     false_alarm: float
     estimator: Callable[[NDArray], Estimate] | None = None
 
-    @property
-    def sure_false_alarm(self) -> float:
-        """One at which hardly a false device is found."""
-        return min(self.false_alarm, _SURE_FALSE_COUNT / self.pilots.n_devices)
+
+def sure_false_alarm(pilots: PilotBook, false_alarm: float) -> float:
+    """A false-alarm probability, at most that which is wanted, at which hardly a false device is found."""
+    return min(false_alarm, _SURE_FALSE_COUNT / pilots.n_devices)
 
 
 def decide_in_noise(
@@ -125,10 +125,10 @@ def _look_at_noise(
     n_antennas, crowded = frames.shape[2], _are_crowded(rows, frames)
     kinds = np.full(len(frames), "white", dtype="U8")
     covariance = np.zeros((len(frames), n_antennas, n_antennas), complex)
-    for crowd, share, error in ((False, 1.0, COLOURED), (True, _CROWD_SHARE, _COLOURED_CROWD)):
+    for crowd, share, error in ((False, 1.0, COLOURED), (True, CROWD_SHARE, COLOURED_CROWD)):
         index = np.flatnonzero(suspect & (crowded == crowd))
         if index.size:
-            false_alarm = share * decider.sure_false_alarm
+            false_alarm = share * sure_false_alarm(decider.pilots, decider.false_alarm)
             sure = decider.decide(_part(estimate, index), frames[index], "white", false_alarm)[0]
             covariance[index] = sure.noise_cov
             shown = noise_kinds(sure.noise_statistics, n_antennas, error)
@@ -152,8 +152,8 @@ def _find_interferers(
     wide = frames.astype(complex)
     moment = wide.conj().swapaxes(1, 2) @ wide / frames.shape[1]
     statistics = noise_statistics(moment, (frames.shape[1] - rows.noise_dof) / 2)  # devices fade
-    one_way = (statistics > chi2_limits(frames.shape[2], _ONE_WAY)).any(axis=1)
-    is_odd = _are_odd(rows, frames) & (rows.noise_dof > _TELLING * frames.shape[1])
+    one_way = (statistics > chi2_limits(frames.shape[2], ONE_WAY)).any(axis=1)
+    is_odd = _are_odd(rows, frames) & (rows.noise_dof > TELLING * frames.shape[1])
     index = np.flatnonzero(suspect & (one_way | is_odd))
     if not index.size:
         return index, moment[index]

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "arithmetic/simd.hpp"
-#include "asynchrony/small_matrix.hpp"
+#include "arithmetic/small_matrix.hpp"
 #include "detection/hermitian.hpp"
 
 #include <algorithm>

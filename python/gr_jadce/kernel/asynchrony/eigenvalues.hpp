@@ -2,7 +2,7 @@
 // Eigenvalues of a small Hermitian matrix.
 #pragma once
 
-#include "asynchrony/small_matrix.hpp"
+#include "arithmetic/small_matrix.hpp"
 
 #include <cfloat>
 #include <cmath>

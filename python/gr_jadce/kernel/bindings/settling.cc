@@ -5,6 +5,7 @@
 #include "bindings/parts.hpp"
 #include "settling/early_decisions.hpp"
 
+#include <algorithm>
 #include <array>
 #include <memory>
 
@@ -37,21 +38,38 @@ SettlingRule settling_of(const py::tuple& given)
             number(13)};
 }
 
+// Of gr_jadce.detection.noise.look_rule.LookRule: sure, sure_crowd, whitened, crowded, telling, coloured,
+// coloured_crowd, odd, one_way.
+NoiseRule noise_rule_of(const py::tuple& given, py::ssize_t M)
+{
+    check(given.size() == 9, "look: expected 9 entries");
+    const auto rule = [&](std::size_t place) { return rule_of(given[place].cast<py::tuple>(), M); };
+    NoiseRule found = {
+        rule(0), rule(1), rule(2), given[3].cast<double>(), given[4].cast<double>(), {}, {}, {}, {}};
+    std::size_t place = 5;
+    for (double* limits : {found.coloured, found.coloured_crowd, found.odd, found.one_way}) {
+        const auto values = given[place++].cast<Limits>();
+        std::copy(values.begin(), values.end(), limits);
+    }
+    return found;
+}
+
 std::unique_ptr<EarlyDecisions> early_decisions_of(const FrameNetwork& network,
                                                    const Book& book,
                                                    const py::tuple& rule,
                                                    const py::tuple& settling,
+                                                   const py::tuple& look,
                                                    py::ssize_t n_antennas)
 {
     const Rule asked = rule_of(rule, n_antennas);
     check(n_antennas > 0 && int(book.n_devices()) == network.devices() &&
               book.pilot_length() == network.length() && int(asked.pilot_length) == network.length(),
           "network, detection: expected those of one dense pilot book");
-    return make_early_decisions(network, book, asked, settling_of(settling));
+    return make_early_decisions(network, book, asked, settling_of(settling), noise_rule_of(look, n_antennas));
 }
 
 // received (B, L, M), told and noise_var (B,) → the stages of frames (B,), what `Decisions` gives, with no
-// rows of open ones; channel (B, N, M) and score (B, N) of those that are not settled; n_iter (B,).
+// rows of open ones; channel (B, N, M) and score (B, N) of those that are open or sure; n_iter (B,).
 template <class Sample>
 py::tuple run_early(EarlyDecisions& decisions,
                     const Contiguous<std::complex<Sample>>& received,
@@ -101,6 +119,7 @@ void bind_settling(py::module_& module)
               py::arg("detection"),
               py::arg("rule"),
               py::arg("settling"),
+              py::arg("look"),
               py::arg("n_antennas"),
               py::keep_alive<1, 2>(),
               py::keep_alive<1, 3>());

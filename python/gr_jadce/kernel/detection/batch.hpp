@@ -52,11 +52,20 @@ public:
     template <class Sample>
     void decide(const std::complex<Sample>* frame, const double* score, double noise_var, const Decision& to)
     {
-        const int M = int(rule_.n_antennas);
-        to_planar(frame, int(rule_.pilot_length), M, 1.0, samples_.data());
-        fill_moment();
+        take(frame);
         detector_.decide({samples_.data(), moment_.data(), score, noise_var}, to);
     }
+
+    // As of `Detector`.
+    template <class Sample>
+    MeasuredNoise measure_noise(const std::complex<Sample>* frame, const double* score)
+    {
+        take(frame);
+        return detector_.measure_noise({samples_.data(), moment_.data(), score, 0});
+    }
+
+    // YᴴY (M, M) of the frame that came last.
+    const std::vector<Complex>& moment() const { return moment_; }
 
     // As of `Detector`, for the frame that was decided last.
     bool ends_elsewhere() { return detector_.ends_elsewhere(); }
@@ -80,7 +89,14 @@ private:
         return distance <= limit;
     }
 
-    // YᴴY.
+    template <class Sample>
+    void take(const std::complex<Sample>* frame)
+    {
+        const int M = int(rule_.n_antennas);
+        to_planar(frame, int(rule_.pilot_length), M, 1.0, samples_.data());
+        fill_moment();
+    }
+
     void fill_moment()
     {
         const std::size_t M = rule_.n_antennas;

@@ -6,6 +6,7 @@
 #include "detection/noise_statistics.hpp"
 #include "detection/p_values.hpp"
 #include "detection/pair_exchange.hpp"
+#include "detection/proposal.hpp"
 #include "detection/support_fit.hpp"
 #include "detection/sure_noise.hpp"
 
@@ -46,29 +47,6 @@ struct Detector::Work
     SureNoise sure_noise;
     std::vector<Complex> noise_cov; // as measured, on so many rows
     double noise_dof = 0, evidence = 0;
-
-    // The largest positive scores, ascending by device.
-    const std::vector<std::size_t>& propose(const Frame& frame)
-    {
-        order.clear();
-        for (std::size_t n = 0; n < fit.gram.n_devices(); ++n) {
-            if (frame.score[n] > 0 && fit.gram.norm(n) > 0) {
-                order.push_back(n);
-            }
-        }
-        if (order.size() > rule.n_proposed) {
-            std::partial_sort(order.begin(),
-                              order.begin() + rule.n_proposed,
-                              order.end(),
-                              [&](std::size_t a, std::size_t b) {
-                                  return frame.score[a] > frame.score[b] ||
-                                         (frame.score[a] == frame.score[b] && a < b);
-                              });
-            order.resize(rule.n_proposed);
-            std::sort(order.begin(), order.end());
-        }
-        return order;
-    }
 
     // −log10 p-value of a device, given its statistic and, if its own fit is the scale, what that leaves.
     double score(std::size_t device, double t, double rows) const
@@ -240,16 +218,27 @@ struct Detector::Work
         }
     }
 
-    void decide(const Frame& frame)
+    // Takes a frame and, with σ² unknown, finds the devices that it is measured off.
+    void begin(const Frame& frame)
     {
         noise_var = frame.noise_var;
         scale = noise_var > 0 ? known : own;
         fit.take(frame);
-        const bool silent = energy_of(frame, rule.n_antennas) <= 0;
-        fit.start(silent ? std::vector<std::size_t>() : propose(frame), noise_var);
-        const auto level = [this] { return rule.threshold; };
+        order.clear();
+        if (energy_of(frame, rule.n_antennas) > 0) {
+            propose(frame.score, fit.gram, rule.n_proposed, order);
+        }
+        fit.start(order, noise_var);
         if (scale == own) {
             find_sure();
+        }
+    }
+
+    void decide(const Frame& frame)
+    {
+        begin(frame);
+        const auto level = [this] { return rule.threshold; };
+        if (scale == own) {
             const auto score_of = [this, rows = fit.rows()](auto n, double t) { return score(n, t, rows); };
             entrants.take(fit, score_of, sure_level());
             measure_noise();
@@ -259,7 +248,7 @@ struct Detector::Work
             exchange(level);
             keep_noise();
         }
-        if (silent) {
+        if (energy_of(frame, rule.n_antennas) <= 0) {
             noise_var = frame.noise_var;
         }
     }
@@ -366,6 +355,13 @@ Detector::~Detector() = default;
 void Detector::ask(const Rule& rule) { work_->rule = rule; }
 
 bool Detector::ends_elsewhere() { return work_->ends_elsewhere(); }
+
+MeasuredNoise Detector::measure_noise(const Frame& frame)
+{
+    work_->begin(frame);
+    work_->keep_noise();
+    return {work_->noise_cov.data(), work_->noise_dof, work_->evidence};
+}
 
 void Detector::decide(const Frame& frame, const Decision& decision)
 {

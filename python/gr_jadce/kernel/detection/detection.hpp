@@ -103,6 +103,14 @@ struct Decision
     }
 };
 
+// What the devices of a frame leave of it that are sure to be active: covariance of the antennas (M, M), on
+// how many rows it is measured, and the evidence of these devices.
+struct MeasuredNoise
+{
+    const Complex* covariance;
+    double rows, evidence;
+};
+
 // Decides about one frame after another, in memory of its own.
 class Detector
 {
@@ -115,6 +123,8 @@ public:
     // more are taken for active at first.
     bool ends_elsewhere();
     void decide(const Frame& frame, const Decision& decision);
+    // What a decision would tell of the noise of a frame of unknown σ²; it lasts until the next frame.
+    MeasuredNoise measure_noise(const Frame& frame);
 
 private:
     struct Work;

@@ -7,6 +7,7 @@
 #include "detection/batch.hpp"
 #include "network/batch.hpp"
 #include "settling/early_decisions.hpp"
+#include "settling/noise_look.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -22,10 +23,13 @@ namespace jadce {
 class EarlyDecider
 {
 public:
-    EarlyDecider(const DenseNetwork& network, const BookArrays& book, const Rule& rule)
-        : network_(network), detector_(book, rule), work_(network.workspace(int(rule.n_antennas))),
-          score_(std::size_t(network.devices())), M_(rule.n_antennas),
-          frame_size_(rule.pilot_length * rule.n_antennas)
+    EarlyDecider(const DenseNetwork& network,
+                 const BookArrays& book,
+                 const Rule& rule,
+                 const NoiseRule& noise)
+        : network_(network), rule_(rule), detector_(book, rule), look_(noise, detector_),
+          work_(network.workspace(int(rule.n_antennas))), score_(std::size_t(network.devices())),
+          M_(rule.n_antennas), frame_size_(rule.pilot_length * rule.n_antennas)
     {
     }
 
@@ -53,9 +57,13 @@ public:
             }
             stage = try_to(late(rule), received, frames.noise_var[b], decision);
         }
+        if (stage == Stage::sure && !(frames.noise_var[b] > 0)) {
+            stage = look_.is_white(received, score_.data(), decision) ? Stage::white : stage;
+            detector_.ask(rule_);
+        }
         if (stage == Stage::settled) {
             weigh(*decision.rows);
-        } else {
+        } else if (stage != Stage::white) {
             const std::size_t place = b * N;
             network_.store(
                 work_, scale, results.estimates.channel + place * M_, results.estimates.score + place);
@@ -149,7 +157,9 @@ private:
     }
 
     const DenseNetwork& network_;
+    const Rule& rule_;
     BatchDetector detector_;
+    NoiseLook look_;
     DenseNetwork::Work work_;
     std::vector<double> score_;
     const std::size_t M_, frame_size_;

@@ -13,8 +13,9 @@ public:
     DenseEarlyDecisions(const DenseNetwork& network,
                         const Book& book,
                         const Rule& rule,
-                        const SettlingRule& settling)
-        : network_(network), book_(book.arrays()), rule_(rule), settling_(settling)
+                        const SettlingRule& settling,
+                        const NoiseRule& noise)
+        : network_(network), book_(book.arrays()), rule_(rule), settling_(settling), noise_(noise)
     {
     }
 
@@ -41,7 +42,9 @@ private:
             threads,
             [&] { return std::make_unique<Lease<Lazy<EarlyDecider>>>(spare_, M); },
             [&](int b, auto& lease) {
-                (**lease).get(network_, book_, rule_).decide(settling_, frames, std::size_t(b), results);
+                (**lease)
+                    .get(network_, book_, rule_, noise_)
+                    .decide(settling_, frames, std::size_t(b), results);
             });
     }
 
@@ -49,6 +52,7 @@ private:
     const BookArrays& book_;
     const Rule rule_;
     const SettlingRule settling_;
+    const NoiseRule noise_;
     Spare<Lazy<EarlyDecider>> spare_;
 };
 
@@ -57,13 +61,14 @@ private:
 std::unique_ptr<EarlyDecisions> make_early_decisions(const FrameNetwork& network,
                                                      const Book& book,
                                                      const Rule& rule,
-                                                     const SettlingRule& settling)
+                                                     const SettlingRule& settling,
+                                                     const NoiseRule& noise)
 {
     const auto* dense = dynamic_cast<const DenseNetwork*>(&network);
     if (!dense) {
         throw std::invalid_argument("network: expected one of a dense pilot book");
     }
-    return std::make_unique<DenseEarlyDecisions>(*dense, book, rule, settling);
+    return std::make_unique<DenseEarlyDecisions>(*dense, book, rule, settling, noise);
 }
 
 } // namespace jadce

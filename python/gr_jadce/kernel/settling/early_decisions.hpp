@@ -29,6 +29,16 @@ struct SettlingRule
     double excess;                    // standard deviations of the noise over a known one
 };
 
+// When noise that does not look white is taken for white all the same.
+struct NoiseRule
+{
+    Rule sure, sure_crowd;                 // of devices that are sure to be there, and in crowded frames
+    Rule whitened;                         // of whitened frames
+    double crowded, telling;               // rows that bear witness of the noise
+    double coloured[2], coloured_crowd[2]; // limits of what these say of the noise,
+    double odd[2], one_way[2];             // for a closer look, and of what a frame says
+};
+
 // Frames (B, L, M), σ² of each as the network and as the decision take it, 0 where unknown.
 template <class Sample>
 struct EarlyFrames
@@ -38,11 +48,12 @@ struct EarlyFrames
     std::size_t count;
 };
 
-// What is known of a frame after a few layers: nothing for sure, its support, or all.
-enum class Stage : std::uint8_t { open, sure, settled };
+// What is known of a frame after a few layers: nothing for sure, its support, all, or its support and that
+// its noise is white although it does not look so.
+enum class Stage : std::uint8_t { open, sure, settled, white };
 
-// The stages of frames, the decisions about those that are not open, and the estimates of those that are not
-// settled, those that are open after all layers.
+// The stages of frames, the decisions about those that are not open, and the estimates of those that are
+// open, after all layers, or sure.
 template <class Sample>
 struct EarlyResults
 {
@@ -66,6 +77,7 @@ public:
 std::unique_ptr<EarlyDecisions> make_early_decisions(const FrameNetwork& network,
                                                      const Book& book,
                                                      const Rule& rule,
-                                                     const SettlingRule& settling);
+                                                     const SettlingRule& settling,
+                                                     const NoiseRule& noise);
 
 } // namespace jadce

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Complex matrices of a few rows: those of a device's columns.
+// Complex matrices of a few rows: those of a device's columns, covariances of antennas.
 #pragma once
 
 #include "arithmetic/complex.hpp"
