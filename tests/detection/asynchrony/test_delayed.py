@@ -162,6 +162,24 @@ def test_the_kernel_finds_what_the_plain_form_finds(asynchrony, delays, is_told)
         assert compiled.channel.dtype == plain.channel.dtype == frames.dtype
 
 
+def test_the_kernel_finds_what_the_plain_form_finds_beside_a_device_60_db_up():
+    compiled_kernel()
+    asynchrony = Asynchrony(max_delay=3, max_offset=2e-4, prefix=5)
+    received, channel, delay, offset, _ = receive(Waveform(4, cyclic_prefix=5), 2, 3, (0, 3), 2e-4)
+    delayed = [Delayed(BOOK, asynchrony, backend=backend) for backend in ("numpy", "kernel")]
+    frames = received.astype(complex)
+    for frame, gains, late, turn in zip(frames, channel, delay, offset, strict=True):
+        strong = int(np.flatnonzero(gains.any(axis=1))[0])
+        pilot = delayed[0].table.at(strong, late[strong, None], turn[strong])
+        frame += 1e3 * pilot @ gains[strong, None]
+    plain, compiled = (one.decide_rows(frames, 1e-3) for one in delayed)
+    np.testing.assert_array_equal(compiled.device, plain.device)
+    np.testing.assert_array_equal(compiled.tap_start, plain.tap_start)
+    assert len(plain.device) > 12
+    assert compiled.noise_var == pytest.approx(plain.noise_var, rel=1e-3)
+    assert compiled.tap_gain == pytest.approx(plain.tap_gain, rel=1e-2, abs=1e-2)
+
+
 def test_a_frame_is_decided_alike_in_any_batch_by_any_threads():
     received, *_ = receive(Waveform(4), 6, 1, (-0.5, 0.5), 0.0)
     delayed = Delayed(BOOK, Asynchrony())

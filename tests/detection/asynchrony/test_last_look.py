@@ -8,7 +8,7 @@ from compiled import compiled_kernel
 from gr_jadce import make_pilots
 from gr_jadce.detection.asynchrony import Asynchrony, Delayed
 from gr_jadce.detection.asynchrony.last_look import LastLook
-from gr_jadce.detection.asynchrony.rule import Rule
+from gr_jadce.detection.asynchrony.maximum import Rule
 from gr_jadce.detection.asynchrony.search import Search
 from gr_jadce.estimate import at_unit_power
 from gr_jadce.uplink.simulation import complex_normal
@@ -32,7 +32,7 @@ def frames(count, noise_var, seed=2):
 
 
 def found_by(search, frame):
-    one = search(DELAYED.table, Rule.of(DELAYED.table, 1e-3, 4), frame, None)
+    one = search(DELAYED.table, Rule.of(DELAYED.asynchrony, DELAYED.table.extent, 1e-3, 4), frame, None)
     one.run()
     activity = np.zeros(60, bool)
     activity[list(one.own())] = True

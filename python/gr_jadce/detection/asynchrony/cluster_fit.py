@@ -76,10 +76,11 @@ class Explained(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """A cluster as it may be: with its best power, what it gains, and S and Q."""
+    """A cluster as it may be: with its best power, what it gains so, and as it was; S and Q."""
 
     cluster: Cluster
     gain: float
+    gain_before: float
     gram: NDArray
     match: NDArray
 
@@ -129,8 +130,9 @@ class ClusterFit:
         values, vectors = np.linalg.eigh(gram)
         kept = values > _LEAST_SHARE * values[-1]
         energy = sum_squares(vectors.conj().T @ match)[kept]
-        power, gain = _best_power(cluster.power, values[kept], energy, match.shape[1])
-        return Trial(cluster.but(power=power), gain, gram, match)
+        seen = values[kept], energy, match.shape[1]
+        power, gain = _best_power(cluster.power, *seen)
+        return Trial(cluster.but(power=power), gain, _gain(cluster.power, *seen), gram, match)
 
     @property
     def rest(self) -> float:
@@ -178,6 +180,11 @@ def _best_power(start: float, own: NDArray, energy: NDArray, n_antennas: int) ->
 
 def _with_gain(power: float, own: NDArray, energy: NDArray, n_antennas: int) -> tuple[float, float]:
     """A power and Λ there; no power, where that is better."""
-    loaded = 1 + power * own
-    gain = float(np.sum(power * energy / loaded - n_antennas * np.log(loaded)))
+    gain = _gain(power, own, energy, n_antennas)
     return (float(power), gain) if gain > 0 else (0.0, 0.0)
+
+
+def _gain(power: float, own: NDArray, energy: NDArray, n_antennas: int) -> float:
+    """Λ of a power."""
+    loaded = 1 + power * own
+    return float(np.sum(power * energy / loaded - n_antennas * np.log(loaded)))

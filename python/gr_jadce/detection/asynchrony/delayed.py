@@ -22,8 +22,8 @@ from ...waveform import strongest_response
 from ..rows import Rows
 from .asynchrony import Asynchrony
 from .last_look import LastLook
+from .maximum import Rule
 from .pilot_table import MARGIN, STEPS, STRIDE, PilotTable
-from .rule import Rule
 from .search import Search
 
 
@@ -145,7 +145,7 @@ class Delayed:
         """What `decide` gives, of the active devices alone, and their paths."""
         received = check_received(received, self.pilots.pilot_length)
         false_alarm = check_probability("false_alarm", false_alarm)
-        rule = Rule.of(self.table, false_alarm, received.shape[2])
+        rule = Rule.of(self.asynchrony, self.table.extent, false_alarm, received.shape[2])
         levels = (
             np.zeros(len(received)) if noise_var is None else per_frame("noise_var", noise_var, len(received))
         )

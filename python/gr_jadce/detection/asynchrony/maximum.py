@@ -17,14 +17,17 @@ t^k e^{−t} becomes Γ(d + k)/Γ(d) x^k (1 + x)^{−d−k}, x = energy/rest.
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from ..p_values import TINY, Real, log10_p_known, log10_p_unknown
+from .asynchrony import Asynchrony
 
 Extent = tuple[float, float]
+_PATH_FALSE_ALARM = 1e-2  # of one more path of an active device
 
 
 def log10_p_known_anywhere(energy: Real, n_antennas: int, extent: Extent) -> NDArray:
@@ -73,3 +76,24 @@ def limit(false_alarm: float, n_antennas: int, extent: Extent) -> float:
         exceeds = log10_p_known_anywhere(middle, n_antennas, extent) < np.log10(false_alarm)
         low, high = (low, middle) if exceeds else (middle, high)
     return high
+
+
+class Rule(NamedTuple):
+    """What is looked for in a frame, and how sure a device has to be."""
+
+    asynchrony: Asynchrony
+    false_alarm: float
+    extent: Extent
+    device_limit: float
+    path_limit: float
+
+    @classmethod
+    def of(cls, asynchrony: Asynchrony, extent: Extent, false_alarm: float, n_antennas: int) -> "Rule":
+        """The rule for a false-alarm probability of each device."""
+        return cls(
+            asynchrony,
+            false_alarm,
+            extent,
+            limit(false_alarm, n_antennas, extent),
+            limit(_PATH_FALSE_ALARM, n_antennas, (extent[0], 0.0)),
+        )

@@ -6,8 +6,8 @@ With Σ of the clusters found so far, a pilot a at some delay and offset is look
     t = ‖aᴴΣ⁻¹Y‖² / aᴴΣ⁻¹a ~ Gamma(M, 1)   where no device is.
 
 In every round the strongest devices are added, or more paths of those that are there, or the
-weaker devices; then all clusters move to where they make the frame likelier, σ² is measured on
-what they leave, and devices that fail the test drop out. σ² begins as the mean energy of a sample,
+weaker devices; then the clusters move to where they make the frame likelier (`moves`), σ² is measured
+on what they leave, and devices that fail the test drop out. σ² begins as the mean energy of a sample,
 so that at first only what stands out of everything else is found. Nearly all of the pilots of a book
 match nothing: only the devices that matched best are looked at again, and the whole book where they
 give nothing more.
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from ...numeric import sum_squares
 from ..p_values import TINY
-from .cluster_fit import Cluster, ClusterFit, Explained, Trial
-from .maximum import log10_p_known_anywhere, log10_p_unknown_anywhere
+from .cluster_fit import Cluster, ClusterFit
+from .maximum import Rule, log10_p_known_anywhere, log10_p_unknown_anywhere
+from .moves import Moves
 from .pilot_table import PilotTable
-from .rule import Rule
 
 _ROUNDS = 60
 _STRONG = 3.0  # times the limit: devices that are added before any more paths
@@ -30,17 +30,12 @@ _DEVICES_AT_ONCE, _PATHS_AT_ONCE = 8, 4  # added in a round
 _DEVICE_SHARE, _PATH_SHARE = 0.5, 0.5  # of the strongest: added together with it
 _TRIED_SHARE = 0.3  # of the strongest match of a device: peaks whose t is computed
 _LOOKED_AT = 16  # devices of a round for which aᴴΣ⁻¹a is computed, and not taken for a mean pilot's
-_LOOKED_AT_SHARE = 0.4  # of the limit, by a mean pilot's
+_LOOKED_AT_SHARE = 0.4  # of the limit, by a mean pilot's: of devices, and of peaks of a device
 _WHOLE_BOOK_STEP = 2  # of the delays that are searched: which the whole book is looked at
 _SETTLING = 3  # times that clusters move and σ² is measured: at most in a round, and at the end
 _FALLING = 0.7  # of σ² in a round: more is to come
 _LEAST_DOF_SHARE = 0.1  # of all samples, on which σ² is measured
 _LEAST_NOISE_VAR = 1e-12  # of a frame of energy 1 a sample: rounding is more
-_DELAY_STEP, _DELAY_REACH = 0.05, 0.2  # symbols
-_OFFSET_STEP, _OFFSET_REACH = 0.02, 0.1  # cycles a pilot
-_ROUNDING, _LEAST_ROUNDED = 1e-5, 100.0  # of a gain: by so much of it a move may seem to lose
-_OFFSET_BEYOND = 1.1  # of the range, for offsets at its edge
-_MOST_SPREAD = 1.5  # symbols
 _SURE_FALSE_COUNT = 0.02  # devices of a frame expected to be false among the sure ones
 
 
@@ -87,11 +82,10 @@ class Search:
 
     def _scan(self, devices: NDArray, step: int) -> tuple[NDArray, NDArray]:
         """t (aᴴΣ⁻¹a as of a mean pilot) and place of devices' strongest pilots, at every `step`-th delay."""
-        mean = self.fit.noise_dof / self.fit.noise_var / self.table.length
         pilots, offsets = self.table.searched[devices, ::step], self.table.offsets
         turned = np.exp(-2j * np.pi * np.outer(offsets, np.arange(self.table.length)))
         match = [sum_squares(pilots.conj() @ (turn[:, None] * self.fit.filtered)) for turn in turned]
-        t = np.stack(match) / (mean * np.maximum(sum_squares(pilots), TINY))  # (F, D, G)
+        t = np.stack(match) / (self._mean_energy * np.maximum(sum_squares(pilots), TINY))  # (F, D, G)
         t = np.moveaxis(t, 1, 0).reshape(len(devices), t.shape[0] * t.shape[2])
         best = t.argmax(axis=1)
         reach, places = np.zeros(self.table.n_devices), np.zeros((self.table.n_devices, 2))
@@ -101,6 +95,11 @@ class Search:
         reach[[cluster.device for cluster in self.fit.clusters]] = 0
         reach[self.dropped > 1] = 0
         return reach, places
+
+    @property
+    def _mean_energy(self) -> float:
+        """aᴴΣ⁻¹a of a mean pilot of energy 1."""
+        return self.fit.noise_dof / self.fit.noise_var / self.table.length
 
     def _match(self, cluster: Cluster) -> float:
         """‖aᴴΣ⁻¹Y‖² of a path."""
@@ -125,15 +124,18 @@ class Search:
             if len(numbers) < (self.rule.asynchrony.max_paths or 1):
                 offset = self.fit.clusters[numbers[0]].offset
                 paths.append(self._strongest(device, offset))
-        return self._add(paths, self.rule.path_limit, _PATH_SHARE, _PATHS_AT_ONCE)
+        return self._add(
+            [path for path in paths if path is not None], self.rule.path_limit, _PATH_SHARE, _PATHS_AT_ONCE
+        )
 
-    def _strongest(self, device: int, offset: float) -> Cluster:
-        """A device's strongest path, of the peaks of its match."""
+    def _strongest(self, device: int, offset: float) -> Cluster | None:
+        """A device's strongest path, of the peaks of its match that may reach the limit."""
         tried = [Cluster(device, float(delay), offset=offset) for delay in self.table.delays]
         match = np.array([self._match(path) for path in tried])
+        limit = max(_TRIED_SHARE * match.max(), _LOOKED_AT_SHARE * self.rule.path_limit * self._mean_energy)
         beside = np.pad(match, 1)
-        is_peak = (match >= beside[:-2]) & (match >= beside[2:]) & (match >= _TRIED_SHARE * match.max())
-        return max((tried[g] for g in np.flatnonzero(is_peak)), key=self._statistic)
+        is_peak = (match >= beside[:-2]) & (match >= beside[2:]) & (match >= limit)
+        return max((tried[g] for g in np.flatnonzero(is_peak)), key=self._statistic, default=None)
 
     def _add(self, paths: list[Cluster], limit: float, share: float, most: int) -> bool:
         """The strongest of some paths, if they reach the limit and a share of the strongest."""
@@ -151,10 +153,10 @@ class Search:
 
     def _settle(self, times: int, share: float = np.inf) -> None:
         """So many times, or fewer: until σ² falls by less than to that share."""
-        before = np.inf
+        before, moves = np.inf, Moves(self.fit, self.rule)
         while times > 0 and self.fit.noise_var <= share * before:
             before, times = self.fit.noise_var, times - 1
-            self._refine()
+            moves.refine()
             self.fit.invert()
             for _ in range(2):
                 self._measure_noise()
@@ -171,71 +173,6 @@ class Search:
         """Real numbers by which clusters were fitted, but for their gains."""
         turns = self.rule.asynchrony.max_offset > 0
         return sum(1 + (not cluster.is_path) + turns for cluster in clusters)
-
-    def _refine(self) -> None:
-        """Move every cluster, one after another."""
-        for i, before in enumerate(self.fit.clusters):
-            others = self.fit.without([i])
-            best = self.fit.look(before, others)
-            best = self._moved(best, others, "delay", _DELAY_STEP, _DELAY_REACH, self.rule.asynchrony.bounds)
-            if self._turns(i):
-                best = self._turned(best, others)
-            if self.rule.asynchrony.max_paths != 1:
-                best = self._widened(best, others)
-            self.fit.clusters[i] = best.cluster
-            self._turn_all(best.cluster)
-
-    def _turns(self, i: int) -> bool:
-        """Whether the offset of a device is that of this cluster: its first."""
-        device = self.fit.clusters[i].device
-        first = all(cluster.device != device for cluster in self.fit.clusters[:i])
-        return first and self.rule.asynchrony.max_offset > 0
-
-    def _turned(self, best: Trial, others: Explained) -> Trial:
-        edge = _OFFSET_BEYOND * self.rule.asynchrony.max_offset
-        length = self.table.length
-        return self._moved(
-            best, others, "offset", _OFFSET_STEP / length, _OFFSET_REACH / length, (-edge, edge)
-        )
-
-    def _turn_all(self, turned: Cluster) -> None:
-        """All clusters of a device have one offset."""
-        self.fit.clusters = [
-            cluster.but(offset=turned.offset) if cluster.device == turned.device else cluster
-            for cluster in self.fit.clusters
-        ]
-
-    def _moved(
-        self,
-        best: Trial,
-        others: Explained,
-        name: str,
-        step: float,
-        reach: float,
-        bounds: tuple[float, float],
-    ) -> Trial:
-        """To the vertex of the parabola through the gains at three places, if it gains but for rounding."""
-        place = getattr(best.cluster, name)
-        before, after = (
-            self.fit.look(best.cluster.but(**{name: place + side}), others).gain for side in (-step, step)
-        )
-        bend = before - 2 * best.gain + after
-        by = reach if after > before else -reach
-        if bend < 0:
-            by = float(np.clip(0.5 * (before - after) / bend * step, -reach, reach))
-        moved = best.cluster.but(**{name: float(np.clip(place + by, *bounds))})
-        return self._better(best, moved, others, _ROUNDING * max(best.gain, _LEAST_ROUNDED))
-
-    def _widened(self, best: Trial, others: Explained) -> Trial:
-        spread = best.cluster.spread
-        for tried in (0.05, 0.2) if best.cluster.is_path else (0.0, spread / 1.5, spread * 1.3):
-            best = self._better(best, best.cluster.but(spread=min(tried, _MOST_SPREAD)), others)
-        return best
-
-    def _better(self, best: Trial, other: Cluster, others: Explained, loss: float = 0.0) -> Trial:
-        """The other, if it gains, or loses no more than that."""
-        trial = self.fit.look(other, others)
-        return trial if trial.gain > best.gain - loss else best
 
     def _statistic_without(self, numbers: list[int]) -> float:
         """t of a device at its strongest column, its clusters taken out of Σ."""

@@ -47,6 +47,13 @@ public:
         }
     }
 
+    void add(const SmallMatrix& x)
+    {
+        for (std::size_t i = 0; i < size(); ++i) {
+            data()[i] += x.data()[i];
+        }
+    }
+
     void scale(double factor)
     {
         for (std::size_t i = 0; i < size(); ++i) {
@@ -120,6 +127,17 @@ inline SmallMatrix product(const SmallMatrix& x, const SmallMatrix& y)
             for (int j = 0; j < y.columns(); ++j) {
                 result(i, j) += times(x(i, k), y(k, j));
             }
+        }
+    }
+    return result;
+}
+
+inline SmallMatrix conjugate_transpose(const SmallMatrix& x)
+{
+    SmallMatrix result(x.columns(), x.rows());
+    for (int i = 0; i < x.rows(); ++i) {
+        for (int j = 0; j < x.columns(); ++j) {
+            result(j, i) = std::conj(x(i, j));
         }
     }
     return result;

@@ -8,16 +8,17 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
+#include <vector>
 
 namespace jadce {
 
-template <class Real>
 class Columns
 {
 public:
     Columns() = default;
     Columns(int L, int most)
-        : L_(L), plane_(padded<Real>(L)), count_(most), values_(std::size_t(2) * most * std::size_t(plane_))
+        : L_(L), plane_(padded<double>(L)), count_(most), values_(std::size_t(2) * most * std::size_t(plane_))
     {
     }
 
@@ -27,50 +28,77 @@ public:
     void shape(int L, int count)
     {
         allot(L, count);
-        std::fill_n(values_.data(), std::size_t(2) * std::size_t(count) * std::size_t(plane_), Real());
+        std::fill_n(values_.data(), std::size_t(2) * std::size_t(count) * std::size_t(plane_), 0.0);
     }
 
     // Becomes `count` columns of L values, any of which may be anything.
     void allot(int L, int count)
     {
         L_ = L;
-        plane_ = padded<Real>(L);
+        plane_ = padded<double>(L);
         count_ = count;
         const std::size_t size = std::size_t(2) * std::size_t(count) * std::size_t(plane_);
         if (size > values_.size()) {
-            values_ = Array<Real>(2 * size); // more are to come
+            values_ = Array<double>(2 * size); // more are to come
         }
     }
 
     Complex operator()(int l, int i) const { return {column(i)[l], column(i)[plane_ + l]}; }
     void set(int l, int i, Complex value)
     {
-        column(i)[l] = Real(value.real());
-        column(i)[plane_ + l] = Real(value.imag());
+        column(i)[l] = value.real();
+        column(i)[plane_ + l] = value.imag();
     }
+    int rows() const { return L_; }
     int count() const { return count_; }
     int plane() const { return plane_; }
-    Real* column(int i) { return values_.data() + std::ptrdiff_t(2) * i * plane_; }
-    const Real* column(int i) const { return values_.data() + std::ptrdiff_t(2) * i * plane_; }
+    double* column(int i) { return values_.data() + std::ptrdiff_t(2) * i * plane_; }
+    const double* column(int i) const { return values_.data() + std::ptrdiff_t(2) * i * plane_; }
 
     double energy(int i) const
     {
-        Vec<Real> energy = {};
-        for (int l = 0; l < 2 * plane_; l += lanes<Real>) {
+        Vec<double> energy = {};
+        for (int l = 0; l < 2 * plane_; l += lanes<double>) {
             energy += vec(column(i) + l) * vec(column(i) + l);
         }
-        return double(sum<Real>(energy));
+        return sum<double>(energy);
     }
 
-    // Becomes P x, of a Hermitian matrix P.
-    void become_product(const Hermitian& P, const Columns& x)
+    // Becomes Pᴴx, P in rows of planes.
+    template <class RowsOfPlanes>
+    void become_product(const RowsOfPlanes& P, const Columns& x)
     {
-        allot(x.L_, x.count());
+        allot(int(P.size()), x.count());
+        const int all = plane_ / lanes<double>, turns = (all + width - 1) / width;
+        const int step = turns ? (all + turns - 1) / turns * lanes<double> : 1;
         for (int i = 0; i < count_; ++i) {
-            for (int l = 0; l < plane_; l += width * lanes<Real>) {
-                multiply<width>(P, x.column(i), column(i), l);
+            for (int l = 0; l < plane_; l += step) {
+                multiply<width>(P, x.L_, x.column(i), x.plane_, column(i), l, std::min(step, plane_ - l));
             }
         }
+    }
+
+    // Becomes some rows of others, from one on that begins a vector.
+    void copy_rows(const Columns& x, int first, int rows)
+    {
+        allot(rows, x.count());
+        for (int i = 0; i < count_; ++i) {
+            std::copy_n(x.column(i) + first, plane_, column(i));
+            std::copy_n(x.column(i) + x.plane_ + first, plane_, column(i) + plane_);
+        }
+    }
+
+    // Keeps the columns before `first`, and those from `last` on after them; has `count` then.
+    void resize(int first, int last, int count)
+    {
+        const std::size_t size = std::size_t(2) * std::size_t(count) * std::size_t(plane_);
+        if (size > values_.size()) {
+            Array<double> more(2 * size);
+            std::copy_n(values_.data(), std::ptrdiff_t(2) * count_ * plane_, more.data());
+            values_ = std::move(more);
+        }
+        std::copy(column(last), column(count_), column(first));
+        count_ = count;
     }
 
     // Keeps the rows before `first`, and those from `last` on after them; has `rows` then, new ones zero.
@@ -79,8 +107,8 @@ public:
         std::swap(*this, work);
         shape(rows, work.count_);
         for (int i = 0; i < 2 * count_; ++i) {
-            const Real* from = work.values_.data() + std::ptrdiff_t(i) * work.plane_;
-            Real* to = values_.data() + std::ptrdiff_t(i) * plane_;
+            const double* from = work.values_.data() + std::ptrdiff_t(i) * work.plane_;
+            double* to = values_.data() + std::ptrdiff_t(i) * plane_;
             std::copy(from + last, from + work.L_, std::copy_n(from, first, to));
         }
     }
@@ -95,45 +123,48 @@ public:
         }
     }
 
-    void add(Real* y, const Real* x, Complex factor) const
+    void add(double* y, const double* x, Complex factor) const
     {
-        const Real a = Real(factor.real()), b = Real(factor.imag());
-        for (int l = 0; l < plane_; l += lanes<Real>) {
-            const Vec<Real> re = vec(x + l), im = vec(x + plane_ + l);
+        const double a = factor.real(), b = factor.imag();
+        for (int l = 0; l < plane_; l += lanes<double>) {
+            const Vec<double> re = vec(x + l), im = vec(x + plane_ + l);
             vec(y + l) += a * re - b * im;
             vec(y + plane_ + l) += a * im + b * re;
         }
     }
 
 private:
-    static constexpr int width = 6; // vectors at a time
+    static constexpr int width = 3; // vectors at a time
 
-    // (P x)_l = Σ_j conj(P_jl) x_j, from symbol `first` on.
-    template <int vectors>
-    void multiply(const Hermitian& P, const Real* x, Real* y, int first) const
+    // (Pᴴx)_l = Σ_j conj(P_jl) x_j of x_j from symbol `first` on, `count` of them.
+    template <int vectors, class RowsOfPlanes>
+    void multiply(
+        const RowsOfPlanes& P, int size, const double* x, int plane, double* y, int first, int count) const
     {
-        if (vectors > 1 && plane_ < first + vectors * lanes<Real>) {
-            multiply<std::max(vectors - 1, 1)>(P, x, y, first);
+        if (vectors > 1 && count < vectors * lanes<double>) {
+            multiply<std::max(vectors - 1, 1)>(P, size, x, plane, y, first, count);
             return;
         }
-        Vec<Real> re[vectors] = {}, im[vectors] = {};
-        for (int j = 0; j < L_; ++j) {
+        Vec<double> re[vectors] = {}, im[vectors] = {}, re_by_im[vectors] = {}, im_by_re[vectors] = {};
+        for (int j = 0; j < size; ++j) {
             const double *pr = P.real(std::size_t(j)) + first, *pi = P.imag(std::size_t(j)) + first;
-            const double a = x[j], b = x[plane_ + j];
+            const double a = x[j], b = x[plane + j];
             for (int v = 0; v < vectors; ++v) {
-                const Vec<Real> r = vec(pr + v * lanes<Real>), i = vec(pi + v * lanes<Real>);
-                re[v] += a * r + b * i;
-                im[v] += b * r - a * i;
+                const Vec<double> r = vec(pr + v * lanes<double>), i = vec(pi + v * lanes<double>);
+                re[v] += a * r;
+                re_by_im[v] += b * i;
+                im[v] += b * r;
+                im_by_re[v] += a * i;
             }
         }
         for (int v = 0; v < vectors; ++v) {
-            vec(y + first + v * lanes<Real>) = re[v];
-            vec(y + plane_ + first + v * lanes<Real>) = im[v];
+            vec(y + first + v * lanes<double>) = re[v] + re_by_im[v];
+            vec(y + plane_ + first + v * lanes<double>) = im[v] - im_by_re[v];
         }
     }
 
     int L_ = 0, plane_ = 0, count_ = 0;
-    Array<Real> values_;
+    Array<double> values_;
 };
 
 // The sums of real and of imaginary parts.
@@ -156,14 +187,14 @@ inline Complex total(Vec<double> re, Vec<double> im)
 }
 
 // xᴴy_k of a column and a few others.
-template <int count, class Real>
-inline void inner_few(const Real* x, const Real* const* y, int plane, Complex* result)
+template <int count>
+inline void inner_few(const double* x, const double* const* y, int plane, Complex* result)
 {
-    Vec<Real> re[count] = {}, im[count] = {};
-    for (int l = 0; l < plane; l += lanes<Real>) {
-        const Vec<Real> a = vec(x + l), b = vec(x + plane + l);
+    Vec<double> re[count] = {}, im[count] = {};
+    for (int l = 0; l < plane; l += lanes<double>) {
+        const Vec<double> a = vec(x + l), b = vec(x + plane + l);
         for (int k = 0; k < count; ++k) {
-            const Vec<Real> c = vec(y[k] + l), d = vec(y[k] + plane + l);
+            const Vec<double> c = vec(y[k] + l), d = vec(y[k] + plane + l);
             re[k] += a * c + b * d;
             im[k] += a * d - b * c;
         }
@@ -174,8 +205,7 @@ inline void inner_few(const Real* x, const Real* const* y, int plane, Complex* r
 }
 
 // The same of any number, four at a time: the sums of one would wait for each other.
-template <class Real>
-inline void inner(const Real* x, const Real* const* y, int count, int plane, Complex* result)
+inline void inner(const double* x, const double* const* y, int count, int plane, Complex* result)
 {
     int k = 0;
     for (; k + 4 <= count; k += 4) {
@@ -187,19 +217,30 @@ inline void inner(const Real* x, const Real* const* y, int count, int plane, Com
 }
 
 // xᴴy
-template <class Real>
-inline SmallMatrix inner(const Columns<Real>& x, const Columns<Real>& y)
+inline SmallMatrix inner(const Columns& x, const Columns& y)
 {
     constexpr int most = 8; // at a time
     SmallMatrix result(x.count(), y.count());
     for (int first = 0; first < y.count(); first += most) {
-        const Real* columns[most];
+        const double* columns[most];
         const int count = std::min(most, y.count() - first);
         for (int j = 0; j < count; ++j) {
             columns[j] = y.column(first + j);
         }
         for (int i = 0; i < x.count(); ++i) {
             inner(x.column(i), columns, count, x.plane(), &result(i, first));
+        }
+    }
+    return result;
+}
+
+// Some rows of columns, conjugated: a row of the result of each column.
+inline SmallMatrix conjugate_rows(const Columns& x, const std::vector<int>& rows)
+{
+    SmallMatrix result(x.count(), int(rows.size()));
+    for (int j = 0; j < x.count(); ++j) {
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+            result(j, int(i)) = std::conj(x(rows[i], j));
         }
     }
     return result;
@@ -224,8 +265,17 @@ inline void resize(Hermitian& P, int first, int last, int size, Hermitian& work)
     }
 }
 
+// A row and its column become zero.
+inline void clear(Hermitian& P, std::size_t place)
+{
+    std::fill_n(P.real(place), 2 * P.stride(), 0.0);
+    for (std::size_t i = 0; i < P.size(); ++i) {
+        P.real(i)[place] = P.imag(i)[place] = 0;
+    }
+}
+
 // P += x T xᴴ, Hermitian.
-inline void add_outer(Hermitian& P, const Columns<double>& x, const SmallMatrix& T, Columns<double>& work)
+inline void add_outer(Hermitian& P, const Columns& x, const SmallMatrix& T, Columns& work)
 {
     work.shape(int(P.size()), x.count());
     work.add_product(x, T);

@@ -32,7 +32,7 @@ public:
     }
 
     // Takes Σ⁻¹Y, of which a pilot of energy 1 has a mean aᴴΣ⁻¹a.
-    void load(const Columns<double>& filtered, double mean)
+    void load(const Columns& filtered, double mean)
     {
         filtered_ = &filtered;
         mean_ = mean;
@@ -164,7 +164,7 @@ private:
 
     const ArrivalTable& table_;
     const int M_, plane_;
-    const Columns<double>* filtered_ = nullptr;
+    const Columns* filtered_ = nullptr;
     double mean_ = 1;
     const std::ptrdiff_t receiver_size_;
     Array<float> receivers_; // of every offset that is searched, and one of any

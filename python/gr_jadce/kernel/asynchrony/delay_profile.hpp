@@ -75,11 +75,10 @@ private:
     // A cluster's power, at the delays next to its own.
     void spread(const Cluster& cluster, std::vector<double>& own) const
     {
-        const bool is_path = cluster.spread < least_spread;
-        for (int i = 0; i < (is_path ? 1 : n_nodes); ++i) {
-            const double delay = cluster.delay + (is_path ? 0 : cluster.spread * node_delay[std::size_t(i)]);
-            const double power = cluster.power * (is_path ? 1 : node_share[std::size_t(i)]);
-            const double place = std::clamp((delay - first_) / step_, 0.0, double(count_ - 1));
+        for (int i = 0; i < cluster.n_columns(); ++i) {
+            const double power = cluster.power * cluster.column_share(i);
+            const double place =
+                std::clamp((cluster.column_delay(i) - first_) / step_, 0.0, double(count_ - 1));
             const int before = std::min(int(place), count_ - 2);
             own[std::size_t(before)] += power * (1 - (place - before));
             own[std::size_t(before) + 1] += power * (place - before);

@@ -13,13 +13,10 @@ namespace {
 void add_taps(const ClusterFit& fit, int number, FoundPaths& found)
 {
     const Cluster& cluster = fit.clusters[std::size_t(number)];
-    const bool is_path = cluster.spread < least_spread;
-    for (int i = 0; i < (is_path ? 1 : n_nodes); ++i) {
-        const double root = is_path ? 1 : std::sqrt(node_share[std::size_t(i)]);
-        found.tap_delay.push_back(cluster.delay +
-                                  (is_path ? 0 : cluster.spread * node_delay[std::size_t(i)]));
-        for (int m = 0; m < fit.M(); ++m) {
-            found.tap_gain.push_back(root * fit.gain(number, i, m));
+    for (int i = 0; i < cluster.n_columns(); ++i) {
+        found.tap_delay.push_back(cluster.column_delay(i));
+        for (int m = 0; m < fit.all.M(); ++m) {
+            found.tap_gain.push_back(cluster.column_weight(i) * fit.gain(number, i, m));
         }
     }
 }
@@ -28,8 +25,8 @@ FoundPaths found_paths(const Search& search)
 {
     const ClusterFit& fit = search.fit();
     FoundPaths found;
-    found.noise_var = fit.noise_var;
-    found.signal = fit.explained();
+    found.noise_var = fit.all.noise_var;
+    found.signal = fit.all.explained();
     for (const auto& [device, numbers] : fit.own()) {
         const std::size_t before = found.tap_delay.size();
         for (int number : numbers) {

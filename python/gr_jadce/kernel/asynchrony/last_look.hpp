@@ -5,7 +5,6 @@
 
 #include "asynchrony/delay_profile.hpp"
 #include "asynchrony/eigenvalues.hpp"
-#include "asynchrony/other_devices.hpp"
 #include "asynchrony/search.hpp"
 
 #include <algorithm>
@@ -18,7 +17,7 @@ class LastLook final : public Search
 {
 public:
     LastLook(const ArrivalTable& table, const SearchRule& rule, int M)
-        : Search(table, rule, M), columns_(table.L, most_columns), others_(fit_)
+        : Search(table, rule, M), seen_(table.L, most_columns)
     {
     }
 
@@ -62,18 +61,17 @@ private:
         if (prior.delays.empty()) {
             return false;
         }
-        correlator_.load(fit_.filtered(), fit_.trace() / table_.L);
+        correlator_.load(fit_.all.filtered(), fit_.all.trace() / table_.L);
         clear_places();
         correlator_.look_coarsely(likely_, places_);
         correlator_.look_between(likely_, places_);
         std::vector<int> order(std::size_t(std::min(n_tested, table_.N)));
         find_strongest(order);
-        others_.leave_out({});
         std::vector<Candidate> candidates;
         for (int n : order) {
             const Place& place = places_[std::size_t(n)];
             if (place.reach > 0) {
-                const double score = either(0, alike(n, place.offset, prior), prior.trust);
+                const double score = either(0, alike(n, place.offset, prior, nothing_), prior.trust);
                 candidates.push_back({score, {n, table_.delay(place.delay), 0, place.offset, 0}});
             }
         }
@@ -81,20 +79,20 @@ private:
     }
 
     // −log10 p of a device by the test whether it arrives as the others do.
-    double alike(int device, double offset, const Prior& prior)
+    double alike(int device, double offset, const Prior& prior, const LeftOut& out)
     {
         const int count = int(prior.delays.size());
-        columns_.resize(count);
+        seen_.columns.resize(count);
         for (int i = 0; i < count; ++i) {
             table_.arrive(device,
                           prior.delays[std::size_t(i)],
                           offset,
                           std::sqrt(prior.shares[std::size_t(i)]),
-                          columns_.column(i),
-                          columns_.plane());
+                          seen_.columns.column(i),
+                          seen_.columns.plane());
         }
-        SmallMatrix gram, match;
-        others_.see(columns_, gram, match);
+        fit_.all.see(out, seen_);
+        SmallMatrix &gram = seen_.gram, &match = seen_.match;
         diagonalize(gram, match);
         Weights weights;
         weights.count = count;
@@ -109,7 +107,7 @@ private:
             weights.of[i] = loaded / (1 + loaded);
             energy += weights.of[i] / own * match.row_energy(i);
         }
-        const bool known = told_ > 0 && fit_.noise_var <= told_;
+        const bool known = told_ > 0 && fit_.all.noise_var <= told_;
         return score_weighted(energy, weights, known ? known_dof : dof_, rule_.extent.offset);
     }
 
@@ -124,9 +122,9 @@ private:
             double& score = scores_.at(device);
             const Prior prior = profile.prior(device);
             if (score < sure_share * rule_.threshold && !prior.delays.empty()) {
-                others_.leave_out(numbers);
                 const double offset = fit_.clusters[std::size_t(numbers[0])].offset;
-                score = either(score, alike(device, offset, prior), prior.trust);
+                fit_.leave_out(numbers, out_);
+                score = either(score, alike(device, offset, prior, out_), prior.trust);
             }
         }
     }
@@ -137,8 +135,7 @@ private:
         return std::max({alone + std::log10(1 - share), alike + std::log10(share), 0.0});
     }
 
-    Columns<double> columns_;
-    OtherDevices others_;
+    Seen seen_;
 };
 
 } // namespace jadce

@@ -5,6 +5,7 @@
 
 #include "asynchrony/cluster_fit.hpp"
 #include "asynchrony/correlator.hpp"
+#include "asynchrony/moves.hpp"
 #include "asynchrony/search_rule.hpp"
 
 #include <algorithm>
@@ -20,8 +21,8 @@ class Search
 {
 public:
     Search(const ArrivalTable& table, const SearchRule& rule, int M)
-        : table_(table), rule_(rule), M_(M), fit_(table, M), trial_(table.L), best_(table.L),
-          one_(table.L, 1), correlator_(table, M), dropped_(std::size_t(table.N)), all_(std::size_t(table.N))
+        : table_(table), rule_(rule), M_(M), fit_(table, M), moves_(table, rule_, fit_), one_(table.L, 1),
+          correlator_(table, M), dropped_(std::size_t(table.N)), all_(std::size_t(table.N))
     {
         std::iota(all_.begin(), all_.end(), 0);
     }
@@ -33,13 +34,13 @@ public:
     template <class Sample>
     void run(const std::complex<Sample>* frame, double noise_var)
     {
-        fit_.load(frame);
+        fit_.all.load(frame);
         told_ = noise_var;
         fit_.clusters.clear();
         likely_.clear();
         std::fill(dropped_.begin(), dropped_.end(), 0);
         dof_ = double(table_.L) * M_;
-        fit_.noise_var = std::max({fit_.energy() / dof_, told_, least_noise_var});
+        fit_.all.noise_var = std::max({fit_.all.energy() / dof_, told_, least_noise_var});
         fit_.invert();
         for (int round = 0; round < n_rounds && add_anything(); ++round) {
             settle(n_settled, falling);
@@ -52,7 +53,7 @@ public:
 protected:
     bool add_anything()
     {
-        correlator_.load(fit_.filtered(), fit_.trace() / table_.L);
+        correlator_.load(fit_.all.filtered(), fit_.all.trace() / table_.L);
         clear_places();
         correlator_.look_coarsely(likely_, places_);
         if (add_of_likely()) {
@@ -103,8 +104,9 @@ protected:
     // A device's path at a delay that is searched, with t = ‖aᴴΣ⁻¹Y‖² / aᴴΣ⁻¹a, by its match, the numerator.
     Candidate candidate(int device, int delay, double offset, double match)
     {
-        table_.arrive(device, delay, offset, one_.column(0), one_.plane());
-        const double own = std::max(fit_.energy(one_), DBL_MIN);
+        table_.arrive(device, delay, offset, one_.columns.column(0), one_.columns.plane());
+        fit_.all.see(nothing_, one_);
+        const double own = std::max(one_.gram(0, 0).real(), DBL_MIN);
         return {match / own, {device, table_.delay(delay), 0, offset, 0}};
     }
 
@@ -128,7 +130,10 @@ protected:
         std::vector<Candidate> candidates;
         for (const auto& [device, numbers] : fit_.own()) {
             if (int(numbers.size()) < rule_.max_paths) {
-                candidates.push_back(strongest(device, fit_.clusters[std::size_t(numbers[0])].offset));
+                const Candidate best = strongest(device, fit_.clusters[std::size_t(numbers[0])].offset);
+                if (best.statistic > 0) {
+                    candidates.push_back(best);
+                }
             }
         }
         return add(candidates, rule_.path_limit, path_share, n_added_paths);
@@ -138,7 +143,8 @@ protected:
     Candidate strongest(int device, double offset)
     {
         correlator_.match(device, offset, match_);
-        const float limit = float(tried_share) * *std::max_element(match_.begin(), match_.end());
+        const float limit = std::max(float(tried_share) * *std::max_element(match_.begin(), match_.end()),
+                                     float(looked_at_share * rule_.path_limit * fit_.all.trace() / table_.L));
         Candidate best{0, {}};
         for (std::size_t g = 0; g < match_.size(); ++g) {
             const bool is_peak = (g == 0 || match_[g] >= match_[g - 1]) &&
@@ -172,14 +178,15 @@ protected:
     void settle(int times, double share = INFINITY)
     {
         double before = INFINITY;
-        for (; times > 0 && fit_.noise_var <= share * before; --times) {
-            before = fit_.noise_var;
-            refine();
-            fit_.finish();
-            measure_noise();
-            fit_.invert();
-            measure_noise();
-            fit_.refresh();
+        moves_.begin();
+        for (; times > 0 && fit_.all.noise_var <= share * before; --times) {
+            before = fit_.all.noise_var;
+            moves_.refine();
+            fit_.all.filter();
+            for (int i = 0; i < 2; ++i) {
+                measure_noise();
+                fit_.all.refresh();
+            }
         }
         auto& all = fit_.clusters;
         const std::size_t count = all.size();
@@ -195,8 +202,9 @@ protected:
         std::vector<int> numbers(fit_.clusters.size());
         std::iota(numbers.begin(), numbers.end(), 0);
         const double all = double(table_.L) * M_;
-        dof_ = std::max(M_ * fit_.noise_var * fit_.trace() - parameters(numbers) / 2, least_dof_share * all);
-        fit_.noise_var = std::max({fit_.rest() / dof_, told_, least_noise_var});
+        dof_ = std::max(M_ * fit_.all.noise_var * fit_.all.trace() - parameters(numbers) / 2,
+                        least_dof_share * all);
+        fit_.all.noise_var = std::max({fit_.all.rest() / dof_, told_, least_noise_var});
     }
 
     // Real numbers by which clusters were fitted, but for their gains.
@@ -204,104 +212,18 @@ protected:
     {
         double count = 0;
         for (int number : numbers) {
-            const bool is_path = fit_.clusters[std::size_t(number)].spread < least_spread;
+            const bool is_path = fit_.clusters[std::size_t(number)].is_path();
             count += 1 + !is_path + (rule_.max_offset > 0);
         }
         return count;
-    }
-
-    void refine()
-    {
-        for (std::size_t i = 0; i < fit_.clusters.size(); ++i) {
-            Cluster& cluster = fit_.clusters[i];
-            const double offset = cluster.offset;
-            fit_.remove(int(i));
-            fit_.look(cluster, best_);
-            cluster.power = best_.power;
-            move(cluster, &Cluster::delay, delay_step, delay_reach, rule_.low, rule_.high);
-            const bool turns = rule_.max_offset > 0 && fit_.is_first(i);
-            if (turns) {
-                move(cluster,
-                     &Cluster::offset,
-                     offset_step / table_.L,
-                     offset_reach / table_.L,
-                     -offset_beyond * rule_.max_offset,
-                     offset_beyond * rule_.max_offset);
-            }
-            if (rule_.max_paths > 1) {
-                widen(cluster);
-            }
-            fit_.put(int(i), best_);
-            if (any_is_strong(fit_.clusters, fit_.noise_var)) {
-                fit_.invert(); // updates would lose digits
-            }
-            if (turns && offset != cluster.offset) {
-                turn_all(cluster.device, cluster.offset);
-            }
-        }
-    }
-
-    void turn_all(int device, double offset)
-    {
-        bool changed = false;
-        for (Cluster& c : fit_.clusters) {
-            if (c.device == device && c.offset != offset) {
-                c.offset = offset;
-                changed = true;
-            }
-        }
-        if (changed) {
-            fit_.invert();
-        }
-    }
-
-    using Value = decltype(&Cluster::delay);
-
-    // To the vertex of the parabola through the gains at three places.
-    void move(Cluster& cluster, Value value, double step, double reach, double low, double high)
-    {
-        double gain[2];
-        for (int side = 0; side < 2; ++side) {
-            Cluster other = cluster;
-            other.*value += side ? step : -step;
-            fit_.look(other, trial_);
-            gain[side] = trial_.gain;
-        }
-        const double bend = gain[0] - 2 * best_.gain + gain[1];
-        const double by = bend < 0 ? std::clamp(0.5 * (gain[0] - gain[1]) / bend * step, -reach, reach)
-                                   : (gain[1] > gain[0] ? reach : -reach);
-        Cluster moved = cluster;
-        moved.*value = std::clamp(cluster.*value + by, low, high);
-        prefer(cluster, moved, rounding * std::max(best_.gain, least_rounded));
-    }
-
-    void widen(Cluster& cluster)
-    {
-        const double s = cluster.spread;
-        const double tried[3] = {s < least_spread ? 0.05 : 0, s < least_spread ? 0.2 : s / 1.5, s * 1.3};
-        for (int i = 0; i < (s < least_spread ? 2 : 3); ++i) {
-            Cluster other = cluster;
-            other.spread = std::min(tried[i], most_spread);
-            prefer(cluster, other);
-        }
-    }
-
-    // The other, if it gains, or loses no more than that.
-    void prefer(Cluster& cluster, const Cluster& other, double loss = 0)
-    {
-        fit_.look(other, trial_);
-        if (trial_.gain > best_.gain - loss) {
-            cluster = other;
-            cluster.power = trial_.power;
-            std::swap(best_, trial_);
-        }
     }
 
     // The statistic of a device at its strongest column, its clusters taken out of Σ.
     double statistic_without(const std::vector<int>& numbers)
     {
         SmallMatrix gram, match;
-        fit_.without(numbers, gram, match);
+        fit_.leave_out(numbers, out_);
+        fit_.all.see_own(out_, gram, match);
         double strongest = 0;
         for (int i = 0; i < gram.rows(); ++i) {
             strongest = std::max(strongest, match.row_energy(i) / std::max(gram(i, i).real(), DBL_MIN));
@@ -376,7 +298,7 @@ protected:
     // −log10 p of a statistic, with some more energy (over σ²) of some more noise.
     double score(double t, double more_energy, double more_dof) const
     {
-        return told_ > 0 && fit_.noise_var <= told_
+        return told_ > 0 && fit_.all.noise_var <= told_
                    ? score_known_anywhere(t, M_, rule_.extent)
                    : score_unknown_anywhere(t, dof_ + more_energy, M_, dof_ + more_dof, rule_.extent);
     }
@@ -385,8 +307,10 @@ protected:
     const SearchRule rule_;
     const int M_;
     ClusterFit fit_;
-    Trial trial_, best_;
-    Columns<double> one_;
+    Moves moves_;
+    Seen one_;
+    LeftOut out_;
+    const LeftOut nothing_;
     Correlator correlator_;
     std::vector<Place> places_;
     std::vector<float> match_;

@@ -28,7 +28,10 @@ constexpr double least_noise_var = 1e-12, least_dof_share = 0.1, sure_false_coun
 constexpr double delay_step = 0.05, delay_reach = 0.2;   // symbols
 constexpr double offset_step = 0.02, offset_reach = 0.1; // cycles a pilot
 constexpr double rounding = 1e-5, least_rounded = 100;   // of a gain
+constexpr double least_gain = 0.01;                      // nats
 constexpr double falling = 0.7;                          // of σ² in a round
-constexpr double offset_beyond = 1.1, most_spread = 1.5;
+constexpr double offset_beyond = 1.1;
+constexpr double first_spread = 0.5, low_spread = 0.02, high_spread = 0.3, spread_step = 1.5,
+                 most_spread = 1.5;
 
 } // namespace jadce
