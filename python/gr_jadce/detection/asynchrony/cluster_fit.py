@@ -30,7 +30,7 @@ from .pilot_table import PilotTable
 _NODES, SHARES = np.polynomial.laguerre.laggauss(2)
 NODES = _NODES - 1  # of mean 0 and spread 1
 LEAST_SPREAD = 0.01  # symbols: below, a cluster is a path
-_RIDGE = 1e-6  # ρ
+RIDGE = 1e-6  # ρ
 _LEAST_SHARE = 1e-9  # of the energy of a cluster's columns: directions with less are left out
 _POWER_RANGE = np.array([1e-9, 1e9])  # over what its strongest column asks for
 _POWER_STEPS, _POWER_REACH, _POWER_TOL = 8, 1.5, 1e-3  # of Newton's method, in log γ
@@ -108,7 +108,7 @@ class ClusterFit:
         columns = np.concatenate([np.empty((len(self.frame), 0), complex), *found], axis=1)
         power = np.repeat([cluster.power for cluster in clusters], [part.shape[1] for part in found])
         gram = columns.conj().T @ columns
-        load = np.diag(_RIDGE * np.diagonal(gram).real + self.noise_var / power)
+        load = np.diag(RIDGE * np.diagonal(gram).real + self.noise_var / power)
         kernel = np.linalg.inv(gram + load)
         gains = kernel @ (columns.conj().T @ self.frame)
         return Explained(columns, kernel, gains, (self.frame - columns @ gains) / self.noise_var)
@@ -120,7 +120,7 @@ class ClusterFit:
     def energy(self, columns: NDArray, explained: Explained) -> NDArray:
         """BᴴΣ⁻¹B of columns (L, R)."""
         gram, overlap = columns.conj().T @ columns, explained.columns.conj().T @ columns
-        seen = gram + _RIDGE * np.diag(np.diagonal(gram).real) - overlap.conj().T @ explained.kernel @ overlap
+        seen = gram + RIDGE * np.diag(np.diagonal(gram).real) - overlap.conj().T @ explained.kernel @ overlap
         return seen / self.noise_var
 
     def look(self, cluster: Cluster, others: Explained) -> Trial:

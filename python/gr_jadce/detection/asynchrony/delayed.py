@@ -15,12 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 from ...backend import complex_frames, kernel_for
 from ...checks import check_integer, check_probability
 from ...estimate import at_unit_power, check_received, per_frame
-from ...numeric import decibels, sum_squares
+from ...numeric import decibels
 from ...pilots.book import PilotBook, as_pilot_book
 from ...pilots.delays import check_delays
 from ...waveform import strongest_response
 from ..rows import Rows
 from .asynchrony import Asynchrony
+from .diffuse import Taps, taps_of_clusters, with_weak_echoes
 from .last_look import LastLook
 from .maximum import Rule
 from .pilot_table import MARGIN, STEPS, STRIDE, PilotTable
@@ -199,32 +200,31 @@ class Delayed:
 
 def _gathered(searches: list[Search], n_antennas: int) -> _Found:
     """What plain searches found."""
-    start, tap_start, noise_var, signal = [0], [0], [], []
-    device, score, offset = [], [], []
-    tap_delay: list[float] = []
-    tap_gain: list[NDArray] = [np.empty((0, n_antennas))]
-    for search in searches:
-        fit = search.fit
-        for n, numbers in search.own().items():
-            clusters = [fit.clusters[i] for i in numbers]
-            device.append(n)
-            score.append(search.scores[n])
-            offset.append(clusters[0].offset)
-            for i, cluster in zip(numbers, clusters, strict=True):
-                tap_delay.extend(float(delay) for delay in cluster.delays)
-                tap_gain.append(fit.gains(i))
-            tap_start.append(len(tap_delay))
-        start.append(len(device))
-        noise_var.append(fit.noise_var)
-        signal.append(float(sum_squares(fit.frame - fit.noise_var * fit.filtered, axis=None)))
+    own = [search.own() for search in searches]
+    taps = [_taps(search, numbers) for search, numbers in zip(searches, own, strict=True)]
+    counts = [
+        np.count_nonzero(part.device == n) for part, found in zip(taps, own, strict=True) for n in found
+    ]
+    found = [
+        (search, n, numbers[0])
+        for search, part in zip(searches, own, strict=True)
+        for n, numbers in part.items()
+    ]
     return _Found(
-        start=np.array(start),
-        noise_var=np.array(noise_var),
-        signal=np.array(signal),
-        device=np.array(device, int),
-        score=np.array(score, float),
-        offset=np.array(offset, float),
-        tap_start=np.array(tap_start),
-        tap_delay=np.array(tap_delay, float),
-        tap_gain=np.concatenate(tap_gain),
+        start=np.cumsum([0, *map(len, own)]),
+        noise_var=np.array([part.noise_var for part in taps]),
+        signal=np.array([part.signal for part in taps]),
+        device=np.array([n for _, n, _ in found], int),
+        score=np.array([search.scores[n] for search, n, _ in found], float),
+        offset=np.array([search.fit.clusters[first].offset for search, _, first in found], float),
+        tap_start=np.cumsum([0, *counts]),
+        tap_delay=np.concatenate([np.empty(0), *(part.delay for part in taps)]),
+        tap_gain=np.concatenate([np.empty((0, n_antennas)), *(part.gain for part in taps)]),
     )
+
+
+def _taps(search: Search, own: dict[int, list[int]]) -> Taps:
+    weak = None
+    if own and search.rule.asynchrony.max_paths != 1:
+        weak = with_weak_echoes(search.fit, own, search.told)
+    return weak or taps_of_clusters(search.fit, own)

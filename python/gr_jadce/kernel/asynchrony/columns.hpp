@@ -55,13 +55,16 @@ public:
     double* column(int i) { return values_.data() + std::ptrdiff_t(2) * i * plane_; }
     const double* column(int i) const { return values_.data() + std::ptrdiff_t(2) * i * plane_; }
 
-    double energy(int i) const
+    double energy(int i) const { return along(i, *this); }
+
+    // Re x_iᴴy_i, y_i another's.
+    double along(int i, const Columns& y) const
     {
-        Vec<double> energy = {};
+        Vec<double> sums = {};
         for (int l = 0; l < 2 * plane_; l += lanes<double>) {
-            energy += vec(column(i) + l) * vec(column(i) + l);
+            sums += vec(column(i) + l) * vec(y.column(i) + l);
         }
-        return sum<double>(energy);
+        return sum<double>(sums);
     }
 
     // Becomes Pᴴx, P in rows of planes.

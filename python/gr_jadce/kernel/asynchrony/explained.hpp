@@ -44,6 +44,7 @@ public:
     }
 
     int M() const { return M_; }
+    const Columns& frame() const { return frame_; }       // Y
     const Columns& filtered() const { return filtered_; } // Σ⁻¹Y
 
     template <class Sample>
@@ -139,6 +140,21 @@ public:
         }
         x.gram.scale(1 / noise_var);
         x.match.scale(1 / noise_var);
+    }
+
+    // The slope of the log-likelihood over a power that is given to all columns X alike, where it is 0.
+    double slope(Seen& x) const
+    {
+        overlap(x);
+        x.part.become_product(kernel_, x.overlap);
+        x.match = x.received;
+        x.match.subtract(inner(x.part, seen_));
+        double slope = 0;
+        for (int i = 0; i < x.columns.count(); ++i) {
+            const double left = (1 + ridge) * x.columns.energy(i) - x.overlap.along(i, x.part);
+            slope += x.match.row_energy(i) / noise_var - M_ * left;
+        }
+        return slope / noise_var;
     }
 
     // Puts columns X, as they were seen, in place of those left out; returns the place of the first.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "asynchrony/found_paths.hpp"
 #include "arithmetic/threads.hpp"
+#include "asynchrony/diffuse.hpp"
 #include "asynchrony/last_look.hpp"
 
 #include <cmath>
@@ -21,20 +22,49 @@ void add_taps(const ClusterFit& fit, int number, FoundPaths& found)
     }
 }
 
-FoundPaths found_paths(const Search& search)
+void add_taps(const std::vector<Tap>& taps, FoundPaths& found)
 {
-    const ClusterFit& fit = search.fit();
+    for (const Tap& tap : taps) {
+        found.tap_delay.push_back(tap.delay);
+        found.tap_gain.insert(found.tap_gain.end(), tap.gain.begin(), tap.gain.end());
+    }
+}
+
+// A search, and a look at what arrives beside the clusters that it found.
+struct Searcher
+{
+    Searcher(const ArrivalTable& table, const SearchRule& rule, int M)
+        : search(table, rule, M), diffuse(table, M), many_paths(rule.max_paths > 1)
+    {
+    }
+
+    LastLook search;
+    Diffuse diffuse;
+    const bool many_paths;
+};
+
+FoundPaths found_paths(Searcher& searcher)
+{
+    const ClusterFit& fit = searcher.search.fit();
+    Diffuse& diffuse = searcher.diffuse;
+    const bool is_diffuse =
+        searcher.many_paths && !fit.clusters.empty() && diffuse.fit(fit, searcher.search.told());
     FoundPaths found;
-    found.noise_var = fit.all.noise_var;
-    found.signal = fit.all.explained();
+    found.noise_var = is_diffuse ? diffuse.noise_var() : fit.all.noise_var;
+    found.signal = is_diffuse ? diffuse.explained(fit.all.frame()) : fit.all.explained();
+    int count = 0;
     for (const auto& [device, numbers] : fit.own()) {
         const std::size_t before = found.tap_delay.size();
-        for (int number : numbers) {
-            add_taps(fit, number, found);
+        if (is_diffuse) {
+            add_taps(diffuse.taps(count++), found);
+        } else {
+            for (int number : numbers) {
+                add_taps(fit, number, found);
+            }
         }
         found.devices.push_back({device,
                                  int(found.tap_delay.size() - before),
-                                 search.score(device),
+                                 searcher.search.score(device),
                                  fit.clusters[std::size_t(numbers[0])].offset});
     }
     return found;
@@ -50,11 +80,11 @@ std::vector<FoundPaths> search_each(const ArrivalTable& table,
     for_each_frame(
         frames.B,
         threads,
-        [&] { return std::make_unique<LastLook>(table, rule, frames.M); },
-        [&](int frame, std::unique_ptr<LastLook>& search) {
-            search->run(frames.received + std::ptrdiff_t(frame) * table.L * frames.M,
-                        frames.noise_var[frame]);
-            found[std::size_t(frame)] = found_paths(*search);
+        [&] { return std::make_unique<Searcher>(table, rule, frames.M); },
+        [&](int frame, std::unique_ptr<Searcher>& searcher) {
+            searcher->search.run(frames.received + std::ptrdiff_t(frame) * table.L * frames.M,
+                                 frames.noise_var[frame]);
+            found[std::size_t(frame)] = found_paths(*searcher);
         });
     return found;
 }

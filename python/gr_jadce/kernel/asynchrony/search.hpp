@@ -29,6 +29,7 @@ public:
 
     const ClusterFit& fit() const { return fit_; }
     double score(int device) const { return scores_.at(device); }
+    double told() const { return told_; }
 
     // `noise_var`: 0 if unknown. A frame has a mean energy of 1 a sample.
     template <class Sample>

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What arrives of devices beside their clusters: echoes each of which is too weak to be found.
+
+Where there are many, they are most of what clusters leave, and pass for noise. So every device found gets,
+beside the taps of its clusters, one at every half symbol. These have powers v_dg = s_d p_g: over delay,
+they fall off for all devices alike. With all taps
+
+    Σ = σ²I + Σ_j v_j a_j a_jᴴ,   μ_j = v_j a_jᴴΣ⁻¹Y,   e_j = v_j a_jᴴΣ⁻¹a_j,
+
+μ_j the mean of the gains of tap j, given the frame, and e_j the share of them that the frame tells. MacKay's
+fixed point of the likelihood (Neural Computation 4, 1992) is v_j = ‖μ_j‖²/(M e_j); s and p are the likeliest
+for those of the half symbols. σ² is what is left on the samples that no tap and no power was fitted to.
+Where the likelihood does not grow with the first power that is given to weak echoes, there are none.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...numeric import sum_squares
+from ..p_values import TINY
+from .cluster_fit import RIDGE, Cluster, ClusterFit
+from .delay_profile import delays_of
+from .pilot_table import STRIDE
+
+_SHARE = 0.1  # of a device's power that the weak echoes begin with
+_STEPS, _ALTERNATIONS = 5, 3  # of the fixed point; of s and p in each
+_LOOKED_AT = 2  # one of so many weak echoes, for the slope of the likelihood
+_LEAST_DOF_SHARE = 0.1  # of all samples, on which σ² is measured
+_LEAST_POWER = 1e-9  # of a tap, over σ²
+_LEAST_ENERGY = 0.02  # of taps that are told, over σ² and antennas
+
+
+class Taps(NamedTuple):
+    """Taps, device by device, and what they leave.
+
+    device, delay : (T,). gain : (T, M), the mean, given the frame. noise_var : float, σ². signal : float,
+    the energy that is explained.
+    """
+
+    device: NDArray
+    delay: NDArray
+    gain: NDArray
+    noise_var: float
+    signal: float
+
+
+def taps_of_clusters(fit: ClusterFit, own: dict[int, list[int]]) -> Taps:
+    """The taps of each device's clusters."""
+    numbers = [number for part in own.values() for number in part]
+    clusters = [fit.clusters[number] for number in numbers]
+    signal = float(sum_squares(fit.frame - fit.noise_var * fit.filtered, axis=None))
+    return Taps(
+        np.array([cluster.device for cluster in clusters for _ in cluster.delays], int),
+        np.concatenate([np.empty(0), *(cluster.delays for cluster in clusters)]),
+        np.concatenate([np.empty((0, fit.frame.shape[1])), *(fit.gains(number) for number in numbers)]),
+        fit.noise_var,
+        signal,
+    )
+
+
+def with_weak_echoes(fit: ClusterFit, own: dict[int, list[int]], told: float) -> Taps | None:
+    """The taps of each device's clusters and of its weak echoes; None where there are no such.
+
+    `told` is the least that σ² can be.
+    """
+    delays = delays_of(fit.table.delays, STRIDE)
+    placed = [_placed([fit.clusters[i] for i in numbers], delays) for numbers in own.values()]
+    device = np.repeat(list(own), [len(delay) for delay, _ in placed])
+    delay, power = (np.concatenate(part) for part in zip(*placed, strict=True))
+    columns = [
+        fit.table.at(n, delay[device == n], fit.clusters[numbers[0]].offset) for n, numbers in own.items()
+    ]
+    echoes = _Echoes(fit.frame, np.concatenate(columns, axis=1), power, len(own), max(told, TINY))
+    if not echoes.fit(fit.noise_var, np.array([part.sum() for _, part in placed])):
+        return None
+    least = _LEAST_ENERGY * fit.frame.shape[1] * echoes.noise_var
+    kept = sum_squares(echoes.gain) > least
+    return Taps(device[kept], delay[kept], echoes.gain[kept], echoes.noise_var, echoes.signal)
+
+
+def _placed(clusters: list[Cluster], delays: NDArray) -> tuple[NDArray, NDArray]:
+    """Delays and powers (T,) of a device's taps: those of its clusters, then weak echoes of none yet."""
+    power = [cluster.power * cluster.weights**2 for cluster in clusters]
+    return (
+        np.concatenate([*(cluster.delays for cluster in clusters), delays]),
+        np.concatenate([*power, np.zeros(len(delays))]),
+    )
+
+
+class _Echoes:
+    """Taps of D devices, their powers being fitted: frame (L, M), columns (L, J), power (J,)."""
+
+    def __init__(
+        self, frame: NDArray, columns: NDArray, power: NDArray, n_devices: int, least: float
+    ) -> None:
+        self.frame, self.columns, self.power = frame, columns, power
+        self.weak, self.n_devices, self.least = power == 0, n_devices, least
+        self.unexplained = RIDGE * float(sum_squares(frame, axis=None)) / frame.size  # the table's errors
+
+    def fit(self, noise_var: float, of_clusters: NDArray) -> bool:
+        """Fit all, from devices' powers (D,) and σ² of the clusters alone; whether there are weak echoes."""
+        self.noise_var = noise_var
+        self._explain()
+        slope = sum_squares(self.match[self.weak]) - self.frame.shape[1] * self.overlap[self.weak]
+        slope = slope.reshape(self.n_devices, -1)
+        if np.sum(of_clusters * slope[:, ::_LOOKED_AT].sum(axis=1)) <= 0:
+            return False
+        self.power = self.power.copy()
+        self.power[self.weak] = np.repeat(_SHARE * of_clusters / slope.shape[1], slope.shape[1])
+        for _ in range(_STEPS):
+            self._explain()
+            self.power = self._found()
+            self.noise_var = self._left()
+        self._explain()
+        return True
+
+    def _explain(self) -> None:
+        """Σ⁻¹, and what follows."""
+        covariance = (self.columns * self.power) @ self.columns.conj().T
+        inverse = np.linalg.inv(covariance + (self.noise_var + self.unexplained) * np.eye(len(self.frame)))
+        self.filtered = inverse @ self.frame
+        self.match = self.columns.conj().T @ self.filtered
+        self.overlap = np.sum(self.columns.conj() * (inverse @ self.columns), axis=0).real
+        self.rows = self.noise_var * float(np.trace(inverse).real)
+
+    @property
+    def gain(self) -> NDArray:
+        """μ (J, M)."""
+        return np.asarray(self.power[:, None] * self.match)
+
+    @property
+    def signal(self) -> float:
+        """The energy that is explained."""
+        return float(sum_squares(self.frame - self.noise_var * self.filtered, axis=None))
+
+    def _found(self) -> NDArray:
+        """The fixed point's powers, those of weak echoes alike."""
+        told = np.maximum(self.power * self.overlap, TINY)
+        found = sum_squares(self.gain) / (self.frame.shape[1] * told)
+        found = np.maximum(found, _LEAST_POWER * self.noise_var)
+        found[self.weak] = _alike(found[self.weak].reshape(self.n_devices, -1)).reshape(-1)
+        return np.asarray(found)
+
+    def _left(self) -> float:
+        """σ² by what the taps leave."""
+        L, M = self.frame.shape
+        dof = max(M * self.rows - (L - self.rows) / 2, _LEAST_DOF_SHARE * L * M)
+        return max(self.noise_var**2 * float(sum_squares(self.filtered, axis=None)) / dof, self.least)
+
+
+def _alike(power: NDArray) -> NDArray:
+    """The likeliest s_d p_g for powers (D, G), each as of M gains."""
+    scale = power.sum(axis=1)
+    for _ in range(_ALTERNATIONS):
+        shape = (power / scale[:, None]).sum(axis=0)
+        shape /= shape.sum()
+        scale = (power / shape).mean(axis=1)
+    return np.asarray(scale[:, None] * shape)
