@@ -3,7 +3,8 @@
 
 Descents end at local optima. The first starts from the powers that are given, under the whole penalty. Where
 it makes others active, or σ² is unknown, a second one lets nearly all devices join first; where the two
-do not agree, others start from no powers. Then devices are exchanged that this makes likelier, or nearly.
+do not agree, others start from no powers. Then devices are exchanged that this makes likelier, or nearly, and
+where it did so once more.
 """
 
 from collections.abc import Callable
@@ -79,8 +80,13 @@ class Search(NamedTuple):
             start = _of(start, differ)._replace(power=np.zeros((differ.sum(), start.power.shape[1])))
             for path in from_none:
                 _keep_better(best, self._go(part[differ], start, path, known), unsure[differ], known)
+        left = unsure if known else unsure[differ]
         for _ in range(_EXCHANGE_ROUNDS):
-            self._exchange(frames, best, first, unsure if known else unsure[differ], known)
+            if not left.size:
+                break
+            before = evidence(_of(best, left), known)
+            self._exchange(frames, best, first, left, known)
+            left = left[evidence(_of(best, left), known) > before + _AGREEMENT]  # others would try the same
         return best
 
     def _go(self, frames: NDArray, start: Start, path: Path, known: bool) -> Powers:
