@@ -177,7 +177,6 @@ struct Detector::Work
     {
         fit.noise_covariance(noise_cov.data());
         noise_dof = fit.rows();
-        evidence = surplus_evidence(fit, rule.threshold);
     }
 
     double sure_level() const
@@ -207,13 +206,16 @@ struct Detector::Work
     {
         const auto level = [this] { return sure_level(); };
         exchange(level);
-        const double surplus = surplus_evidence(fit, rule.threshold);
-        if (surplus < 0 || fit.has_few_samples()) {
+        evidence = surplus_evidence(fit, rule.threshold);
+        if (evidence < 0 || fit.has_few_samples()) {
+            const double before = evidence;
             const std::vector<std::size_t> proposed = fit.members;
             fit.start({}, 0);
             exchange(level);
-            if (surplus_evidence(fit, rule.threshold) <= surplus) {
+            evidence = surplus_evidence(fit, rule.threshold);
+            if (evidence <= before) {
                 fit.start(proposed, 0);
+                evidence = surplus_evidence(fit, rule.threshold);
             }
         }
     }
@@ -247,6 +249,7 @@ struct Detector::Work
             entrants.clear();
             exchange(level);
             keep_noise();
+            evidence = surplus_evidence(fit, rule.threshold);
         }
         if (energy_of(frame, rule.n_antennas) <= 0) {
             noise_var = frame.noise_var;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "arithmetic/elementary.hpp"
+#include "arithmetic/simd.hpp"
 #include "detection/support_fit.hpp"
 
 #include <algorithm>
@@ -29,13 +30,16 @@ public:
         }
         power /= double(fit.size()) * noise_var;
         const std::vector<double>& statistic = fit.statistics();
-        std::size_t count = 0;
         for (std::size_t n = 0; n < statistic.size(); ++n) {
-            energy_[count] = float(statistic[n] / noise_var);
-            ratio_[count] = float(power * fit.share_outside(n));
-            count += !fit.is_member[n];
+            energy_[n] = float(statistic[n] / noise_var);
+            ratio_[n] = float(power * fit.share_outside(n));
         }
-        return sum(count, float(prior(fit)), float(fit.n_antennas));
+        take_probabilities(float(std::log(prior_odds(fit))), float(fit.n_antennas));
+        double sum = 0;
+        for (std::size_t n = 0; n < statistic.size(); ++n) {
+            sum += fit.is_member[n] ? 0 : double(energy_[n]);
+        }
+        return sum;
     }
 
     // As `missed`, with the power of any member, of devices that stand out.
@@ -97,6 +101,7 @@ private:
         for (const double power : fit.power) {
             power_.push_back(float(power / noise_var));
         }
+        power_.resize(std::size_t(padded<float>(int(fit.size()))), 0);
         log_ratio_.resize(power_.size());
         shrink_.resize(power_.size());
     }
@@ -114,14 +119,15 @@ private:
     {
         constexpr float never = -1e30f, least = -46; // e^x of which is nothing beside 1, and a normal number
         take_logarithms(float(energy), float(share), float(fit.n_antennas));
-        const std::size_t K = power_.size();
+        const std::size_t K = fit.size(), padded_size = power_.size();
         float *value = log_ratio_.data(), *shrink = shrink_.data();
+        std::fill(value + K, value + padded_size, never);
         if (k < K) {
             value[k] = never;
         }
         const float peak = *std::max_element(value, value + K);
 #pragma GCC ivdep
-        for (std::size_t j = 0; j < K; ++j) {
+        for (std::size_t j = 0; j < padded_size; ++j) {
             const float below = value[j] - peak;
             value[j] = fast_exp_within(below < least ? least : below);
             shrink[j] *= value[j];
@@ -132,8 +138,8 @@ private:
             shrunk += shrink[j];
         }
         mean_shrink_ = double(shrunk / likely);
-        const double odds = double(peak) + std::log(double(likely) / double(k < K ? K - 1 : K)) + prior(fit);
-        return 1 / (1 + std::exp(-std::min(std::max(odds, -60.0), 60.0)));
+        const double times_likelier = double(likely) / double(k < K ? K - 1 : K); // times e^peak
+        return 1 / (1 + std::exp(-double(peak)) / (times_likelier * prior_odds(fit)));
     }
 
     // Of ratios r by the members' powers: energy r/(1 + r) − M log(1 + r), and r/(1 + r).
@@ -155,31 +161,27 @@ private:
         return noise_var > 0 && fit.size() > 0 && fit.size() < fit.gram.n_devices();
     }
 
-    static double prior(const SupportFit& fit)
+    static double prior_odds(const SupportFit& fit)
     {
-        return std::log(double(fit.size()) / double(fit.gram.n_devices() - fit.size()));
+        return double(fit.size()) / double(fit.gram.n_devices() - fit.size());
     }
 
-    // Σ of the probabilities.
-    double sum(std::size_t count, float prior, float n_antennas)
+    // That a device is active, in the place of its energy.
+    void take_probabilities(float prior, float n_antennas)
     {
         float* energy = energy_.data();
         const float* ratio = ratio_.data();
+        const std::size_t count = energy_.size();
 #pragma GCC ivdep
         for (std::size_t i = 0; i < count; ++i) {
             const float odds =
                 energy[i] * ratio[i] / (1 + ratio[i]) - n_antennas * fast_log(1 + ratio[i]) + prior;
             energy[i] = 1 / (1 + fast_exp(-odds));
         }
-        double total = 0;
-        for (std::size_t i = 0; i < count; ++i) {
-            total += double(energy[i]);
-        }
-        return total;
     }
 
-    std::vector<float> energy_, ratio_;             // of devices outside
-    std::vector<float> power_, log_ratio_, shrink_; // of members, the first over σ²
+    std::vector<float> energy_, ratio_;             // of devices, as if outside
+    std::vector<float> power_, log_ratio_, shrink_; // of members, padded; the first over σ²
     double mean_shrink_ = 1;                        // by the last probability
 };
 

@@ -40,7 +40,7 @@ public:
     void take_off(const FitView& fit, Residual& residual, bool crowded)
     {
         shares_.measure(fit.members, fit.factor, crowded, share_.data());
-        residual.correlate(fit.members, fit.channel, fit.factor.stride(), left_.data());
+        along_ = residual.correlate(fit.members, fit.channel, fit.factor.stride());
     }
 
     // The energy of the frame along what is left of each pilot; 0 where that is next to nothing.
@@ -49,13 +49,14 @@ public:
         const std::size_t N = gram_.n_devices();
         std::fill(t, t + N, 0.0);
         for (std::size_t m = 0; m < n_antennas_; ++m) {
-            const double *re = left(m), *im = re + gram_.stride();
+            const float *re = along(2 * m), *im = along(2 * m + 1);
             for (std::size_t n = 0; n < N; ++n) {
-                t[n] += re[n] * re[n] + im[n] * im[n];
+                t[n] += double(re[n]) * double(re[n]) + double(im[n]) * double(im[n]);
             }
         }
+        const double square = along_.factor * along_.factor;
         for (std::size_t n = 0; n < N; ++n) {
-            t[n] = share_[n] > independent * gram_.norm(n) ? t[n] / share_[n] : 0;
+            t[n] = share_[n] > independent * gram_.norm(n) ? square * t[n] / share_[n] : 0;
         }
     }
 
@@ -64,6 +65,7 @@ public:
     void replacement_statistics(const FitView& fit, const Hermitian& inverse, std::vector<double>& best)
     {
         bar_members(fit.members);
+        widen();
         best.resize(fit.members.size());
         const std::size_t stride = gram_.stride();
         for (std::size_t k = 0; k < best.size(); ++k) {
@@ -80,6 +82,16 @@ public:
     }
 
 private:
+    // What is left along the pilots, in double precision.
+    void widen()
+    {
+        for (std::size_t plane = 0; plane < 2 * n_antennas_; ++plane) {
+            for (std::size_t n = 0; n < gram_.n_devices(); ++n) {
+                left_[plane * gram_.stride() + n] = along_.factor * double(along(plane)[n]);
+            }
+        }
+    }
+
     // The shares that are asked for: none of members and of padding is as large.
     void bar_members(const std::vector<std::size_t>& members)
     {
@@ -157,11 +169,13 @@ private:
         return *std::max_element(part, part + lanes<double>);
     }
 
+    const float* along(std::size_t plane) const { return along_.planes + plane * gram_.single_stride(); }
     const double* left(std::size_t m) const { return &left_[2 * m * gram_.stride()]; }
 
     const Gram& gram_;
     const std::size_t n_antennas_;
     PilotShares shares_;
+    Residual::Correlations along_;
     Array<double> share_, left_, least_; // (N,) of energies; (M, 2, N) in planes; (N,); padded
 };
 

@@ -46,12 +46,17 @@ public:
         return found;
     }
 
-    // Aᴴ(Y − A_S X), in planes as long as a row of the Gram matrix; X in planes of `channel_stride`. In
-    // double precision up to the residual, which may be far below the frame, and in single from there on.
-    void correlate(const std::vector<std::size_t>& members,
-                   const double* channel,
-                   std::size_t channel_stride,
-                   double* correlation)
+    // Aᴴ(Y − A_S X), in planes as long as a row of the Gram matrix, over a factor; until the next time.
+    struct Correlations
+    {
+        const float* planes = nullptr;
+        double factor = 0;
+    };
+
+    // X in planes of `channel_stride`. In double precision up to the residual, which may be far below the
+    // frame, and in single from there on.
+    Correlations
+    correlate(const std::vector<std::size_t>& members, const double* channel, std::size_t channel_stride)
     {
         std::copy_n(samples_, left_.size(), left_.data());
         for (int m = 0; m < n_antennas_; ++m) {
@@ -60,14 +65,7 @@ public:
         const double scale = to_single();
         book_.adjoint.multiply_conjugate(
             single_.data(), padded<float>(book_.pilots.L), n_antennas_, product_.data());
-        const double factor = std::sqrt(book_.gram.scale()) / scale;
-        for (int plane = 0; plane < 2 * n_antennas_; ++plane) {
-            const float* from = &product_[std::size_t(plane) * book_.gram.single_stride()];
-            double* to = correlation + std::size_t(plane) * book_.gram.stride();
-            for (std::size_t n = 0; n < book_.gram.n_devices(); ++n) {
-                to[n] = factor * double(from[n]);
-            }
-        }
+        return {product_.data(), std::sqrt(book_.gram.scale()) / scale};
     }
 
 private:

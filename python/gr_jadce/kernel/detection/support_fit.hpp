@@ -5,6 +5,7 @@
 
 #include "detection/detection.hpp"
 #include "detection/hermitian.hpp"
+#include "detection/member_channels.hpp"
 #include "detection/off_support.hpp"
 
 #include <algorithm>
@@ -314,9 +315,8 @@ private:
         }
         inverse_.invert(factor_);
         take_targets();
-        for (std::size_t m = 0; m < n_antennas; ++m) {
-            fit_channel(m);
-        }
+        MemberChannels{inverse_, target_.data(), channel_.data(), explained_.data(), energies_.data()}.fit(
+            n_antennas);
         residual_ = energy_;
         trace_ = double(pilot_length) - double(K);
         for (std::size_t k = 0; k < K; ++k) {
@@ -354,30 +354,6 @@ private:
                 target_[2 * m * stride + k] = target[m].real();
                 target_[(2 * m + 1) * stride + k] = target[m].imag();
             }
-        }
-    }
-
-    // x = B t, t = A_Sᴴ y, of antenna m; rows of B are conjugated columns.
-    void fit_channel(std::size_t m)
-    {
-        const std::size_t stride = inverse_.stride();
-        const double *t_re = &target_[2 * m * stride], *t_im = t_re + stride;
-        double* x = &channel_[2 * m * stride];
-        for (std::size_t i = 0; i < stride; i += lanes<double>) {
-            Vec<double> re = {}, im = {}, re_by_im = {}, im_by_re = {};
-            for (std::size_t k = 0; k < size(); ++k) {
-                const Vec<double> b_re = vec(inverse_.real(k) + i), b_im = vec(inverse_.imag(k) + i);
-                re += t_re[k] * b_re;
-                im += t_im[k] * b_re;
-                re_by_im += t_im[k] * b_im;
-                im_by_re += t_re[k] * b_im;
-            }
-            re += re_by_im;
-            im -= im_by_re;
-            vec(x + i) = re;
-            vec(x + stride + i) = im;
-            vec(&explained_[i]) += vec(t_re + i) * re + vec(t_im + i) * im;
-            vec(&energies_[i]) += re * re + im * im;
         }
     }
 
