@@ -11,8 +11,10 @@ from .rounds import (
     COLOURED_CROWD,
     CROWD_SHARE,
     CROWDED,
+    LOOK_ROUNDS,
     ODD,
     ONE_WAY,
+    SETTLED,
     TELLING,
     sure_false_alarm,
 )
@@ -32,6 +34,8 @@ class LookRule(NamedTuple):
     coloured_crowd: _Limits
     odd: _Limits
     one_way: _Limits
+    n_rounds: int = LOOK_ROUNDS  # of whitening
+    settled: float = SETTLED  # change of the covariance by one that is enough
 
     @classmethod
     def of(cls, pilots: PilotBook, n_antennas: int, false_alarm: float, max_rounds: int) -> "LookRule":

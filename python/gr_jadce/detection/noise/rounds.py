@@ -26,8 +26,8 @@ NOISES = ("auto", "white", "antennas", "spatial")
 # Shares of a frame's rows that bear witness of the noise: below, devices may be it, hide it, hide nearly all.
 BUSY, CROWDED, TELLING = 0.65, 0.5, 0.4
 _MAX_ROUNDS = 8  # of whitening: at a load of K = 0.4 L, noise 20 dB from white takes five
-_LOOK_ROUNDS = 2  # to see whether there is an interferer
-_SETTLED = 0.1  # relative change of the noise covariance by one round
+LOOK_ROUNDS = 2  # to see whether there is an interferer
+SETTLED = 0.1  # relative change of the noise covariance by one round
 COLOURED, COLOURED_CROWD = 1e-3, 1e-12  # probability that white noise is taken for another
 ODD, ONE_WAY = 0.1, 0.05  # probability that white noise, and channels, of busy frames seem coloured
 CROWD_SHARE = 1e-4  # of the false-alarm probability of sure devices, where many are active
@@ -158,7 +158,7 @@ def _find_interferers(
     if not index.size:
         return index, moment[index]
     quick, part = decider._replace(estimator=None), _part(estimate, index)
-    again, _, whitener = _decide_whitened(quick, part, frames[index], moment[index], "spatial", _LOOK_ROUNDS)
+    again, _, whitener = _decide_whitened(quick, part, frames[index], moment[index], "spatial", LOOK_ROUNDS)
     likelier = again.evidence > rows.evidence[index]
     return index[likelier], whitener.restore_covariance(again.noise_cov)[likelier]
 
@@ -191,7 +191,7 @@ def _decide_whitened(
         part = _part(estimate, moving)
         sure = _decide_once(decider, part, whitener.whiten(frames[moving]), kind)[0]
         covariance[moving] = whitener.restore_covariance(sure.noise_cov)
-        moving = moving[_departure(sure.noise_cov, kind) > _SETTLED]
+        moving = moving[_departure(sure.noise_cov, kind) > SETTLED]
         if not moving.size:
             break
     whitener = Whitener.of(_of_kind(covariance, kind))

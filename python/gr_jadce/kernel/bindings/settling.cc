@@ -39,13 +39,22 @@ SettlingRule settling_of(const py::tuple& given)
 }
 
 // Of gr_jadce.detection.noise.look_rule.LookRule: sure, sure_crowd, whitened, crowded, telling, coloured,
-// coloured_crowd, odd, one_way.
+// coloured_crowd, odd, one_way, n_rounds, settled.
 NoiseRule noise_rule_of(const py::tuple& given, py::ssize_t M)
 {
-    check(given.size() == 9, "look: expected 9 entries");
+    check(given.size() == 11, "look: expected 11 entries");
     const auto rule = [&](std::size_t place) { return rule_of(given[place].cast<py::tuple>(), M); };
-    NoiseRule found = {
-        rule(0), rule(1), rule(2), given[3].cast<double>(), given[4].cast<double>(), {}, {}, {}, {}};
+    NoiseRule found = {rule(0),
+                       rule(1),
+                       rule(2),
+                       given[3].cast<double>(),
+                       given[4].cast<double>(),
+                       {},
+                       {},
+                       {},
+                       {},
+                       given[9].cast<int>(),
+                       given[10].cast<double>()};
     std::size_t place = 5;
     for (double* limits : {found.coloured, found.coloured_crowd, found.odd, found.one_way}) {
         const auto values = given[place++].cast<Limits>();

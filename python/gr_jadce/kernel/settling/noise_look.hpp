@@ -62,8 +62,6 @@ private:
     template <class Sample>
     double whitened_evidence(const std::complex<Sample>* frame, const double* score)
     {
-        constexpr int max_rounds = 2;
-        constexpr double settled = 0.1;
         const double before = log_energy();
         std::vector<std::complex<Sample>> whitened(L_ * M_);
         const auto measure = [&] {
@@ -72,10 +70,10 @@ private:
             return detector_.measure_noise(whitened.data(), score);
         };
         detector_.ask(rule_.whitened);
-        for (int round = 0; round < max_rounds; ++round) {
+        for (int round = 0; round < rule_.n_rounds; ++round) {
             const SmallMatrix found = matrix_of(measure().covariance);
             noise_ = whitener_.restored(found);
-            if (departure(found) <= settled) {
+            if (departure(found) <= rule_.settled) {
                 break;
             }
         }
