@@ -157,31 +157,30 @@ public:
         return slope / noise_var;
     }
 
-    // Puts columns X, as they were seen, in place of those left out; returns the place of the first.
+    // Puts columns X, as they were seen, in place of those left out, which stand together; returns the place
+    // of the first, −1 without power.
     int replace(const LeftOut& out, Seen& x, double power)
     {
-        take_out(out, x);
+        const int left = int(out.places.size()), first = left > 0 ? out.places[0] : count();
         const int own = power > 0 ? x.columns.count() : 0;
-        const bool fits = own > 0 && own == int(out.places.size());
-        if (!fits && !out.places.empty()) {
-            const int first = out.places[0], last = first + int(out.places.size());
-            resize(first, last, count() - (last - first));
-            x.part.resize_rows(first, last, count(), work_);
-            x.overlap.resize_rows(first, last, count(), work_);
+        bool loses_digits = is_close(first, left);
+        take_out(out, x);
+        if (own != left) {
+            resize(first, first + left, count() - left);
+            x.part.resize_rows(first, first + left, count(), work_);
+            x.overlap.resize_rows(first, first + left, count(), work_);
+            resize(count(), count(), count() + own);
         }
-        if (own == 0) {
-            return -1;
+        const int place = own == left ? first : count() - own;
+        if (own > 0) {
+            set(place, x, power);
+            take_in(place, x, power);
+            loses_digits = loses_digits || is_close(place, own);
         }
-        const int place = fits ? out.places[0] : count();
-        if (!fits) {
-            resize(place, place, place + own);
+        if (loses_digits) {
+            invert();
         }
-        set(place, x, power);
-        take_in(place, x, power);
-        if (any_is_strong()) {
-            invert(); // updates would lose digits
-        }
-        return place;
+        return own > 0 ? place : -1;
     }
 
     double trace() const
@@ -331,12 +330,16 @@ private:
         return noise_var / powers_[std::size_t(i)] + ridge * energies_[std::size_t(i)];
     }
 
-    // Whether a power is so strong that Σ⁻¹, when columns leave it and come, is soon wrong.
-    bool any_is_strong() const
+    // Whether all others leave so little of some columns that updates of K are differences of large numbers.
+    bool is_close(int first, int columns) const
     {
-        constexpr double strong = 1e4; // over σ²
-        return std::any_of(
-            powers_.begin(), powers_.end(), [this](double power) { return power > strong * noise_var; });
+        constexpr double least_left = 1e-3; // of a column's energy
+        for (int i = first; i < first + columns; ++i) {
+            if (least_left * energies_[std::size_t(i)] * kernel(i, i).real() > 1) {
+                return true;
+            }
+        }
+        return false;
     }
 
     Complex kernel(int i, int j) const
