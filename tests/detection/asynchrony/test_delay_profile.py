@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from gr_jadce.detection.asynchrony.cluster_fit import Cluster
-from gr_jadce.detection.asynchrony.delay_profile import DelayProfile, log10_p_weighted
+from gr_jadce.detection.asynchrony.last_look import DelayProfile, log10_p_weighted
 from gr_jadce.detection.p_values import log10_p_known
 
 DELAYS = np.arange(-0.5, 4.6, 0.5)

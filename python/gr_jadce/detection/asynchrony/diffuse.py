@@ -21,15 +21,13 @@ from numpy.typing import NDArray
 from ...numeric import sum_squares
 from ..p_values import TINY
 from .cluster_fit import RIDGE, Cluster, ClusterFit
-from .delay_profile import delays_of
-from .pilot_table import STRIDE
 
 _SHARE = 0.1  # of a device's power that the weak echoes begin with
 _STEPS, _ALTERNATIONS = 5, 3  # of the fixed point; of s and p in each
 _LOOKED_AT = 2  # one of so many weak echoes, for the slope of the likelihood
 _LEAST_DOF_SHARE = 0.1  # of all samples, on which σ² is measured
 _LEAST_POWER = 1e-9  # of a tap, over σ²
-_LEAST_ENERGY = 0.02  # of taps that are told, over σ² and antennas
+_LEAST_ENERGY = 0.02  # of taps that are told, over σ² and antennas, beside a device's strongest
 
 
 class Taps(NamedTuple):
@@ -65,56 +63,62 @@ def with_weak_echoes(fit: ClusterFit, own: dict[int, list[int]], told: float) ->
 
     `told` is the least that σ² can be.
     """
-    delays = delays_of(fit.table.delays, STRIDE)
-    placed = [_placed([fit.clusters[i] for i in numbers], delays) for numbers in own.values()]
+    if _growth(fit, own) <= 0:
+        return None
+    placed = [_placed([fit.clusters[i] for i in numbers], fit.table.half_symbols) for numbers in own.values()]
     device = np.repeat(list(own), [len(delay) for delay, _ in placed])
     delay, power = (np.concatenate(part) for part in zip(*placed, strict=True))
     columns = [
         fit.table.at(n, delay[device == n], fit.clusters[numbers[0]].offset) for n, numbers in own.items()
     ]
-    echoes = _Echoes(fit.frame, np.concatenate(columns, axis=1), power, len(own), max(told, TINY))
-    if not echoes.fit(fit.noise_var, np.array([part.sum() for _, part in placed])):
-        return None
-    least = _LEAST_ENERGY * fit.frame.shape[1] * echoes.noise_var
-    kept = sum_squares(echoes.gain) > least
+    weak = np.concatenate(
+        [np.arange(len(part)) >= len(part) - len(fit.table.half_symbols) for part, _ in placed]
+    )
+    echoes = _Echoes(fit.frame, np.concatenate(columns, axis=1), power, weak.reshape(-1), len(own))
+    echoes.fit(fit.noise_var, max(told, TINY))
+    energy = sum_squares(echoes.gain)
+    strongest = np.zeros(fit.table.n_devices)
+    np.maximum.at(strongest, device, energy)
+    kept = energy >= np.minimum(_LEAST_ENERGY * fit.frame.shape[1] * echoes.noise_var, strongest[device])
     return Taps(device[kept], delay[kept], echoes.gain[kept], echoes.noise_var, echoes.signal)
 
 
+def _growth(fit: ClusterFit, own: dict[int, list[int]]) -> float:
+    """The slope of the log-likelihood over the power of weak echoes, where there are none yet."""
+    growth, delays = 0.0, fit.table.half_symbols[::_LOOKED_AT]
+    for n, numbers in own.items():
+        columns = fit.table.at(n, delays, fit.clusters[numbers[0]].offset)
+        match = float(sum_squares(columns.conj().T @ fit.filtered, axis=None))
+        seen = float(np.trace(fit.energy(columns, fit.all)).real)
+        growth += sum(fit.clusters[i].power for i in numbers) * (match - fit.frame.shape[1] * seen)
+    return growth
+
+
 def _placed(clusters: list[Cluster], delays: NDArray) -> tuple[NDArray, NDArray]:
-    """Delays and powers (T,) of a device's taps: those of its clusters, then weak echoes of none yet."""
-    power = [cluster.power * cluster.weights**2 for cluster in clusters]
-    return (
-        np.concatenate([*(cluster.delays for cluster in clusters), delays]),
-        np.concatenate([*power, np.zeros(len(delays))]),
-    )
+    """Delays and first powers (T,) of a device's taps: those of its clusters, then those of weak echoes."""
+    power = np.concatenate([cluster.power * cluster.weights**2 for cluster in clusters])
+    weak = np.full(len(delays), _SHARE * np.sum(power) / len(delays))
+    return np.concatenate([*(cluster.delays for cluster in clusters), delays]), np.concatenate([power, weak])
 
 
 class _Echoes:
-    """Taps of D devices, their powers being fitted: frame (L, M), columns (L, J), power (J,)."""
+    """Taps of D devices, their powers being fitted: frame (L, M), columns (L, J), power and weak (J,)."""
 
     def __init__(
-        self, frame: NDArray, columns: NDArray, power: NDArray, n_devices: int, least: float
+        self, frame: NDArray, columns: NDArray, power: NDArray, weak: NDArray, n_devices: int
     ) -> None:
-        self.frame, self.columns, self.power = frame, columns, power
-        self.weak, self.n_devices, self.least = power == 0, n_devices, least
+        self.frame, self.columns, self.power, self.weak = frame, columns, power, weak
+        self.n_devices = n_devices
         self.unexplained = RIDGE * float(sum_squares(frame, axis=None)) / frame.size  # the table's errors
 
-    def fit(self, noise_var: float, of_clusters: NDArray) -> bool:
-        """Fit all, from devices' powers (D,) and σ² of the clusters alone; whether there are weak echoes."""
+    def fit(self, noise_var: float, least: float) -> None:
+        """Fit all, from the σ² of the clusters alone; σ² is no less than `least`."""
         self.noise_var = noise_var
-        self._explain()
-        slope = sum_squares(self.match[self.weak]) - self.frame.shape[1] * self.overlap[self.weak]
-        slope = slope.reshape(self.n_devices, -1)
-        if np.sum(of_clusters * slope[:, ::_LOOKED_AT].sum(axis=1)) <= 0:
-            return False
-        self.power = self.power.copy()
-        self.power[self.weak] = np.repeat(_SHARE * of_clusters / slope.shape[1], slope.shape[1])
         for _ in range(_STEPS):
             self._explain()
             self.power = self._found()
-            self.noise_var = self._left()
+            self.noise_var = max(self._left(), least)
         self._explain()
-        return True
 
     def _explain(self) -> None:
         """Σ⁻¹, and what follows."""
@@ -147,7 +151,7 @@ class _Echoes:
         """σ² by what the taps leave."""
         L, M = self.frame.shape
         dof = max(M * self.rows - (L - self.rows) / 2, _LEAST_DOF_SHARE * L * M)
-        return max(self.noise_var**2 * float(sum_squares(self.filtered, axis=None)) / dof, self.least)
+        return self.noise_var**2 * float(sum_squares(self.filtered, axis=None)) / dof
 
 
 def _alike(power: NDArray) -> NDArray:

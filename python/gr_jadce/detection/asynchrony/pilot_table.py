@@ -65,6 +65,11 @@ class PilotTable:
         columns = np.einsum("kj,kjl->lk", _cubic(place - before), nodes)
         return columns * turn(np.ravel(offset), self.length).T if np.any(offset) else columns
 
+    @property
+    def half_symbols(self) -> NDArray:
+        """Of the delays that are searched, those at every half symbol (H,)."""
+        return np.asarray(self.delays[:: STEPS // (2 * STRIDE)])
+
     def _extent(self) -> tuple[float, float]:
         """Ranges over the widths of correlation: how fast a pilot changes with delay and with offset."""
         middle = self.table.shape[1] // 2

@@ -30,12 +30,12 @@ class LookRule(NamedTuple):
     whitened: dense.Rule  # of whitened frames
     crowded: float  # rows that bear witness of the noise
     telling: float
+    n_rounds: int  # of whitening, at most: until the covariance changes by no more than `settled`
+    settled: float
     coloured: _Limits
     coloured_crowd: _Limits
     odd: _Limits
     one_way: _Limits
-    n_rounds: int = LOOK_ROUNDS  # of whitening
-    settled: float = SETTLED  # change of the covariance by one that is enough
 
     @classmethod
     def of(cls, pilots: PilotBook, n_antennas: int, false_alarm: float, max_rounds: int) -> "LookRule":
@@ -48,4 +48,4 @@ class LookRule(NamedTuple):
         whitened = dense.make_rule(pilots, n_antennas, false_alarm, max_rounds, "spatial")
         errors = (COLOURED, COLOURED_CROWD, ODD, ONE_WAY)
         limits = (tuple(chi2_limits(n_antennas, error).tolist()) for error in errors)
-        return cls(white, crowd, whitened, CROWDED * L, TELLING * L, *limits)
+        return cls(white, crowd, whitened, CROWDED * L, TELLING * L, LOOK_ROUNDS, SETTLED, *limits)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // When devices of a frame arrive, and a test of others that arrive alike:
-// gr_jadce.detection.asynchrony.delay_profile.
+// gr_jadce.detection.asynchrony.last_look.
 #pragma once
 
 #include "asynchrony/arrival_table.hpp"

@@ -62,10 +62,12 @@ public:
     std::vector<Tap> taps(int number) const
     {
         const std::size_t first = start_[std::size_t(number)], last = start_[std::size_t(number) + 1];
-        const double least = least_energy * M_ * noise_var_;
+        const double least =
+            std::min(least_energy * M_ * noise_var_,
+                     *std::max_element(energy_.begin() + long(first), energy_.begin() + long(last)));
         std::vector<Tap> taps;
         for (std::size_t j = first; j < last; ++j) {
-            if (energy_[j] > least) {
+            if (energy_[j] >= least) {
                 taps.push_back({delay_[j], {}});
                 for (int m = 0; m < M_; ++m) {
                     taps.back().gain.push_back(gain(j, m));

@@ -38,8 +38,8 @@ SettlingRule settling_of(const py::tuple& given)
             number(13)};
 }
 
-// Of gr_jadce.detection.noise.look_rule.LookRule: sure, sure_crowd, whitened, crowded, telling, coloured,
-// coloured_crowd, odd, one_way, n_rounds, settled.
+// Of gr_jadce.detection.noise.look_rule.LookRule: sure, sure_crowd, whitened, crowded, telling, n_rounds,
+// settled, coloured, coloured_crowd, odd, one_way.
 NoiseRule noise_rule_of(const py::tuple& given, py::ssize_t M)
 {
     check(given.size() == 11, "look: expected 11 entries");
@@ -49,13 +49,13 @@ NoiseRule noise_rule_of(const py::tuple& given, py::ssize_t M)
                        rule(2),
                        given[3].cast<double>(),
                        given[4].cast<double>(),
+                       given[5].cast<int>(),
+                       given[6].cast<double>(),
                        {},
                        {},
                        {},
-                       {},
-                       given[9].cast<int>(),
-                       given[10].cast<double>()};
-    std::size_t place = 5;
+                       {}};
+    std::size_t place = 7;
     for (double* limits : {found.coloured, found.coloured_crowd, found.odd, found.one_way}) {
         const auto values = given[place++].cast<Limits>();
         std::copy(values.begin(), values.end(), limits);

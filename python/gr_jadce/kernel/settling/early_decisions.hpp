@@ -35,10 +35,10 @@ struct NoiseRule
     Rule sure, sure_crowd;                 // of devices that are sure to be there, and in crowded frames
     Rule whitened;                         // of whitened frames
     double crowded, telling;               // rows that bear witness of the noise
-    double coloured[2], coloured_crowd[2]; // limits of what these say of the noise,
-    double odd[2], one_way[2];             // for a closer look, and of what a frame says
     int n_rounds;                          // of whitening, at most: until the covariance
     double settled;                        // changes by no more
+    double coloured[2], coloured_crowd[2]; // limits of what these say of the noise,
+    double odd[2], one_way[2];             // for a closer look, and of what a frame says
 };
 
 // Frames (B, L, M), σ² of each as the network and as the decision take it, 0 where unknown.
