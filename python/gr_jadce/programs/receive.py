@@ -25,6 +25,7 @@ from .supervisor import MAX_MESSAGES_WAITING, POLL_INTERVAL_S, Supervisor
 _DRAIN_TIMEOUT_S = 2.0  # that a stopped flowgraph may take to answer the frames it has
 _STATUS_INTERVAL_S = 1.0  # as that of a receiver
 _SETTLED_POLLS = 10  # at which nothing is left to answer before a silent source is stopped
+_SLOTS_UNDER_WAY = 2**16  # more than the buffers from source to receiver hold, of the shortest slots
 _THREADS = ("gr_jadce status", "gr_jadce backlog")  # of a receiver; the second if it drops
 _PACKET_COUNTS = ("packets_decoded", "packets_failed")
 _FRAMER_COUNTS = ("slots_lost", "gaps", "partial_frames", "samples")
@@ -177,7 +178,7 @@ class Reception:
             self._json_sink.set_close_timeout(float("inf"))
         self._zmq_sink = zmq_sink(settings.zmq) if settings.zmq is not None else None
         self._recording = parts.recording_of(settings, self._source)
-        self._scorer = scorer() if isinstance(settings.input, SimulationInput) else None
+        self._scorer = scorer(_SLOTS_UNDER_WAY) if isinstance(settings.input, SimulationInput) else None
         self.metrics_sink = parts.metrics_of(settings)
         sinks = (self._json_sink, self._zmq_sink, self._scorer, self.metrics_sink)
         self._sinks = [sink for sink in sinks if sink]
