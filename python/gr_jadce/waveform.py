@@ -242,7 +242,9 @@ def late(delay: ArrayLike, length: int, roll_off: float, *, prefix: int = 0) -> 
     if not roll_off:
         return _late_subcarriers(delay, length)
     prefix = min(prefix, length)
-    pulses = raised_cosine(np.arange(length)[:, None] - np.arange(-prefix, length) - delay, roll_off)
+    apart = np.arange(1 - length, length + prefix)  # of two symbols, one received and one sent
+    pulse = raised_cosine(apart - delay[:, 0], roll_off)
+    pulses = np.lib.stride_tricks.sliding_window_view(pulse, prefix + length, axis=-1)[..., ::-1]
     operators = pulses[:, :, prefix:].copy()
     operators[:, :, length - prefix :] += pulses[:, :, :prefix]
     return operators
