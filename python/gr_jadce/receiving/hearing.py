@@ -67,8 +67,7 @@ def _strong_detections(reports: list[Report]) -> list[int]:
     frame = np.repeat(np.arange(len(reports)), [len(report.device) for report in reports])
     limit = np.array([report.threshold + _STRONG_ABOVE for report in reports])
     score = np.concatenate([np.empty(0), *(report.score for report in reports)])
-    strong: list[int] = np.bincount(frame[score > limit[frame]], minlength=len(reports)).tolist()
-    return strong
+    return [int(count) for count in np.bincount(frame[score > limit[frame]], minlength=len(reports))]
 
 
 def _chance(detections: np.ndarray, strong: np.ndarray, expected: np.ndarray, noise_var: np.ndarray) -> str:
