@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The impulse response of one device: the power of each tap, a stem over its delay."""
+"""The impulse response of one device: the power of each tap, a stem over its delay, down to an end."""
 
 from html import escape
 from math import ceil
@@ -53,14 +53,14 @@ class ResponsePlot(pg.PlotWidget):
             return
         self.has_response = True
         most = _STEP_DB * ceil(float(response.power_db.max()) / _STEP_DB)
-        height = np.maximum(response.power_db, most - _RANGE_DB)
-        floor = np.full(len(height), most - _RANGE_DB)
-        self._stems.setData(np.repeat(response.delay, 2), np.column_stack([floor, height]).ravel())
-        self._heads.setData(response.delay, height)
-        self._reach = max(self._reach, ceil(float(response.delay.max())))  # not to jump
-        self.setRange(
-            xRange=(min(float(response.delay.min()), -0.5), self._reach), yRange=(floor[0], most), padding=0
-        )
+        least = most - _RANGE_DB
+        shown = response.power_db > least
+        delay, height = response.delay[shown], response.power_db[shown]
+        stems = np.column_stack([np.full(len(height), least), height])
+        self._stems.setData(np.repeat(delay, 2), stems.ravel())
+        self._heads.setData(delay, height)
+        self._reach = max(self._reach, ceil(float(delay.max())))  # not to jump
+        self.setRange(xRange=(min(float(delay.min()), -0.5), self._reach), yRange=(least, most), padding=0)
         name = escape(printable(str(names.get(response.device, response.device))))  # titles are HTML
         self._title = f"Impulse response of device {name}"
         self._label()

@@ -165,21 +165,22 @@ export class Steps extends Scatter {
   }
 }
 
-/** The impulse response of a device: the power of each tap as a stem over its delay. */
+/** The impulse response of a device: the power of each tap as a stem over its delay, so far as the axis reaches down. */
 export class Response extends Scatter {
   paint(context, em) {
     const { delay, power } = this.values;
     const most = STEP_DB * Math.ceil(Math.max(...power.filter(Number.isFinite)) / STEP_DB), least = most - RANGE_DB;
-    this.reach = Math.max(Math.ceil(Math.max(...delay)), this.reach ?? 1); // wide enough for all so far, not to jump
-    const place = this.axes(context, em, { x: [Math.min(...delay, -0.5), this.reach], y: [least, most],
+    const shown = delay.map((value, k) => ({ delay: value, power: power[k] ?? least })).filter((tap) => tap.power > least);
+    const delays = shown.map((tap) => tap.delay);
+    this.reach = Math.max(Math.ceil(Math.max(...delays)), this.reach ?? 1); // wide enough for all so far, not to jump
+    const place = this.axes(context, em, { x: [Math.min(...delays, -0.5), this.reach], y: [least, most],
       xText: "delay (symbols)", yText: "dB" });
     context.fillStyle = this.colours.accent;
-    delay.forEach((value, k) => {
-      if (power[k] === null) return;
-      const x = place.x(value), y = place.y(Math.max(power[k], least));
+    for (const tap of shown) {
+      const x = place.x(tap.delay), y = place.y(tap.power);
       context.fillRect(x - 0.75, y, 1.5, place.y(least) - y);
       this.dot(context, x, y, 2.6, this.colours.accent);
-    });
+    }
   }
 }
 
