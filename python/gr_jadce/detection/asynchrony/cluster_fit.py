@@ -30,6 +30,7 @@ from .pilot_table import PilotTable
 _NODES, SHARES = np.polynomial.laguerre.laggauss(2)
 NODES = _NODES - 1  # of mean 0 and spread 1
 LEAST_SPREAD = 0.01  # symbols: below, a cluster is a path
+LEAST_DOF_SHARE = 0.1  # of all samples, on which σ² is measured
 RIDGE = 1e-6  # ρ
 _LEAST_SHARE = 1e-9  # of the energy of a cluster's columns: directions with less are left out
 _POWER_RANGE = np.array([1e-9, 1e9])  # over what its strongest column asks for

@@ -20,12 +20,11 @@ from numpy.typing import NDArray
 
 from ...numeric import sum_squares
 from ..p_values import TINY
-from .cluster_fit import RIDGE, Cluster, ClusterFit
+from .cluster_fit import LEAST_DOF_SHARE, RIDGE, Cluster, ClusterFit
 
 _SHARE = 0.1  # of a device's power that the weak echoes begin with
 _STEPS, _ALTERNATIONS = 5, 3  # of the fixed point; of s and p in each
 _LOOKED_AT = 2  # one of so many weak echoes, for the slope of the likelihood
-_LEAST_DOF_SHARE = 0.1  # of all samples, on which σ² is measured
 _LEAST_POWER = 1e-9  # of a tap, over σ²
 _LEAST_ENERGY = 0.02  # of taps that are told, over σ² and antennas, beside a device's strongest
 
@@ -74,7 +73,7 @@ def with_weak_echoes(fit: ClusterFit, own: dict[int, list[int]], told: float) ->
     weak = np.concatenate(
         [np.arange(len(part)) >= len(part) - len(fit.table.half_symbols) for part, _ in placed]
     )
-    echoes = _Echoes(fit.frame, np.concatenate(columns, axis=1), power, weak.reshape(-1), len(own))
+    echoes = _Echoes(fit.frame, np.concatenate(columns, axis=1), power, weak, len(own))
     echoes.fit(fit.noise_var, max(told, TINY))
     energy = sum_squares(echoes.gain)
     strongest = np.zeros(fit.table.n_devices)
@@ -150,7 +149,7 @@ class _Echoes:
     def _left(self) -> float:
         """σ² by what the taps leave."""
         L, M = self.frame.shape
-        dof = max(M * self.rows - (L - self.rows) / 2, _LEAST_DOF_SHARE * L * M)
+        dof = max(M * self.rows - (L - self.rows) / 2, LEAST_DOF_SHARE * L * M)
         return self.noise_var**2 * float(sum_squares(self.filtered, axis=None)) / dof
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ...numeric import sum_squares
 from ..p_values import TINY
-from .cluster_fit import Cluster, ClusterFit
+from .cluster_fit import LEAST_DOF_SHARE, Cluster, ClusterFit
 from .maximum import Rule, log10_p_known_anywhere, log10_p_unknown_anywhere
 from .moves import Moves
 from .pilot_table import PilotTable
@@ -34,7 +34,6 @@ _LOOKED_AT_SHARE = 0.4  # of the limit, by a mean pilot's: of devices, and of pe
 _WHOLE_BOOK_STEP = 2  # of the delays that are searched: which the whole book is looked at
 _SETTLING = 3  # times that clusters move and σ² is measured: at most in a round, and at the end
 _FALLING = 0.7  # of σ² in a round: more is to come
-_LEAST_DOF_SHARE = 0.1  # of all samples, on which σ² is measured
 _LEAST_NOISE_VAR = 1e-12  # of a frame of energy 1 a sample: rounding is more
 _SURE_FALSE_COUNT = 0.02  # devices of a frame expected to be false among the sure ones
 
@@ -166,7 +165,7 @@ class Search:
     def _measure_noise(self) -> None:
         """σ² on what the clusters leave; each of their real parameters takes half a degree of freedom."""
         dof = self.n_antennas * self.fit.noise_dof - self._parameters(self.fit.clusters) / 2
-        self.dof = max(dof, _LEAST_DOF_SHARE * self.fit.frame.size)
+        self.dof = max(dof, LEAST_DOF_SHARE * self.fit.frame.size)
         self.fit.noise_var = max(self.fit.rest / self.dof, self.told, _LEAST_NOISE_VAR)
 
     def _parameters(self, clusters: list[Cluster]) -> int:

@@ -70,6 +70,9 @@ struct ArrivalTable
 
     int n_searched() const { return (J - 2 * margin + stride - 1) / stride; }
     double delay(int g) const { return first + double(margin + stride * g) / steps; }
+    // Of the delays that are searched, those at every half symbol.
+    int n_half_symbols() const { return 2 * (n_searched() - 1) * stride / steps + 1; }
+    double half_symbol(int g) const { return delay(0) + 0.5 * g; }
     const std::complex<float>* entry(int n, int j) const { return values + (std::ptrdiff_t(n) * J + j) * L; }
 
     void find_searched()

@@ -57,6 +57,15 @@ public:
 
     double energy(int i) const { return along(i, *this); }
 
+    double energy() const
+    {
+        double energy = 0;
+        for (int i = 0; i < count_; ++i) {
+            energy += this->energy(i);
+        }
+        return energy;
+    }
+
     // Re x_iᴴy_i, y_i another's.
     double along(int i, const Columns& y) const
     {

@@ -14,7 +14,6 @@
 
 namespace jadce {
 
-constexpr int profile_step = 4; // of the table's steps
 constexpr double n_flat = 1;    // devices that the assumption of no preferred delay counts as
 constexpr int most_columns = 8; // of a prior
 constexpr double least_of_prior = 0.01;
@@ -30,8 +29,7 @@ class DelayProfile
 {
 public:
     DelayProfile(const ArrivalTable& table, const std::vector<Cluster>& clusters)
-        : first_(table.delay(0)), step_(double(profile_step) / table.steps),
-          count_((table.n_searched() - 1) * table.stride / profile_step + 1)
+        : table_(table), count_(table.n_half_symbols())
     {
         for (const Cluster& cluster : clusters) {
             if (cluster.power > 0) {
@@ -62,7 +60,7 @@ public:
             for (int g : strongest(share)) {
                 const double own = share[std::size_t(g)] / (others + n_flat);
                 if (own > least_of_prior) {
-                    prior.delays.push_back(first_ + g * step_);
+                    prior.delays.push_back(table_.half_symbol(g));
                     prior.shares.push_back(own);
                 }
             }
@@ -78,7 +76,7 @@ private:
         for (int i = 0; i < cluster.n_columns(); ++i) {
             const double power = cluster.power * cluster.column_share(i);
             const double place =
-                std::clamp((cluster.column_delay(i) - first_) / step_, 0.0, double(count_ - 1));
+                std::clamp(2 * (cluster.column_delay(i) - table_.half_symbol(0)), 0.0, double(count_ - 1));
             const int before = std::min(int(place), count_ - 2);
             own[std::size_t(before)] += power * (1 - (place - before));
             own[std::size_t(before) + 1] += power * (place - before);
@@ -108,7 +106,7 @@ private:
         return order;
     }
 
-    double first_, step_;
+    const ArrivalTable& table_;
     int count_;
     std::map<int, std::vector<double>> power_; // of devices
 };

@@ -4,6 +4,7 @@
 
 #include "asynchrony/cluster_fit.hpp"
 #include "asynchrony/columns.hpp"
+#include "asynchrony/search_rule.hpp"
 
 #include <algorithm>
 #include <cfloat>
@@ -46,17 +47,7 @@ public:
 
     double noise_var() const { return noise_var_; }
 
-    // ‖Y − σ²Σ⁻¹Y‖²
-    double explained(const Columns& frame) const
-    {
-        double energy = 0;
-        for (int m = 0; m < M_; ++m) {
-            for (int l = 0; l < table_.L; ++l) {
-                energy += energy_of(frame(l, m) - noise_var_ * filtered_(l, m));
-            }
-        }
-        return energy;
-    }
+    double explained(const Columns& frame) const { return energy_explained(frame, filtered_, noise_var_); }
 
     // Those of a device, by its number among all, that are strong enough to be told.
     std::vector<Tap> taps(int number) const
@@ -80,8 +71,7 @@ public:
 private:
     static constexpr double first_share = 0.1; // of a device's power that the weak echoes begin with
     static constexpr int n_steps = 5, n_alternations = 3;
-    static constexpr double least_dof_share = 0.1, least_power = 1e-9, least_energy = 0.02;
-    static constexpr int step = 4;      // of the table's steps: half a symbol
+    static constexpr double least_power = 1e-9, least_energy = 0.02;
     static constexpr int looked_at = 2; // one of so many, for the slope of the likelihood
 
     // Device by device the taps of its clusters, then those of weak echoes.
@@ -97,7 +87,7 @@ private:
                 power += place_cluster(fit.clusters[std::size_t(number)]);
             }
             for (int g = 0; g < n_weak_; ++g) {
-                delay_.push_back(weak_delay(g));
+                delay_.push_back(table_.half_symbol(g));
                 power_.push_back(first_share * power / n_weak_);
             }
             start_.push_back(delay_.size());
@@ -162,7 +152,7 @@ private:
     // The slope of the log-likelihood over the power of weak echoes, where there are none yet.
     double growth(const ClusterFit& fit)
     {
-        n_weak_ = (table_.n_searched() - 1) * table_.stride / step + 1;
+        n_weak_ = table_.n_half_symbols();
         double by = 0;
         const int count = (n_weak_ + looked_at - 1) / looked_at;
         weak_.columns.allot(table_.L, count);
@@ -174,7 +164,7 @@ private:
             const double offset = fit.clusters[std::size_t(numbers[0])].offset;
             for (int g = 0; g < count; ++g) {
                 table_.arrive(device,
-                              weak_delay(looked_at * g),
+                              table_.half_symbol(looked_at * g),
                               offset,
                               1,
                               weak_.columns.column(g),
@@ -184,8 +174,6 @@ private:
         }
         return by;
     }
-
-    double weak_delay(int g) const { return table_.delay(0) + double(g * step) / table_.steps; }
 
     std::size_t first_weak(std::size_t d) const { return start_[d + 1] - std::size_t(n_weak_); }
 
@@ -235,13 +223,9 @@ private:
     // σ² by what the taps leave.
     double left() const
     {
-        double energy = 0;
-        for (int m = 0; m < M_; ++m) {
-            energy += filtered_.energy(m);
-        }
         const double dof =
             std::max(M_ * rows_ - (table_.L - rows_) / 2, least_dof_share * double(table_.L) * M_);
-        return noise_var_ * noise_var_ * energy / dof;
+        return noise_var_ * noise_var_ * filtered_.energy() / dof;
     }
 
     // Σ = σ²I + Σ_j v_j a_j a_jᴴ, its lower half, and that inverted.

@@ -31,6 +31,18 @@ struct Seen
     Seen(int L, int most) : columns(L, most) {}
 };
 
+// ‖Y − σ²Σ⁻¹Y‖²
+inline double energy_explained(const Columns& frame, const Columns& filtered, double noise_var)
+{
+    double energy = 0;
+    for (int m = 0; m < frame.count(); ++m) {
+        for (int l = 0; l < frame.rows(); ++l) {
+            energy += energy_of(frame(l, m) - noise_var * filtered(l, m));
+        }
+    }
+    return energy;
+}
+
 // With B all columns, Γ their powers and K = (BᴴB + σ²Γ⁻¹)⁻¹, Σ⁻¹ = (I − B K Bᴴ)/σ²: K stays well conditioned
 // however far a device stands above the noise.
 class Explained
@@ -58,7 +70,7 @@ public:
         rows_.load(frame_);
     }
 
-    double energy() const { return energy_in(frame_); }
+    double energy() const { return frame_.energy(); }
 
     // For so many columns, all of which are to be laid out before K is of use.
     void make_room(int columns) { resize(0, count(), columns); }
@@ -195,20 +207,10 @@ public:
     // The linear MMSE estimate of the gain of a column at antenna m: of K BᴴY.
     Complex gain(int place, int m) const { return weights_(place, m); }
 
-    // ‖Y − σ²Σ⁻¹Y‖²
-    double explained() const
-    {
-        double energy = 0;
-        for (int m = 0; m < M_; ++m) {
-            for (int l = 0; l < L_; ++l) {
-                energy += energy_of(frame_(l, m) - noise_var * filtered_(l, m));
-            }
-        }
-        return energy;
-    }
+    double explained() const { return energy_explained(frame_, filtered_, noise_var); }
 
     // ‖σ²Σ⁻¹Y‖²
-    double rest() const { return noise_var * noise_var * energy_in(filtered_); }
+    double rest() const { return noise_var * noise_var * filtered_.energy(); }
 
 private:
     int count() const { return int(powers_.size()); }
@@ -355,17 +357,6 @@ private:
             sum += times(kernel(i, j), seen_(j, m));
         }
         return sum;
-    }
-
-    double energy_in(const Columns& columns) const
-    {
-        double energy = 0;
-        for (int m = 0; m < columns.count(); ++m) {
-            for (int l = 0; l < L_; ++l) {
-                energy += energy_of(columns(l, m));
-            }
-        }
-        return energy;
     }
 
     const int L_, M_;
