@@ -17,15 +17,15 @@ import numpy as np
 import torch
 from functools import partial
 from gr_jadce.pilots import make_pilots
-from gr_jadce.unrolled.accelerated.processes import join_processes
+from gr_jadce.unrolled.accelerated.processes import joined_processes
 from gr_jadce.unrolled.network import Network, initial_arrays
 from gr_jadce.unrolled.training import Trainer, draw_case
 
 torch.set_num_threads(1)
-rank, device = join_processes()
 cases = partial(draw_case, pilots=make_pilots("gaussian", 40, 20, seed=1), n_antennas=2)
-trainer = Trainer(Network(initial_arrays(3)), {STEPS}, seed=4, cases=cases, device=device)
-losses = [loss for _, loss in trainer.run()]
+with joined_processes() as (rank, device):
+    trainer = Trainer(Network(initial_arrays(3)), {STEPS}, seed=4, cases=cases, device=device)
+    losses = [loss for _, loss in trainer.run()]
 if rank == 0:
     weights = {{name: value.tolist() for name, value in trainer.network.weights({{}}, {{}}).arrays.items()}}
     json.dump([losses, weights], open(sys.argv[1], "w"))

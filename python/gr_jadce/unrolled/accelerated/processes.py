@@ -7,34 +7,39 @@ and weights are those of one process with the whole batches, up to rounding.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import distributed
 
 
-def join_processes(device: str = "cpu") -> tuple[int, str]:
-    """Join those that `torchrun` has started with this one, if it has.
+@contextmanager
+def joined_processes(device: str = "cpu") -> Iterator[tuple[int, str]]:
+    """With those that `torchrun` has started with this one, if it has, until the context is left.
+
+    A process that ends without having left the others may be aborted by torch's own threads.
 
     Parameters
     ----------
     device : str
         Of torch; of "cuda", each process of a host gets one of its own.
 
-    Returns
-    -------
+    Yields
+    ------
     rank : int
         0 in the first process, or the only one.
     device : str
     """
     if "TORCHELASTIC_RUN_ID" not in os.environ:
-        return 0, device
-    if not distributed.is_initialized():
-        distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
-    if device == "cuda":
-        device = f"cuda:{os.environ['LOCAL_RANK']}"
-    return distributed.get_rank(), device
+        yield 0, device
+        return
+    distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    try:
+        yield distributed.get_rank(), f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" else device
+    finally:
+        distributed.destroy_process_group()
 
 
 class SharedErrors:
