@@ -2,6 +2,7 @@
 """Part (v): the whole flowgraph, from a file of samples to messages."""
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from time import monotonic, perf_counter, process_time, sleep, thread_time
 
@@ -11,8 +12,8 @@ from gr_jadce import Scenario, make_pilots, simulate
 from gr_jadce.delivery.line_blocks import lines_of
 from gr_jadce.estimators import make_estimator
 from gr_jadce.receiving.frame_receiver import FrameReceiver
-from gr_jadce.reports.pdu_bytes import to_bytes
-from gr_jadce.reports.pdus import to_pmts
+from gr_jadce.reports.fields import PORTS
+from gr_jadce.reports.pdus import bytes_of, to_pmts
 
 N, L, M, PERIOD = 200, 64, 4, 64
 LOADS = (0.1, 0.5, 0.9)
@@ -68,15 +69,15 @@ def _stages(book, received, turns, say):
         for settle in (True, False)
     )
     stamps = [(index, (0, 0.0)) for index in range(BATCH)]
-    found = []
+    send, found = sender(), []
     for batch in batches:
         shortest = {}
         for turn in range(turns):
             if turn < PATIENT_TURNS:
                 _timed(shortest, "all layers", lambda batch=batch: patient.solve(batch, stamps))
             reports, _ = _timed(shortest, "solve", lambda batch=batch: solver.solve(batch, stamps))
-            _timed(shortest, "to messages", lambda reports=reports: [to_pmts(report) for report in reports])
-            data = [part for report in reports for part in usual_bytes(report)]
+            _timed(shortest, "to messages", lambda reports=reports: send(reports))
+            data = [bytes_of(pdu) for report in reports for pdu in to_pmts(report)]
             _timed(shortest, "to JSON", lambda data=data: lines_of(data))
         found.append(shortest)
     best = {name: sum(shortest[name] for shortest in found) / len(received) for name in found[0]}
@@ -86,9 +87,17 @@ def _stages(book, received, turns, say):
     return best
 
 
-def usual_bytes(report):
-    """Its two PDUs, empty where a report tells of coloured noise: those are packed part by part."""
-    return to_bytes(report) or (b"", b"")
+def sender():
+    """A function that makes and sends the messages of reports, to nobody."""
+    import pmt
+    from gnuradio import gr
+
+    from gr_jadce.blocks.support.messages import publish_reports
+
+    block = gr.basic_block("sender", None, None)
+    for port in PORTS:
+        block.message_port_register_out(pmt.intern(port))
+    return partial(publish_reports, block)
 
 
 def _timed(shortest, name, function):

@@ -6,12 +6,11 @@ from pathlib import Path
 from time import monotonic, process_time, thread_time
 
 import numpy as np
-from flowgraph import counter, sources
+from flowgraph import counter, sender, sources
 
 from gr_jadce import Scenario, make_pilots
 from gr_jadce.detection.asynchrony import Asynchrony, Delayed
 from gr_jadce.receiving.frame_receiver import FrameReceiver
-from gr_jadce.reports.pdus import to_pmts
 from gr_jadce.uplink.bursts import matched_filter, simulate_bursts
 from gr_jadce.waveform import Waveform
 
@@ -65,7 +64,7 @@ def _stages(book, samples, turns, say):
     delayed = Delayed(book, Asynchrony(0, MAX_OFFSET))
     solver = FrameReceiver(book, None, "path_search", delayed=delayed)
     stamps = [(index, (0, 0.0)) for index in range(len(frames))]
-    best = {}
+    send, best = sender(), {}
 
     def timed(name, function):
         began = thread_time()
@@ -76,7 +75,7 @@ def _stages(book, samples, turns, say):
     for _ in range(turns):
         timed("search", lambda: delayed.decide_rows(frames))
         reports, _ = timed("solve", lambda: solver.solve(frames, stamps))
-        timed("to messages", lambda reports=reports: [to_pmts(report) for report in reports])
+        timed("to messages", lambda reports=reports: send(reports))
     best["reports"] = max(best.pop("solve") - best["search"], 0.0)
     total = sum(best.values())
     say("  a frame, in one thread: " + ", ".join(f"{name} {1e6 * t:.0f} µs" for name, t in best.items())

@@ -44,6 +44,16 @@ def kernel_for(backend: str) -> ModuleType | None:
     return kernel
 
 
+@cache
+def load_messages() -> ModuleType | None:
+    """What makes messages of reports, compiled; None where it is not there for this GNU Radio."""
+    try:
+        return _usable(import_module(f"{__package__}._messages"))
+    except ImportError as error:
+        logging.getLogger("gr_jadce").info("no compiled messages, Python makes them, slower: %s", error)
+        return None
+
+
 def complex_frames(received: NDArray) -> NDArray:
     """`received` as the kernel takes it: complex64 as it is, everything else as complex128."""
     return np.ascontiguousarray(received, None if received.dtype == np.complex64 else np.complex128)
@@ -53,9 +63,7 @@ def complex_frames(received: NDArray) -> NDArray:
 def _load(wanted):
     """The kernel of that level, or the best where it is empty, and None; or None and the reason."""
     try:
-        kernel = import_module(f"{__package__}._kernel_{_choose_level(wanted, _levels_here())}")
-        _check_arrays(getattr(kernel, "PYBIND11", (0, 0)), np.__version__)
-        return kernel, None
+        return _usable(import_module(f"{__package__}._kernel_{_choose_level(wanted, _levels_here())}")), None
     except ImportError as error:
         logging.getLogger("gr_jadce").warning("no compiled kernel, NumPy computes, slower: %s", error)
         return None, str(error)
@@ -74,6 +82,11 @@ def _choose_level(wanted, levels):
             f"got {wanted!r}"
         )
     return wanted
+
+
+def _usable(module):
+    _check_arrays(getattr(module, "PYBIND11", (0, 0)), np.__version__)
+    return module
 
 
 def _check_arrays(pybind11, numpy):

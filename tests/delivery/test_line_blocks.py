@@ -9,7 +9,9 @@ from reports import make_report
 
 from gr_jadce.delivery.line_blocks import lines_of
 from gr_jadce.reports.json_lines import to_json
-from gr_jadce.reports.pdu_bytes import to_bytes
+from gr_jadce.reports.pdus import to_pmts
+
+pmt = pytest.importorskip("pmt")
 
 DOUBLES = [
     0.0,
@@ -27,6 +29,10 @@ DOUBLES = [
     np.nan,
     -np.inf,
 ]
+
+
+def to_bytes(report):
+    return [pmt.serialize_str(pdu) for pdu in to_pmts(report)]
 
 
 def pdus(*reports):

@@ -23,13 +23,6 @@ def test_pmt_gives_back_the_report(report):
     assert_same(from_pmts(*sent), report)
 
 
-@pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
-def test_messages_made_part_by_part_have_the_same_bytes(report):
-    assert [pmt.serialize_str(part) for part in pdus.to_pmts_by_part(report)] == [
-        pmt.serialize_str(part) for part in to_pmts(report)
-    ]
-
-
 @pytest.mark.parametrize("name", ["plain", "nobody", "everybody", "out of step", "several paths"])
 def test_usual_messages_are_read_at_once(name, monkeypatch):
     monkeypatch.setattr(pdus, "_split_pdu", pytest.fail)

@@ -30,7 +30,7 @@ from ..slots.timeline import FrameTimeline
 from .support.estimator_setup import default_threads, search_of, set_up_estimator
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog
-from .support.payloads import publish_reports
+from .support.messages import publish_payloads, publish_reports
 from .support.tags import gather_tags, misfit_of_frames, read_frame_tags, read_guard
 from .support.thread_state import ThreadState
 
@@ -276,6 +276,7 @@ class receiver(gr.sync_block):
             frames, stamps, frames_dropped=self._backlog.dropped, noise_var_hint=hint, noise_cov=cov
         )
         publish_reports(self, reports)
+        publish_payloads(self, reports)
         self._levels.add_reports(reports)
         bad = self._counts.add(reports)
         if error is not None:

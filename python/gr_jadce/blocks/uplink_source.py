@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from ..checks import check_choice, check_gaps, check_integer, check_positive
 from ..payload.format import PayloadForm
 from ..pilots.book import PilotBook, as_pilot_book, load_pilots
-from ..reports.pdus import to_pmts
 from ..reports.truth import truth_report
 from ..slots.clock import check_device_time
 from ..uplink.bursts import burst_length, checked_converter, digitise, simulate_bursts
@@ -26,7 +25,7 @@ from ..uplink.simulation import MAX_SEED, Scenario, simulate_slots
 from ..waveform import Ofdm, Waveform
 from .support.lifetime import keep_alive
 from .support.limited_log import refuse_change
-from .support.payloads import PayloadInput
+from .support.messages import PayloadInput, publish_reports
 from .support.tags import make_time
 from .support.waveforms.occasion_waveform import waveform_of
 
@@ -271,8 +270,7 @@ class uplink_source(gr.sync_block):
 
     def _publish_truth(self, slot, scenario, uplink, index):
         truth = truth_report(scenario, uplink, index, slot, self._time_of(slot * self._slot_period))
-        for port, message in zip((_ACTIVITY, _CHANNEL), to_pmts(truth), strict=True):
-            self.message_port_pub(port, message)
+        publish_reports(self, [truth])
 
     def _deliver(self, n_samples, outputs):
         if self._tags_due:

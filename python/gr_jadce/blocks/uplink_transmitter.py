@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from ..checks import check_integer
 from ..payload.format import PayloadForm
 from ..pilots.book import PilotBook, as_pilot_book, load_pilots
-from ..reports.pdus import to_pmts
 from ..reports.report import Report
 from ..slots.clock import LONGEST_SLOT, SampleClock, check_device_time
 from ..uplink.activity import PeriodicActivity, RandomActivity, ScriptedActivity
@@ -24,7 +23,7 @@ from ..uplink.bursts import Bursts
 from ..waveform import Ofdm, Waveform
 from .support.lifetime import keep_alive
 from .support.limited_log import LimitedLog, refuse_change
-from .support.payloads import PayloadInput
+from .support.messages import PayloadInput, publish_reports
 from .support.tags import make_time
 from .support.waveforms.occasion_waveform import waveform_of
 
@@ -264,8 +263,7 @@ class uplink_transmitter(gr.sync_block):
             device_id=None if names is None else tuple(str(names[n]) for n in active),
             payload=None if packets is None else tuple(map(bytes, packets)),
         )
-        for port, message in zip(_PORTS, to_pmts(truth), strict=True):
-            self.message_port_pub(port, message)
+        publish_reports(self, [truth])
 
 
 def _activity(activity, seed, n_devices):

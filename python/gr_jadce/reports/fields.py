@@ -6,6 +6,7 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 SCHEMA = 1
+PORTS = ("activity", "channel")  # on which a report is sent, a PDU each
 
 
 class Kind(Enum):
@@ -33,7 +34,7 @@ class Place(Enum):
 
 
 class Field(NamedTuple):
-    """One field: its place in the PDUs of the ports ``activity`` and ``channel``, and what it means.
+    """One field: its place in the PDUs of the `PORTS`, and what it means.
 
     A steady one is mostly the same in all frames that are solved together.
     """

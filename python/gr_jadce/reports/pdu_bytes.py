@@ -1,21 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PDUs of reports as bytes, in the form of `pmt.serialize_str`.
+"""PDUs of reports read from their bytes, in the form of `pmt.serialize_str`.
 
-A PDU has some forty parts, and a call of pmt from Python for each takes longer than to pack or unpack
-them all here. Only the usual forms are known, with keys in the order of `fields` and without the optional
-ones but those of devices out of step; whatever is different is left to `pdus`, which reads and writes it
-part by part.
+A PDU has some forty parts, and a call of pmt from Python for each takes longer than to unpack them all
+here. Only the usual forms are known, with keys in the order of `fields` and without the optional ones but
+those of devices out of step; whatever is different is left to `pdus`, which reads it part by part.
 """
 
-from operator import attrgetter
 from struct import Struct, error
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .fields import SCHEMA, Field, Kind, keys, vector
-from .report import Report, Taps
+from .report import Taps
 
 _PAIR, _END, _SYMBOL = b"\x07", b"\x06", b"\x02"
 _LENGTH = Struct(">H")
@@ -56,11 +54,6 @@ class _Numbers:
         self._struct = Struct(">" + "".join(f"{len(before)}s{form}" for before, form in parts))
         self.size = self._struct.size
 
-    def pack(self, *numbers: Any) -> bytes:
-        values: list[Any] = [None] * (2 * len(numbers))
-        values[::2], values[1::2] = self.fixed, numbers
-        return self._struct.pack(*values)
-
     def unpack(self, data: bytes, begin: int) -> tuple:
         """The numbers; ValueError if the fixed bytes are others."""
         values = self._struct.unpack_from(data, begin)
@@ -82,7 +75,6 @@ _LEVEL_FIELDS, _REST_FIELDS = (_numbers("activity", steady, but=keys("channel"))
 # Both PDUs have the head, first, and the sizes; in that of activity levels follow the one, texts and the rest
 # the other.
 _HEAD, _LEVELS = _Numbers(_numbers("channel", steady=False)), _Numbers(_LEVEL_FIELDS)
-_N_HEAD = len(_numbers("channel", steady=False))
 _SIZES, _REST = _Numbers(_numbers("channel", steady=True)), _Numbers(_REST_FIELDS)
 _LEVEL_NAMES, _REST_NAMES = ([field.name for field in fields] for fields in (_LEVEL_FIELDS, _REST_FIELDS))
 _COUNT_PLACES = [place for place, field in enumerate(_REST_FIELDS) if field.kind is Kind.INTEGER]
@@ -93,11 +85,6 @@ _OUT_OF_STEP = [
     if field.optional and field.per_device and field.kind is Kind.NUMBERS
 ]
 [_TAPS] = [_key(field) for field in keys("channel") if field.kind is Kind.TAPS]
-_OPTIONAL_NAMES = [
-    field.name for field in keys("activity") if field.optional and field.name not in dict(_OUT_OF_STEP)
-]
-_optional_values, _levels = attrgetter(*_OPTIONAL_NAMES), attrgetter(*_LEVEL_NAMES)
-steady_values = attrgetter("n_devices", "n_antennas", *dict(_TEXTS), *_REST_NAMES)
 [_SCORE_FIELD], [_DEVICE_FIELD] = (
     _of_kinds(keys("activity"), Kind.NUMBERS),
     _of_kinds(keys("channel"), Kind.INDICES),
@@ -109,71 +96,8 @@ _FIRST = _PAIR + _HEAD.fixed[0]
 _SECOND = 1 + _HEAD.size  # where the first entry begins that only one of the two PDUs has
 
 
-class OwnPart(NamedTuple):
-    """Of a PDU: the entries of its dictionary that are not steady, how many, and its vector."""
-
-    entries: bytes
-    n_entries: int
-    vector: bytes
-
-    def to_bytes(self, more: bytes = b"") -> bytes:
-        """The PDU with these entries and `more`."""
-        return b"".join((_PAIR, self.entries, more, _END, self.vector))
-
-
-def to_bytes(report: Report) -> tuple[bytes, bytes] | None:
-    """The activity and the channel PDU of a report; None for one that has anything unusual."""
-    own, steady = own_parts(report), steady_entries(steady_values(report))
-    if own is None or steady is None:
-        return None
-    return own[0].to_bytes(steady[0]), own[1].to_bytes(steady[1])
-
-
-def own_parts(report: Report) -> tuple[OwnPart, OwnPart] | None:
-    """What is not steady of the two PDUs of a report; None for one that has anything unusual."""
-    for value in _optional_values(report):
-        if value is not None:
-            return None
-    try:
-        head = _HEAD.pack(report.frame_id, *report.rx_time)
-        levels = _LEVELS.pack(*_levels(report))
-    except (error, ValueError):
-        return None
-    device, score = _vector(_DEVICE_FORM, report.device), _vector(_SCORE_FORM, report.score)
-    steps = [
-        key + _vector(_SCORE_FORM, values)
-        for name, key in _OUT_OF_STEP
-        if (values := getattr(report, name)) is not None
-    ]
-    taps = _taps(report.taps)
-    activity = b"".join((head, levels, _SCORE, score, *steps))
-    n_activity = _N_HEAD + len(_LEVEL_NAMES) + 1 + len(steps)
-    channel = b"".join((head, _DEVICE, device, *taps))
-    return (
-        OwnPart(activity, n_activity, device),
-        OwnPart(channel, _N_HEAD + 1 + bool(taps), _vector(_CHANNEL_FORM, report.channel)),
-    )
-
-
-def steady_entries(values: tuple[Any, ...]) -> tuple[bytes, bytes] | None:
-    """The entries of both PDUs that hold the `steady_values` of a report; None of unusual ones."""
-    n_devices, n_antennas, *values_left = values
-    texts, rest = values_left[: len(_TEXTS)], values_left[len(_TEXTS) :]
-    try:
-        sizes = _SIZES.pack(n_devices, n_antennas, SCHEMA)
-        written = [_text(key, text) for (_, key), text in zip(_TEXTS, texts, strict=True)]
-        return b"".join((sizes, *written, _REST.pack(*rest))), sizes
-    except (error, ValueError):
-        return None
-
-
-def dictionary(entries: bytes) -> bytes:
-    """The dictionary that has these entries."""
-    return entries + _END
-
-
 def frame_of_activity(data: bytes) -> int | None:
-    """The number of the frame, if the bytes look like those of the activity PDU of `to_bytes`."""
+    """The number of the frame, if the bytes look like those of a usual activity PDU."""
     if not _looks_like(data, _LEVELS.fixed[0]):
         return None
     frame_id: int = _FRAME_ID.unpack_from(data, len(_FIRST))[0]
@@ -185,7 +109,7 @@ def _looks_like(data: bytes, second: bytes) -> bool:
 
 
 def activity_from_bytes(data: bytes) -> dict[str, Any] | None:
-    """What `pdus.activity_from_pmt` gives; None for any other bytes than those of `to_bytes`."""
+    """What `pdus.activity_from_pmt` gives; None for any other bytes than those of a usual one."""
     if not _looks_like(data, _LEVELS.fixed[0]):
         return None
     try:
@@ -209,7 +133,7 @@ def activity_from_bytes(data: bytes) -> dict[str, Any] | None:
 
 
 def channel_from_bytes(data: bytes) -> dict[str, Any] | None:
-    """What `pdus.channel_from_pmt` gives; None for any other bytes than those of `to_bytes`."""
+    """What `pdus.channel_from_pmt` gives; None for any other bytes than those of a usual one."""
     if not _looks_like(data, _DEVICE):
         return None
     try:
@@ -255,24 +179,12 @@ def _read_sizes(data: bytes, at: int, fields: dict[str, Any]) -> int:
     return at + _SIZES.size
 
 
-def _text(key: bytes, text: str) -> bytes:
-    data = text.encode()
-    return key + _LENGTH.pack(len(data)) + data
-
-
 def _read_text(data: bytes, at: int, key: bytes) -> tuple[str, int]:
     begin = at + len(key) + _LENGTH.size
     if not data.startswith(key, at):
         raise ValueError(key)
     end = begin + _LENGTH.unpack_from(data, begin - _LENGTH.size)[0]
     return data[begin:end].decode(), end
-
-
-def _taps(taps: Taps | None) -> list[bytes]:
-    if taps is None:
-        return []
-    parts = zip(TAP_KINDS, (taps.counts, taps.delay, taps.gain), strict=True)
-    return [_TAPS, _TUPLE, *(_vector(_VECTOR_FORMS[kind], part) for kind, part in parts)]
 
 
 def _read_taps(data: bytes, at: int) -> tuple[Taps, int]:
@@ -282,11 +194,6 @@ def _read_taps(data: bytes, at: int) -> tuple[Taps, int]:
         part, at = _read_vector(data, at, before, _VECTOR_FORMS[kind])
         parts.append(part)
     return Taps.of_counts(*parts), at
-
-
-def _vector(form: tuple[bytes, np.dtype], array: NDArray) -> bytes:
-    tag, dtype = form
-    return _VECTOR.pack(tag, array.size, _PADDING) + array.astype(dtype).tobytes()
 
 
 def _read_vector(data: bytes, at: int, key: bytes, form: tuple[bytes, np.dtype]) -> tuple[NDArray, int]:

@@ -5,45 +5,24 @@ PMT is imported by the functions that need it, so that the JSON form works witho
 """
 
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache
 from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import pdu_bytes
-from .fields import Field, Kind, keys, vector
-from .pdu_bytes import TAP_KINDS, OwnPart, with_rows
+from .fields import PORTS, Field, Kind, keys, vector
+from .pdu_bytes import TAP_KINDS, with_rows
 from .report import Report, Taps, check_schema, check_sizes, shown
 
 
 def to_pmts(report: Report) -> tuple[Any, ...]:
-    """The report as two PDUs (meta . vector): activity (u32vector) and channel (c32vector, K·M)."""
-    own, tails = pdu_bytes.own_parts(report), _steady_tails(pdu_bytes.steady_values(report))
-    return to_pmts_by_part(report) if own is None or tails is None else tuple(map(_joined, own, tails))
+    """The report as two PDUs (meta . vector): activity (u32vector) and channel (c32vector, K·M).
 
-
-def _joined(own: OwnPart, tail: Any) -> Any:
-    """The PDU whose dictionary ends with `tail`: PDUs of many frames share one, for each part takes time."""
-    import pmt
-
-    pdu = pmt.deserialize_str(own.to_bytes())
-    pmt.set_cdr(pmt.nthcdr(own.n_entries - 1, pmt.car(pdu)), tail)
-    return pdu
-
-
-@lru_cache(maxsize=64)
-def _steady_tails(values: tuple[Any, ...]) -> tuple[Any, Any] | None:
-    """The ends of both dictionaries, that hold the `steady_values` of a report; None of unusual ones."""
-    import pmt
-
-    parts = pdu_bytes.steady_entries(values)
-    return parts and tuple(pmt.deserialize_str(pdu_bytes.dictionary(entries)) for entries in parts)
-
-
-def to_pmts_by_part(report: Report) -> tuple[Any, ...]:
-    """What `to_pmts` gives, whatever is in the report."""
-    return tuple(_pdu(report, port) for port in ("activity", "channel"))
+    Blocks send those that `blocks.support.messages` makes, which are the same.
+    """
+    return tuple(_pdu(report, port) for port in PORTS)
 
 
 def activity_from_pmt(pdu: Any) -> dict[str, Any]:

@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Payloads as messages: those that devices are to send, and those that were received."""
+"""Messages that blocks send, reports and payloads, and those that they take: what devices are to send."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pmt
 
+from ...backend import load_messages
 from ...payload.contents import WaitingContents, contents_of
 from ...payload.format import PayloadForm, as_payload_format
+from ...reports.fields import FIELDS, PORTS, Field, keys, vector
 from ...reports.pdus import to_pmts
 from ...reports.report import Report
 from .limited_log import LimitedLog
 
 PAYLOAD = pmt.intern("payload")
-_ACTIVITY, _CHANNEL = pmt.intern("activity"), pmt.intern("channel")
+_BURST = 64  # reports whose PDUs are all made before the first is sent: a sink that waits is woken once
 _DEVICE = pmt.intern("device")
 
 
@@ -64,15 +67,49 @@ class PayloadInput:
                 self._log.warn(f"a payload is dropped: {error}")
 
 
-def publish_reports(block: Any, reports: Iterable[Report]) -> None:
-    """Publish the PDUs of reports on the ports ``activity``, ``channel`` and ``payload`` of a block."""
-    publish = block.message_port_pub  # to look it up takes as long as to call it
+def publish_reports(block: Any, reports: Sequence[Report]) -> None:
+    """Publish the PDUs of reports on the ports ``activity`` and ``channel`` of a block.
+
+    Compiled, where that is there for this GNU Radio: nothing that Python does for a frame takes as long as
+    to make them by `to_pmts`, and other threads wait for the interpreter meanwhile.
+    """
+    compiled = report_messages()
+    for first in range(0, len(reports), _BURST):
+        burst = reports[first : first + _BURST]
+        if compiled is not None:
+            compiled.publish(block.alias(), burst)
+        else:
+            _publish_by_part(block, burst)
+
+
+def _publish_by_part(block: Any, reports: Sequence[Report]) -> None:
+    pairs = [to_pmts(report) for report in reports]
+    for pdus in pairs:
+        for port, pdu in zip(PORTS, pdus, strict=True):
+            block.message_port_pub(pmt.intern(port), pdu)
+
+
+@cache
+def report_messages() -> Any:
+    """What compiled makes the same PDUs as `to_pmts`, and publishes them; None where it is not there."""
+    module, place = load_messages(), {field: index for index, field in enumerate(FIELDS)}
+    if module is None:
+        return None
+
+    def places(fields: Sequence[Field], steady: bool) -> list[int]:
+        return [place[field] for field in fields if field.steady == steady]
+
+    ports = [
+        (port, places(keys(port), False), places(keys(port), True), place[vector(port)]) for port in PORTS
+    ]
+    return module.ReportMessages([(field.name, field.kind.name) for field in FIELDS], ports)
+
+
+def publish_payloads(block: Any, reports: Sequence[Report]) -> None:
+    """Publish the PDUs of the payloads that reports tell on the port ``payload`` of a block."""
     for report in reports:
-        activity, channel = to_pmts(report)
-        publish(_ACTIVITY, activity)
-        publish(_CHANNEL, channel)
         for pdu in payload_pdus(report):
-            publish(PAYLOAD, pdu)
+            block.message_port_pub(PAYLOAD, pdu)
 
 
 def payload_pdus(report: Report) -> list[Any]:
