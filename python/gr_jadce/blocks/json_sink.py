@@ -5,16 +5,20 @@ import os
 from time import monotonic
 from typing import Any
 
+import pmt
+
 from ..checks import check_number
 from ..delivery.line_blocks import lines_of
 from ..delivery.line_writer import LineWriter
 from ..reports.json_lines import to_json
-from ..reports.pdu_bytes import frame_of_activity
+from ..reports.pdu_bytes import frame_of_activity, is_of_frame
 from ..reports.pdus import bytes_of
 from ..reports.report import Report
+from .support.messages import take_waiting
 from .support.report_sink import report_sink
 
 _STDOUT = 1
+_MAX_AT_ONCE = 256  # messages taken in one call
 _MAX_PAIRS = 128  # of PDUs, that wait to be written as lines together
 
 
@@ -50,8 +54,7 @@ class json_sink(report_sink):
         self._flush_every = check_number("flush_every", flush_every, 0)
         max_bytes = 1e6 * check_number("buffer_mb", buffer_mb, 0)
         self._lines: list[bytes] = []
-        self._pdus: list[Any] = []  # activity and channel in turn, that wait to be written as lines
-        self._data: list[bytes] = []  # theirs
+        self._data: list[bytes] = []  # PDUs, activity and channel in turn, that wait to be written as lines
         self._due = 0.0
         self._writer = LineWriter(_STDOUT if path == "-" else path, self._say_lost, max_bytes=max_bytes)
         report_sink.__init__(self, "JADCE JSON sink")
@@ -70,7 +73,7 @@ class json_sink(report_sink):
 
     def waiting(self) -> int:
         """Messages not yet taken, and lines not yet written."""
-        return report_sink.waiting(self) + len(self._pdus) + len(self._lines) + self._writer.waiting
+        return report_sink.waiting(self) + len(self._data) + len(self._lines) + self._writer.waiting
 
     def set_close_timeout(self, seconds: float) -> None:
         """Change how long stopping waits for a reader that does not read: 5 s unless told otherwise."""
@@ -91,19 +94,37 @@ class json_sink(report_sink):
         self._writer.close()
         return True
 
+    def handle_messages(self, message: Any) -> None:
+        """Take a message, and those that wait behind it, as bytes: lines are made from these."""
+        self.handle_message(message)
+        if not self._ended:
+            for data in take_waiting(self, "in", _MAX_AT_ONCE):
+                if not self._kept(data):
+                    self.handle_message(pmt.deserialize_str(data))
+        self._write_if_none_waits()
+
     def take_pdu(self, pdu: Any) -> None:
         """Keep the two PDUs of a report until there are many, or no more wait: they are written together."""
-        data = bytes_of(pdu)
-        is_second = len(self._data) % 2 == 1
-        if not is_second:
+        if not self._kept(bytes_of(pdu)):
+            self._write_pairs()
+            report_sink.take_pdu(self, pdu)
+
+    def _kept(self, data: bytes) -> bool:
+        """Keep a PDU if it may be the first of a pair, or the second."""
+        if len(self._data) % 2 == 0:
             frame_id = frame_of_activity(data)
             if frame_id is None or self._joiner.waits_for(frame_id):
-                self._write_pairs()
-                report_sink.take_pdu(self, pdu)
-                return
-        self._pdus.append(pdu)
+                return False
+        elif not is_of_frame(data):
+            return False
         self._data.append(data)
-        if is_second and (len(self._data) >= 2 * _MAX_PAIRS or not report_sink.waiting(self)):
+        if len(self._data) >= 2 * _MAX_PAIRS:
+            self._write_pairs()
+            self._flush_if_due()
+        return True
+
+    def _write_if_none_waits(self) -> None:
+        if len(self._data) >= 2 and not report_sink.waiting(self):
             self._write_pairs()
             self._flush_if_due()
 
@@ -120,14 +141,13 @@ class json_sink(report_sink):
     def _write_pairs(self) -> None:
         """Lines of the pairs of PDUs that wait; those that are unusual are joined one by one."""
         count = len(self._data) // 2 * 2
-        pdus, data = self._pdus[:count], self._data[:count]
-        self._pdus, self._data = self._pdus[count:], self._data[count:]
+        data, self._data = self._data[:count], self._data[count:]
         for place, line in enumerate(lines_of(data)):
             if line:
                 self._lines.append(line)
             else:
-                for pdu in pdus[2 * place : 2 * place + 2]:
-                    self._take_alone(pdu)
+                for part in data[2 * place : 2 * place + 2]:
+                    self._take_alone(pmt.deserialize_str(part))
 
     def _take_alone(self, pdu: Any) -> None:
         try:

@@ -96,6 +96,11 @@ _FIRST = _PAIR + _HEAD.fixed[0]
 _SECOND = 1 + _HEAD.size  # where the first entry begins that only one of the two PDUs has
 
 
+def is_of_frame(data: bytes) -> bool:
+    """Whether the bytes begin as those of all usual PDUs."""
+    return data.startswith(_FIRST)
+
+
 def frame_of_activity(data: bytes) -> int | None:
     """The number of the frame, if the bytes look like those of a usual activity PDU."""
     if not _looks_like(data, _LEVELS.fixed[0]):
@@ -105,7 +110,7 @@ def frame_of_activity(data: bytes) -> int | None:
 
 
 def _looks_like(data: bytes, second: bytes) -> bool:
-    return data.startswith(_FIRST) and data.startswith(second, _SECOND)
+    return is_of_frame(data) and data.startswith(second, _SECOND)
 
 
 def activity_from_bytes(data: bytes) -> dict[str, Any] | None:

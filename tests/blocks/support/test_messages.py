@@ -73,6 +73,22 @@ def test_a_report_that_is_none_is_refused_and_nothing_of_it_sent(sender):
     assert not any(sink.num_messages() for sink in sinks)
 
 
+@pytest.mark.parametrize("is_compiled", [True, False])
+def test_what_waits_is_taken_as_bytes_as_far_as_an_end_of_file(is_compiled, monkeypatch):
+    if not is_compiled:
+        monkeypatch.setattr(messages, "load_messages", lambda: None)
+    block = gr.basic_block("taker", None, None)
+    block.message_port_register_in(pmt.intern("in"))
+    sent = [*to_pmts(make_report()), pmt.to_pmt({"seconds": 1.5}), pmt.PMT_EOF, pmt.intern("later")]
+    for message in sent:
+        block._post(pmt.intern("in"), message)
+    expected = [pmt.serialize_str(message) for message in sent]
+    assert messages.take_waiting(block, "in", 2) == expected[:2]
+    assert messages.take_waiting(block, "in", 9) == expected[2:4]
+    assert messages.take_waiting(block, "in", 9) == expected[4:]
+    assert messages.take_waiting(block, "in", 9) == []
+
+
 def test_one_that_was_built_for_another_numpy_is_not_used(monkeypatch):
     monkeypatch.setattr(backend.np, "__version__", "2.2.0")
     monkeypatch.setattr(backend.import_module("gr_jadce._messages"), "PYBIND11", (2, 10))

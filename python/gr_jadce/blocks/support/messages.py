@@ -105,6 +105,29 @@ def report_messages() -> Any:
     return module.ReportMessages([(field.name, field.kind.name) for field in FIELDS], ports)
 
 
+def take_waiting(block: Any, port: str, limit: int) -> list[bytes]:
+    """Messages that wait at a block's port, at most `limit` and none behind an end of file, as bytes.
+
+    They have the form of `pmt.serialize_str`; what has none is nil.
+    """
+    module = load_messages()
+    if module is not None:
+        return list(module.take(block.alias(), port, limit))
+    taken: list[bytes] = []
+    while len(taken) < limit and (message := block.delete_head_nowait(pmt.intern(port))) is not None:
+        taken.append(_bytes_or_nil(message))
+        if pmt.equal(message, pmt.PMT_EOF):
+            break
+    return taken
+
+
+def _bytes_or_nil(message: Any) -> bytes:
+    try:
+        return bytes(pmt.serialize_str(message))
+    except (ValueError, RuntimeError):
+        return bytes(pmt.serialize_str(pmt.PMT_NIL))
+
+
 def publish_payloads(block: Any, reports: Sequence[Report]) -> None:
     """Publish the PDUs of the payloads that reports tell on the port ``payload`` of a block."""
     for report in reports:

@@ -224,12 +224,45 @@ private:
     std::vector<py::object> steady_; // values of the last report
 };
 
+std::string serialized_or_nil(const pmt::pmt_t& message)
+{
+    try {
+        return pmt::serialize_str(message);
+    } catch (const std::exception&) {
+        return pmt::serialize_str(pmt::PMT_NIL);
+    }
+}
+
+// What waits at a port of a block, at most so many and nothing behind an end of file, as pmt.serialize_str
+// writes it: nil where it has no such form.
+std::vector<py::bytes> take(const std::string& alias, const std::string& port, std::size_t limit)
+{
+    std::vector<std::string> taken;
+    {
+        py::gil_scoped_release released;
+        const auto block = global_block_registry.block_lookup(pmt::intern(alias));
+        const pmt::pmt_t name = pmt::intern(port);
+        while (taken.size() < limit) {
+            const pmt::pmt_t message = block->delete_head_nowait(name);
+            if (!message) {
+                break;
+            }
+            taken.push_back(serialized_or_nil(message));
+            if (pmt::equal(message, pmt::get_PMT_EOF())) {
+                break;
+            }
+        }
+    }
+    return {taken.begin(), taken.end()};
+}
+
 } // namespace
 
 PYBIND11_MODULE(_messages, module)
 {
     module.doc() = "Reports as messages of GNU Radio.";
     module.attr("PYBIND11") = py::make_tuple(PYBIND11_VERSION_MAJOR, PYBIND11_VERSION_MINOR);
+    module.def("take", &take, py::arg("alias"), py::arg("port"), py::arg("limit"));
     py::class_<ReportMessages>(module, "ReportMessages")
         .def(py::init<const std::vector<std::pair<std::string, std::string>>&,
                       const std::vector<ReportMessages::PortForm>&>(),
