@@ -6,8 +6,8 @@ import pytest
 from compiled import compiled_kernel
 
 from gr_jadce import make_pilots
-from gr_jadce.detection.asynchrony import Asynchrony, Delayed
-from gr_jadce.detection.asynchrony.diffuse import taps_of_clusters, with_weak_echoes
+from gr_jadce.detection.asynchrony import Asynchrony, Delayed, diffuse
+from gr_jadce.detection.asynchrony.diffuse import EchoRule, taps_of_clusters, with_weak_echoes
 from gr_jadce.detection.asynchrony.last_look import LastLook
 from gr_jadce.detection.asynchrony.maximum import Rule
 from gr_jadce.estimate import at_unit_power
@@ -84,5 +84,18 @@ def test_the_kernel_tells_the_same(delays):
     assert np.array_equal(plain.device, fast.device)
     assert np.array_equal(plain.tap_start, fast.tap_start)
     assert np.allclose(plain.tap_delay, fast.tap_delay, atol=1e-3)
+    assert np.allclose(plain.tap_gain, fast.tap_gain, atol=1e-3)
+    assert np.allclose(plain.noise_var, fast.noise_var, rtol=1e-3)
+
+
+def test_the_kernel_is_told_how_echoes_are_fitted(monkeypatch):
+    compiled_kernel()
+    received = frames(MANY, 2)[0]
+    usual = DELAYED.decide_rows(received)
+    monkeypatch.setattr(diffuse, "RULE", EchoRule(0.3, 2, 1, 3, 1e-3, 0.5))
+    plain = DELAYED.decide_rows(received)
+    fast = Delayed(BOOK, DELAYED.asynchrony, backend="kernel").decide_rows(received)
+    assert len(plain.tap_delay) < len(usual.tap_delay)
+    assert np.array_equal(plain.tap_start, fast.tap_start)
     assert np.allclose(plain.tap_gain, fast.tap_gain, atol=1e-3)
     assert np.allclose(plain.noise_var, fast.noise_var, rtol=1e-3)

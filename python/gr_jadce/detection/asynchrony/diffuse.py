@@ -22,11 +22,19 @@ from ...numeric import sum_squares
 from ..p_values import TINY
 from .cluster_fit import LEAST_DOF_SHARE, RIDGE, Cluster, ClusterFit
 
-_SHARE = 0.1  # of a device's power that the weak echoes begin with
-_STEPS, _ALTERNATIONS = 5, 3  # of the fixed point; of s and p in each
-_LOOKED_AT = 2  # one of so many weak echoes, for the slope of the likelihood
-_LEAST_POWER = 1e-9  # of a tap, over σ²
-_LEAST_ENERGY = 0.02  # of taps that are told, over σ² and antennas, beside a device's strongest
+
+class EchoRule(NamedTuple):
+    """Numbers of the fit, which the compiled one is told."""
+
+    share: float = 0.1  # of a device's power that the weak echoes begin with
+    steps: int = 5  # of the fixed point
+    alternations: int = 3  # of s and p in each
+    looked_at: int = 2  # one of so many weak echoes, for the slope of the likelihood
+    least_power: float = 1e-9  # of a tap, over σ²
+    least_energy: float = 0.02  # of taps that are told, over σ² and antennas, beside a device's strongest
+
+
+RULE = EchoRule()
 
 
 class Taps(NamedTuple):
@@ -78,13 +86,13 @@ def with_weak_echoes(fit: ClusterFit, own: dict[int, list[int]], told: float) ->
     energy = sum_squares(echoes.gain)
     strongest = np.zeros(fit.table.n_devices)
     np.maximum.at(strongest, device, energy)
-    kept = energy >= np.minimum(_LEAST_ENERGY * fit.frame.shape[1] * echoes.noise_var, strongest[device])
+    kept = energy >= np.minimum(RULE.least_energy * fit.frame.shape[1] * echoes.noise_var, strongest[device])
     return Taps(device[kept], delay[kept], echoes.gain[kept], echoes.noise_var, echoes.signal)
 
 
 def _growth(fit: ClusterFit, own: dict[int, list[int]]) -> float:
     """The slope of the log-likelihood over the power of weak echoes, where there are none yet."""
-    growth, delays = 0.0, fit.table.half_symbols[::_LOOKED_AT]
+    growth, delays = 0.0, fit.table.half_symbols[:: RULE.looked_at]
     for n, numbers in own.items():
         columns = fit.table.at(n, delays, fit.clusters[numbers[0]].offset)
         match = float(sum_squares(columns.conj().T @ fit.filtered, axis=None))
@@ -96,7 +104,7 @@ def _growth(fit: ClusterFit, own: dict[int, list[int]]) -> float:
 def _placed(clusters: list[Cluster], delays: NDArray) -> tuple[NDArray, NDArray]:
     """Delays and first powers (T,) of a device's taps: those of its clusters, then those of weak echoes."""
     power = np.concatenate([cluster.power * cluster.weights**2 for cluster in clusters])
-    weak = np.full(len(delays), _SHARE * np.sum(power) / len(delays))
+    weak = np.full(len(delays), RULE.share * np.sum(power) / len(delays))
     return np.concatenate([*(cluster.delays for cluster in clusters), delays]), np.concatenate([power, weak])
 
 
@@ -113,7 +121,7 @@ class _Echoes:
     def fit(self, noise_var: float, least: float) -> None:
         """Fit all, from the σ² of the clusters alone; σ² is no less than `least`."""
         self.noise_var = noise_var
-        for _ in range(_STEPS):
+        for _ in range(RULE.steps):
             self._explain()
             self.power = self._found()
             self.noise_var = max(self._left(), least)
@@ -142,7 +150,7 @@ class _Echoes:
         """The fixed point's powers, those of weak echoes alike."""
         told = np.maximum(self.power * self.overlap, TINY)
         found = sum_squares(self.gain) / (self.frame.shape[1] * told)
-        found = np.maximum(found, _LEAST_POWER * self.noise_var)
+        found = np.maximum(found, RULE.least_power * self.noise_var)
         found[self.weak] = _alike(found[self.weak].reshape(self.n_devices, -1)).reshape(-1)
         return np.asarray(found)
 
@@ -156,7 +164,7 @@ class _Echoes:
 def _alike(power: NDArray) -> NDArray:
     """The likeliest s_d p_g for powers (D, G), each as of M gains."""
     scale = power.sum(axis=1)
-    for _ in range(_ALTERNATIONS):
+    for _ in range(RULE.alternations):
         shape = (power / scale[:, None]).sum(axis=0)
         shape /= shape.sum()
         scale = (power / shape).mean(axis=1)

@@ -25,7 +25,10 @@ struct Tap
 class Diffuse
 {
 public:
-    Diffuse(const ArrivalTable& table, int M) : table_(table), M_(M), weak_(table.L, 0) {}
+    Diffuse(const ArrivalTable& table, const EchoRule& rule, int M)
+        : table_(table), rule_(rule), M_(M), weak_(table.L, 0)
+    {
+    }
 
     // Whether there are weak echoes; σ² is at least `told`.
     bool fit(const ClusterFit& fit, double told)
@@ -36,7 +39,7 @@ public:
         place(fit);
         noise_var_ = fit.all.noise_var;
         unexplained_ = ridge * fit.all.energy() / (double(table_.L) * M_);
-        for (int step = 0; step < n_steps; ++step) {
+        for (int step = 0; step < rule_.steps; ++step) {
             explain(fit.all.frame());
             take_found();
             noise_var_ = std::max({left(), told, DBL_MIN});
@@ -54,7 +57,7 @@ public:
     {
         const std::size_t first = start_[std::size_t(number)], last = start_[std::size_t(number) + 1];
         const double least =
-            std::min(least_energy * M_ * noise_var_,
+            std::min(rule_.least_energy * M_ * noise_var_,
                      *std::max_element(energy_.begin() + long(first), energy_.begin() + long(last)));
         std::vector<Tap> taps;
         for (std::size_t j = first; j < last; ++j) {
@@ -69,11 +72,6 @@ public:
     }
 
 private:
-    static constexpr double first_share = 0.1; // of a device's power that the weak echoes begin with
-    static constexpr int n_steps = 5, n_alternations = 3;
-    static constexpr double least_power = 1e-9, least_energy = 0.02;
-    static constexpr int looked_at = 2; // one of so many, for the slope of the likelihood
-
     // Device by device the taps of its clusters, then those of weak echoes.
     void place(const ClusterFit& fit)
     {
@@ -88,7 +86,7 @@ private:
             }
             for (int g = 0; g < n_weak_; ++g) {
                 delay_.push_back(table_.half_symbol(g));
-                power_.push_back(first_share * power / n_weak_);
+                power_.push_back(rule_.share * power / n_weak_);
             }
             start_.push_back(delay_.size());
         }
@@ -146,7 +144,7 @@ private:
     double found(std::size_t j) const
     {
         return std::max(energy_[j] / (M_ * std::max(power_[j] * overlap_[j], DBL_MIN)),
-                        least_power * noise_var_);
+                        rule_.least_power * noise_var_);
     }
 
     // The slope of the log-likelihood over the power of weak echoes, where there are none yet.
@@ -154,7 +152,7 @@ private:
     {
         n_weak_ = table_.n_half_symbols();
         double by = 0;
-        const int count = (n_weak_ + looked_at - 1) / looked_at;
+        const int count = (n_weak_ + rule_.looked_at - 1) / rule_.looked_at;
         weak_.columns.allot(table_.L, count);
         for (const auto& [device, numbers] : fit.own()) {
             double power = 0;
@@ -164,7 +162,7 @@ private:
             const double offset = fit.clusters[std::size_t(numbers[0])].offset;
             for (int g = 0; g < count; ++g) {
                 table_.arrive(device,
-                              table_.half_symbol(looked_at * g),
+                              table_.half_symbol(rule_.looked_at * g),
                               offset,
                               1,
                               weak_.columns.column(g),
@@ -188,7 +186,7 @@ private:
         for (std::size_t d = 0; d < D; ++d) {
             scale[d] = std::accumulate(weak(d), weak(d) + G, 0.0);
         }
-        for (int i = 0; i < n_alternations; ++i) {
+        for (int i = 0; i < rule_.alternations; ++i) {
             alternate(weak, scale, shape);
         }
         for (std::size_t d = 0; d < D; ++d) {
@@ -287,6 +285,7 @@ private:
     }
 
     const ArrivalTable& table_;
+    const EchoRule rule_;
     const int M_;
     Seen weak_;                         // of a device
     Columns columns_, seen_, filtered_; // a_j, Σ⁻¹a_j and Σ⁻¹Y

@@ -34,7 +34,7 @@ void add_taps(const std::vector<Tap>& taps, FoundPaths& found)
 struct Searcher
 {
     Searcher(const ArrivalTable& table, const SearchRule& rule, int M)
-        : search(table, rule, M), diffuse(table, M), many_paths(rule.max_paths > 1)
+        : search(table, rule, M), diffuse(table, rule.echoes, M), many_paths(rule.max_paths > 1)
     {
     }
 

@@ -8,6 +8,14 @@
 
 namespace jadce {
 
+// Of gr_jadce.detection.asynchrony.diffuse.EchoRule, which says what the numbers are.
+struct EchoRule
+{
+    double share;
+    int steps, alternations, looked_at;
+    double least_power, least_energy;
+};
+
 struct SearchRule
 {
     double threshold;  // −log10 of the wanted false-alarm probability
@@ -17,6 +25,7 @@ struct SearchRule
     double low, high;  // bounds of the delays
     double max_offset; // cycles a symbol
     int max_paths;     // of a device
+    EchoRule echoes;
 };
 
 constexpr int n_rounds = 60, n_settled = 3, n_looked_at = 16, whole_book_step = 2;

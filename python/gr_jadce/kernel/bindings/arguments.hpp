@@ -36,6 +36,13 @@ inline void check(bool good, const char* what)
     }
 }
 
+// A number of a rule by its name.
+template <class T>
+T field(const py::object& rule, const char* name)
+{
+    return rule.attr(name).cast<T>();
+}
+
 // Pilots in rotated coordinates.
 inline void
 check_rotated(const Contiguous<Complex>& B, const Contiguous<Complex>& Q, const Contiguous<double>& s)

@@ -95,6 +95,19 @@ py::tuple gather(const std::vector<FoundPaths>& all, py::ssize_t M)
                           gains);
 }
 
+// Of gr_jadce.detection.asynchrony.diffuse.EchoRule.
+EchoRule echo_rule_of(const py::object& given)
+{
+    const EchoRule rule = {field<double>(given, "share"),
+                           field<int>(given, "steps"),
+                           field<int>(given, "alternations"),
+                           field<int>(given, "looked_at"),
+                           field<double>(given, "least_power"),
+                           field<double>(given, "least_energy")};
+    check(rule.looked_at > 0, "looked_at: expected at least 1");
+    return rule;
+}
+
 template <class Sample>
 py::tuple search(const PathSearch& self,
                  const py::array_t<std::complex<Sample>, py::array::c_style>& received,
@@ -106,6 +119,7 @@ py::tuple search(const PathSearch& self,
                  std::pair<double, double> bounds,
                  double max_offset,
                  int max_paths,
+                 const py::object& echoes,
                  int threads)
 {
     const ArrivalTable& table = self.table();
@@ -121,7 +135,8 @@ py::tuple search(const PathSearch& self,
                              bounds.first,
                              bounds.second,
                              max_offset,
-                             max_paths};
+                             max_paths,
+                             echo_rule_of(echoes)};
     const SearchFrames<Sample> frames = {received.data(), noise_var.data(), B, M};
     std::vector<FoundPaths> found;
     {
@@ -148,6 +163,7 @@ void bind_search(py::class_<PathSearch>& searches, const char* docstring)
                  "bounds"_a,
                  "max_offset"_a,
                  "max_paths"_a,
+                 "echoes"_a,
                  "threads"_a);
 }
 
