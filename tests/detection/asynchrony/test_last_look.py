@@ -6,7 +6,7 @@ import pytest
 from compiled import compiled_kernel
 
 from gr_jadce import make_pilots
-from gr_jadce.detection.asynchrony import Asynchrony, Delayed
+from gr_jadce.detection.asynchrony import Asynchrony, Delayed, last_look
 from gr_jadce.detection.asynchrony.last_look import LastLook
 from gr_jadce.detection.asynchrony.maximum import Rule
 from gr_jadce.detection.asynchrony.search import Search
@@ -66,3 +66,14 @@ def test_the_kernel_finds_the_same(max_offset):
     np.testing.assert_array_equal(plain.activity, fast.activity)
     np.testing.assert_allclose(plain.score, fast.score, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(plain.channel, fast.channel, atol=1e-3 * np.abs(plain.channel).max())
+
+
+def test_the_kernel_is_told_how_it_looks(monkeypatch):
+    compiled_kernel()
+    received, _ = frames(4, noise_var=0.06, seed=5)
+    usual = DELAYED.decide(received, 1e-3)
+    monkeypatch.setattr(last_look, "RULE", last_look.LookRule(1, 5, 2, 0.3, 0.4, 1, 3.0, 2.0, 6, 0.03))
+    plain = DELAYED.decide(received, 1e-3)
+    fast = Delayed(BOOK, DELAYED.asynchrony, backend="kernel").decide(received, 1e-3)
+    assert not np.allclose(plain.score, usual.score, atol=0.01)
+    np.testing.assert_allclose(plain.score, fast.score, rtol=1e-3, atol=1e-3)

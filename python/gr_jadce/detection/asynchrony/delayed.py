@@ -20,7 +20,7 @@ from ...pilots.book import PilotBook, as_pilot_book
 from ...pilots.delays import check_delays
 from ...waveform import strongest_response
 from ..rows import Rows
-from . import diffuse
+from . import diffuse, last_look
 from .asynchrony import Asynchrony
 from .diffuse import Taps, taps_of_clusters, with_weak_echoes
 from .last_look import LastLook
@@ -171,6 +171,7 @@ class Delayed:
                 bounds=asynchrony.bounds,
                 max_offset=asynchrony.max_offset,
                 max_paths=asynchrony.max_paths,
+                look=last_look.RULE,
                 echoes=diffuse.RULE,
                 threads=threads,
             )

@@ -31,17 +31,27 @@ from ..p_values import TINY
 from .cluster_fit import Cluster, Explained
 from .search import Search
 
-_LOOKS = 3
-_LOOKED_AT = 8  # devices that are tested in a look
-_ADDED_AT_ONCE, _ADDED_SHARE = 4, 0.6  # of the greatest score: added together with it
-_NEAR_SHARE = 0.5  # of the threshold: scores of devices that are tried, that are kept for the while
-_SETTLING = 2
-_SURE_SHARE = 2.0  # of the threshold: scores of devices that need no second test
 _KNOWN = 1e12  # degrees of freedom of a σ² that is told
-_FLAT = 1.0  # devices that the assumption of no preferred delay counts as
-_COLUMNS, _LEAST_SHARE = 8, 0.01  # of a prior: at most, and of its power
 _HALVINGS = 60
 _HARDLY_ABOVE = 0.01
+
+
+class LookRule(NamedTuple):
+    """Numbers of the look, which the compiled one is told."""
+
+    looks: int = 3
+    looked_at: int = 8  # devices that are tested in a look
+    added_at_once: int = 4  # devices, at most
+    added_share: float = 0.6  # of the greatest score: added together with it
+    near_share: float = 0.5  # of the threshold: scores of devices that are tried, that are kept for the while
+    settling: int = 2  # times that clusters move and σ² is measured, once devices were added
+    sure_share: float = 2.0  # of the threshold: scores of devices that need no second test
+    flat: float = 1.0  # devices that the assumption of no preferred delay counts as
+    columns: int = 8  # of a prior, at most
+    least_share: float = 0.01  # of a prior's power
+
+
+RULE = LookRule()
 
 
 class Prior(NamedTuple):
@@ -78,14 +88,14 @@ class DelayProfile:
     def prior(self, but: int = -1) -> Prior | None:
         """What all devices but one tell of it; None without others, or if they have nothing in common."""
         others = [power for device, power in self.power.items() if device != but]
-        share = (sum(power / power.sum() for power in others) + _FLAT / len(self.delays)) / (
-            len(others) + _FLAT
+        share = (sum(power / power.sum() for power in others) + RULE.flat / len(self.delays)) / (
+            len(others) + RULE.flat
         )
-        if not others or 1 / np.sum(share**2) > _COLUMNS:  # effective number of delays
+        if not others or 1 / np.sum(share**2) > RULE.columns:  # effective number of delays
             return None
-        kept = np.argsort(-share, kind="stable")[:_COLUMNS]
-        kept = np.sort(kept[share[kept] > _LEAST_SHARE])
-        return Prior(self.delays[kept], share[kept], len(others) / (len(others) + _FLAT))
+        kept = np.argsort(-share, kind="stable")[: RULE.columns]
+        kept = np.sort(kept[share[kept] > RULE.least_share])
+        return Prior(self.delays[kept], share[kept], len(others) / (len(others) + RULE.flat))
 
 
 class LastLook(Search):
@@ -98,11 +108,11 @@ class LastLook(Search):
 
     def _look_again(self) -> None:
         self.dropped[:] = 0
-        near = -_NEAR_SHARE * np.log10(self.rule.false_alarm)
-        for _ in range(_LOOKS):
+        near = -RULE.near_share * np.log10(self.rule.false_alarm)
+        for _ in range(RULE.looks):
             if not self._add_alike(near):
                 return
-            self._settle(_SETTLING)
+            self._settle(RULE.settling)
             scores = self._score_all()
             weak = [device for device, score in scores.items() if score < near]
             for device in weak:
@@ -118,7 +128,7 @@ class LastLook(Search):
         reach, places = self._scan(self.likely, 1)
         paths = [
             Cluster(int(n), float(places[n, 0]), offset=float(places[n, 1]))
-            for n in np.argsort(-reach, kind="stable")[:_LOOKED_AT]
+            for n in np.argsort(-reach, kind="stable")[: RULE.looked_at]
             if reach[n] > 0
         ]
         scored = [
@@ -126,8 +136,8 @@ class LastLook(Search):
             for path in paths
         ]
         scored.sort(key=lambda one: -one[0])
-        limit = max(near, _ADDED_SHARE * scored[0][0]) if scored else near
-        added = [path for score, path in scored[:_ADDED_AT_ONCE] if score >= limit]
+        limit = max(near, RULE.added_share * scored[0][0]) if scored else near
+        added = [path for score, path in scored[: RULE.added_at_once] if score >= limit]
         self.fit.clusters += added
         return bool(added)
 
@@ -151,7 +161,7 @@ class LastLook(Search):
         if self.rule.asynchrony.max_paths == 1:
             return alone
         profile, scores = self._profile(), dict(alone)
-        sure = -_SURE_SHARE * np.log10(self.rule.false_alarm)
+        sure = -RULE.sure_share * np.log10(self.rule.false_alarm)
         for device, numbers in self.own().items():
             prior = profile.prior(device)
             if alone[device] < sure and prior is not None:

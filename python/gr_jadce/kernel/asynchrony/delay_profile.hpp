@@ -5,6 +5,7 @@
 
 #include "asynchrony/arrival_table.hpp"
 #include "asynchrony/cluster.hpp"
+#include "asynchrony/search_rule.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -13,10 +14,6 @@
 #include <vector>
 
 namespace jadce {
-
-constexpr double n_flat = 1;    // devices that the assumption of no preferred delay counts as
-constexpr int most_columns = 8; // of a prior
-constexpr double least_of_prior = 0.01;
 
 // How a device may arrive.
 struct Prior
@@ -28,8 +25,8 @@ struct Prior
 class DelayProfile
 {
 public:
-    DelayProfile(const ArrivalTable& table, const std::vector<Cluster>& clusters)
-        : table_(table), count_(table.n_half_symbols())
+    DelayProfile(const ArrivalTable& table, const LookRule& rule, const std::vector<Cluster>& clusters)
+        : table_(table), rule_(rule), count_(table.n_half_symbols())
     {
         for (const Cluster& cluster : clusters) {
             if (cluster.power > 0) {
@@ -44,7 +41,7 @@ public:
     // common.
     Prior prior(int but = -1) const
     {
-        std::vector<double> share(std::size_t(count_), n_flat / count_);
+        std::vector<double> share(std::size_t(count_), rule_.flat / count_);
         int others = 0;
         for (const auto& [device, power] : power_) {
             if (device != but) {
@@ -56,15 +53,15 @@ public:
             }
         }
         Prior prior;
-        if (others > 0 && effective_number(share) <= most_columns) {
+        if (others > 0 && effective_number(share) <= rule_.columns) {
             for (int g : strongest(share)) {
-                const double own = share[std::size_t(g)] / (others + n_flat);
-                if (own > least_of_prior) {
+                const double own = share[std::size_t(g)] / (others + rule_.flat);
+                if (own > rule_.least_share) {
                     prior.delays.push_back(table_.half_symbol(g));
                     prior.shares.push_back(own);
                 }
             }
-            prior.trust = others / (others + n_flat);
+            prior.trust = others / (others + rule_.flat);
         }
         return prior;
     }
@@ -101,12 +98,13 @@ private:
         std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
             return share[std::size_t(a)] > share[std::size_t(b)];
         });
-        order.resize(std::min(order.size(), std::size_t(most_columns)));
+        order.resize(std::min(order.size(), std::size_t(rule_.columns)));
         std::sort(order.begin(), order.end());
         return order;
     }
 
     const ArrivalTable& table_;
+    const LookRule& rule_;
     int count_;
     std::map<int, std::vector<double>> power_; // of devices
 };
@@ -114,15 +112,15 @@ private:
 // Weights of independent Gamma(M, 1) in a statistic.
 struct Weights
 {
-    int count = 0, M = 0;
-    double of[most_columns];
+    int M = 0;
+    std::vector<double> of;
 
     // Σ w^power / (1 − w tilt)^power
     double sum(double tilt, int power) const
     {
         double total = 0;
-        for (int i = 0; i < count; ++i) {
-            const double w = of[i] / (1 - of[i] * tilt);
+        for (const double weight : of) {
+            const double w = weight / (1 - weight * tilt);
             total += power == 1 ? w : w * w;
         }
         return M * total;
@@ -137,7 +135,7 @@ inline double saddle(double energy, const Weights& weights, double dof)
     if (energy <= (1 + hardly_above) * weights.sum(0, 1)) {
         return 0;
     }
-    double low = 0, high = (1 - 1e-12) / *std::max_element(weights.of, weights.of + weights.count);
+    double low = 0, high = (1 - 1e-12) / *std::max_element(weights.of.begin(), weights.of.end());
     for (int i = 0; i < 60; ++i) {
         const double tilt = (low + high) / 2;
         (weights.sum(tilt, 1) > energy / (1 + energy * tilt / dof) ? high : low) = tilt;
@@ -164,8 +162,8 @@ inline double score_weighted(double energy, const Weights& weights, double dof, 
     }
     const double share = energy * tilt / dof, own = energy / (1 + share);
     double exponent = -dof * std::log1p(share);
-    for (int i = 0; i < weights.count; ++i) {
-        exponent -= weights.M * std::log(1 - weights.of[i] * tilt);
+    for (const double weight : weights.of) {
+        exponent -= weights.M * std::log(1 - weight * tilt);
     }
     const double root = std::sqrt(-2 * exponent);
     const double slope = tilt * std::sqrt(weights.sum(tilt, 2) + own * own / dof);

@@ -17,14 +17,12 @@ class LastLook final : public Search
 {
 public:
     LastLook(const ArrivalTable& table, const SearchRule& rule, int M)
-        : Search(table, rule, M), seen_(table.L, most_columns)
+        : Search(table, rule, M), look_(rule.look), seen_(table.L, rule.look.columns)
     {
     }
 
 private:
-    static constexpr int n_looks = 3, n_tested = 8, n_settled_alike = 2;
-    static constexpr std::size_t n_added_alike = 4;
-    static constexpr double added_share = 0.6, near_share = 0.5, sure_share = 2, known_dof = 1e12;
+    static constexpr double known_dof = 1e12; // of a σ² that is told
 
     void decide() override
     {
@@ -37,9 +35,9 @@ private:
     void look_again()
     {
         std::fill(dropped_.begin(), dropped_.end(), 0);
-        const double near_score = near_share * rule_.threshold;
-        for (int look = 0; look < n_looks && add_alike(near_score); ++look) {
-            settle(n_settled_alike);
+        const double near_score = look_.near_share * rule_.threshold;
+        for (int look = 0; look < look_.looks && add_alike(near_score); ++look) {
+            settle(look_.settling);
             score_all();
             bool dropped = false;
             for (const auto& [device, score] : scores_) {
@@ -57,7 +55,7 @@ private:
     // Devices that the profile makes likely.
     bool add_alike(double near_score)
     {
-        const Prior prior = DelayProfile(table_, fit_.clusters).prior();
+        const Prior prior = DelayProfile(table_, look_, fit_.clusters).prior();
         if (prior.delays.empty()) {
             return false;
         }
@@ -65,7 +63,7 @@ private:
         clear_places();
         correlator_.look_coarsely(likely_, places_);
         correlator_.look_between(likely_, places_);
-        std::vector<int> order(std::size_t(std::min(n_tested, table_.N)));
+        std::vector<int> order(std::size_t(std::min(look_.looked_at, table_.N)));
         find_strongest(order);
         std::vector<Candidate> candidates;
         for (int n : order) {
@@ -75,7 +73,7 @@ private:
                 candidates.push_back({score, {n, table_.delay(place.delay), 0, place.offset, 0}});
             }
         }
-        return add(candidates, near_score, added_share, n_added_alike);
+        return add(candidates, near_score, look_.added_share, look_.added_at_once);
     }
 
     // −log10 p of a device by the test whether it arrives as the others do.
@@ -95,7 +93,6 @@ private:
         SmallMatrix &gram = seen_.gram, &match = seen_.match;
         diagonalize(gram, match);
         Weights weights;
-        weights.count = count;
         weights.M = M_;
         double energy = 0, all = 0;
         for (int i = 0; i < count; ++i) {
@@ -104,8 +101,8 @@ private:
         for (int i = 0; i < count; ++i) {
             const double own = std::max(gram(i, i).real(), DBL_MIN);
             const double loaded = rule_.limit / M_ * own / all;
-            weights.of[i] = loaded / (1 + loaded);
-            energy += weights.of[i] / own * match.row_energy(i);
+            weights.of.push_back(loaded / (1 + loaded));
+            energy += weights.of.back() / own * match.row_energy(i);
         }
         const bool known = told_ > 0 && fit_.all.noise_var <= told_;
         return score_weighted(energy, weights, known ? known_dof : dof_, rule_.extent.offset);
@@ -117,11 +114,11 @@ private:
         if (rule_.max_paths == 1) {
             return;
         }
-        const DelayProfile profile(table_, fit_.clusters);
+        const DelayProfile profile(table_, look_, fit_.clusters);
         for (const auto& [device, numbers] : fit_.own()) {
             double& score = scores_.at(device);
             const Prior prior = profile.prior(device);
-            if (score < sure_share * rule_.threshold && !prior.delays.empty()) {
+            if (score < look_.sure_share * rule_.threshold && !prior.delays.empty()) {
                 const double offset = fit_.clusters[std::size_t(numbers[0])].offset;
                 fit_.leave_out(numbers, out_);
                 score = either(score, alike(device, offset, prior, out_), prior.trust);
@@ -135,6 +132,7 @@ private:
         return std::max({alone + std::log10(1 - share), alike + std::log10(share), 0.0});
     }
 
+    const LookRule look_;
     Seen seen_;
 };
 

@@ -8,6 +8,18 @@
 
 namespace jadce {
 
+// Of gr_jadce.detection.asynchrony.last_look.LookRule, which says what the numbers are.
+struct LookRule
+{
+    int looks, looked_at;
+    std::size_t added_at_once;
+    double added_share, near_share;
+    int settling;
+    double sure_share, flat;
+    int columns;
+    double least_share;
+};
+
 // Of gr_jadce.detection.asynchrony.diffuse.EchoRule, which says what the numbers are.
 struct EchoRule
 {
@@ -25,6 +37,7 @@ struct SearchRule
     double low, high;  // bounds of the delays
     double max_offset; // cycles a symbol
     int max_paths;     // of a device
+    LookRule look;
     EchoRule echoes;
 };
 

@@ -95,6 +95,23 @@ py::tuple gather(const std::vector<FoundPaths>& all, py::ssize_t M)
                           gains);
 }
 
+// Of gr_jadce.detection.asynchrony.last_look.LookRule.
+LookRule look_rule_of(const py::object& given)
+{
+    const LookRule rule = {field<int>(given, "looks"),
+                           field<int>(given, "looked_at"),
+                           field<std::size_t>(given, "added_at_once"),
+                           field<double>(given, "added_share"),
+                           field<double>(given, "near_share"),
+                           field<int>(given, "settling"),
+                           field<double>(given, "sure_share"),
+                           field<double>(given, "flat"),
+                           field<int>(given, "columns"),
+                           field<double>(given, "least_share")};
+    check(rule.looked_at > 0 && rule.columns > 0, "looked_at, columns: expected at least 1");
+    return rule;
+}
+
 // Of gr_jadce.detection.asynchrony.diffuse.EchoRule.
 EchoRule echo_rule_of(const py::object& given)
 {
@@ -119,6 +136,7 @@ py::tuple search(const PathSearch& self,
                  std::pair<double, double> bounds,
                  double max_offset,
                  int max_paths,
+                 const py::object& look,
                  const py::object& echoes,
                  int threads)
 {
@@ -136,6 +154,7 @@ py::tuple search(const PathSearch& self,
                              bounds.second,
                              max_offset,
                              max_paths,
+                             look_rule_of(look),
                              echo_rule_of(echoes)};
     const SearchFrames<Sample> frames = {received.data(), noise_var.data(), B, M};
     std::vector<FoundPaths> found;
@@ -163,6 +182,7 @@ void bind_search(py::class_<PathSearch>& searches, const char* docstring)
                  "bounds"_a,
                  "max_offset"_a,
                  "max_paths"_a,
+                 "look"_a,
                  "echoes"_a,
                  "threads"_a);
 }
