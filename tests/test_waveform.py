@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from gr_jadce.pilots import make_pilots
-from gr_jadce.waveform import Waveform, raised_cosine, root_raised_cosine
+from gr_jadce.waveform import Waveform, raised_cosine, root_raised_cosine, strongest_responses
 
 PILOTS = make_pilots("qpsk", 5, 16, seed=1).matrix.astype(complex)
 
@@ -83,3 +85,19 @@ def test_wrong_arguments_are_named(name, value):
 def test_a_prefix_longer_than_the_pilot_is_refused():
     with pytest.raises(ValueError, match="^cyclic_prefix: expected at most the pilot length 16, got 17"):
         Waveform(cyclic_prefix=17).bursts(PILOTS)
+
+
+@pytest.mark.parametrize("counts", [[3, 1, 5, 3, 1, 2], [40, 40, 40]])  # the latter: more than at once
+def test_the_strongest_response_is_the_largest_of_those_about_all_paths(counts):
+    rng, start = np.random.default_rng(1), np.cumsum([0, *counts])
+    delay = rng.integers(0, 16, start[-1]) / 2 + rng.choice([0, 0.13], start[-1])
+    gain = rng.standard_normal((start[-1], 3)) + 1j * rng.standard_normal((start[-1], 3))
+    value, place = strongest_responses(gain, delay, start, 0.25)
+    for d, (first, last) in enumerate(pairwise(start)):
+        tried = np.unique(np.add.outer(np.arange(-8, 9) / 16, delay[first:last]))
+        response = raised_cosine(tried[:, None] - delay[first:last], 0.25) @ gain[first:last]
+        best = np.linalg.norm(response, axis=1).argmax()
+        if counts[d] == 1:
+            assert place[d] == delay[first] and np.array_equal(value[d], gain[first])
+        else:
+            assert place[d] == tried[best] and value[d] == pytest.approx(response[best])

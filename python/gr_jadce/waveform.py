@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .checks import check_integer, check_positive
+from .numeric import sum_squares
 
 _STEPS = np.arange(-8, 9) / 16  # symbols from a path, where a response may be strongest
+_PULSES_AT_ONCE = 2**15  # of devices' paths: what is made of them stays in the cache
 
 
 @dataclass(frozen=True)
@@ -226,7 +228,7 @@ def raised_cosine(time: ArrayLike, roll_off: float) -> NDArray:
     """The pulse behind the matched filter, 1 at its peak, at times in symbols."""
     time = np.asarray(time, float)
     x = 2 * roll_off * time
-    singular = np.isclose(np.abs(x), 1, rtol=0, atol=1e-7)
+    singular = np.abs(np.abs(x) - 1) <= 1e-7
     bend = np.cos(np.pi * roll_off * time) / np.where(singular, 1, 1 - x**2)
     return np.sinc(time) * np.where(singular, np.pi / 4, bend)
 
@@ -262,15 +264,33 @@ def turn(offset: ArrayLike, length: int) -> NDArray:
     return np.exp(2j * np.pi * np.asarray(offset)[..., None] * np.arange(length))
 
 
-def strongest_response(gain: NDArray, delay: NDArray, roll_off: float) -> tuple[NDArray, float]:
-    """Value (M,) and place of the largest response of paths of gains (M, P) at delays (P,).
+def strongest_responses(
+    gain: NDArray, delay: NDArray, start: NDArray, roll_off: float
+) -> tuple[NDArray, NDArray]:
+    """Values (D, M) and places (D,) of the largest responses of devices.
 
-    That is the response as the pulse behind the matched filter shows it: paths much closer than a
-    symbol are one, as for a receiver. A single path is itself.
+    The paths of device d, of gains (T, M) at delays (T,), are start[d] to start[d + 1] − 1. Their response
+    is as the pulse behind the matched filter shows it: paths much closer than a symbol are one, as for a
+    receiver. A single path is itself.
     """
-    if len(delay) == 1:
-        return gain[:, 0], float(delay[0])
-    place = np.unique(np.concatenate([delay, *(delay + step for step in _STEPS)]))
-    response = raised_cosine(place[:, None] - delay, roll_off) @ gain.T  # (places, M)
-    best = np.sum(np.abs(response) ** 2, axis=1).argmax()
-    return response[best], float(place[best])
+    count = np.diff(start)
+    value = np.empty((len(count), gain.shape[1]), np.result_type(gain, float))
+    place = np.empty(len(count))
+    for n_paths in np.unique(count):
+        alike = np.flatnonzero(count == n_paths)
+        at_once = max(1, _PULSES_AT_ONCE // (len(_STEPS) * n_paths**2))
+        for first in range(0, len(alike), at_once):
+            own = alike[first : first + at_once]
+            paths = start[own, None] + np.arange(n_paths)
+            value[own], place[own] = _strongest(gain[paths], delay[paths], roll_off)
+    return value, place
+
+
+def _strongest(gain: NDArray, delay: NDArray, roll_off: float) -> tuple[NDArray, NDArray]:
+    """The same of devices of P paths each (D, P, M), (D, P)."""
+    if delay.shape[1] == 1:
+        return gain[:, 0], delay[:, 0]
+    place = np.sort((delay[:, :, None] + _STEPS).reshape(len(delay), -1), axis=1)
+    response = raised_cosine(place[:, :, None] - delay[:, None], roll_off) @ gain  # (D, places, M)
+    best = np.arange(len(delay)), sum_squares(response).argmax(axis=1)
+    return response[best], place[best]

@@ -20,7 +20,7 @@ from ..detection.rows import Rows
 from ..estimate import at_unit_power, check_received, per_frame
 from ..numeric import decibels, sum_squares
 from ..pilots.preambles import Preambles
-from ..waveform import strongest_response
+from ..waveform import strongest_responses
 from .explanation import Explanation
 from .law import SPANS, Law
 from .profile import Peak, Profile
@@ -185,38 +185,37 @@ class PreambleSearch:
     def _rows(self, explained, power, n_antennas, false_alarm) -> Rows:
         """The rows of explanations of occasions that had a mean energy of a sample (B,) in place of 1."""
         symbol_rate = self.preambles.bandwidth
-        columns: dict[str, list] = {name: [] for name in ("device", "channel", "score", "delay", "offset")}
-        start, tap_start, tap_gain = [0], [0], [np.empty((0, n_antennas), np.complex64)]
-        tap_delay: list[float] = []
+        columns: dict[str, list] = {name: [] for name in ("device", "score", "offset", "tap_delay")}
+        start, tap_start, tap_gains = [0], [0], [np.empty((0, n_antennas), np.complex64)]
         noise_var, snr_db = np.empty(len(explained)), np.empty(len(explained))
         for b, (explanation, scores) in enumerate(explained):
             gains = explanation.gains() * np.sqrt(power[b])
             for preamble, places in explanation.own().items():
                 paths = [explanation.paths[place] for place in places]
-                delays = np.array([path.delay for path in paths])
-                gain, delay = strongest_response(gains[places].T, delays, 0.0)
                 strongest = paths[int(sum_squares(gains[places]).argmax())]
-                row = preamble, gain, scores[preamble], delay, strongest.offset / symbol_rate
-                for values, value in zip(columns.values(), row, strict=True):
-                    values.append(value)
-                tap_delay.extend(path.delay for path in paths)
-                tap_gain.append(gains[places])
-                tap_start.append(len(tap_delay))
+                columns["device"].append(preamble)
+                columns["score"].append(scores[preamble])
+                columns["offset"].append(strongest.offset / symbol_rate)
+                columns["tap_delay"].extend(path.delay for path in paths)
+                tap_gains.append(gains[places])
+                tap_start.append(len(columns["tap_delay"]))
             start.append(len(columns["device"]))
             noise_var[b], snr_db[b] = self._levels(explanation, power[b])
+        tap_gain, tap_delay = np.concatenate(tap_gains), np.array(columns["tap_delay"], float)
+        channel, delay = strongest_responses(tap_gain, tap_delay, np.array(tap_start), 0.0)
         return Rows(
             np.array(start),
             np.array(columns["device"], np.uint32),
-            np.array(columns["channel"], np.complex64).reshape(-1, n_antennas),
+            channel.astype(np.complex64),
             np.array(columns["score"], float),
             -np.log10(false_alarm),
             noise_var,
             snr_db,
-            delay=np.array(columns["delay"], float),
+            delay=delay,
             carrier_offset=np.array(columns["offset"], float),
             tap_start=np.array(tap_start),
-            tap_delay=np.array(tap_delay, float),
-            tap_gain=np.concatenate(tap_gain),
+            tap_delay=tap_delay,
+            tap_gain=tap_gain,
         )
 
     def _levels(self, explanation, power):

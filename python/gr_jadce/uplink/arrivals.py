@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..pilots.book import PilotBook
-from ..waveform import late, strongest_response, turn
+from ..waveform import late, strongest_responses, turn
 from .impulse_responses import SlotPaths
 
 _POWER_STREAM = (0, 0, 0, 3)  # of a slot's random numbers
@@ -38,11 +38,12 @@ class Arrivals(NamedTuple):
         That is the response as the pulse behind the matched filter shows it: paths much closer than a
         symbol are one, as for a receiver. A single path is itself. The offset is that of the strongest path.
         """
-        n_antennas = self.gain.shape[1]
-        found = [_peak(gain, delay, roll_off) for gain, delay in zip(self.gain, self.delay, strict=True)]
-        gain = np.array([peak for peak, _ in found]).reshape(-1, n_antennas)
+        there = self.gain.any(axis=1)
+        there[:, 0] |= ~there.any(axis=1)  # a device without a path keeps its first
+        start = np.concatenate([[0], np.cumsum(np.count_nonzero(there, axis=1))])
+        paths = np.swapaxes(self.gain, 1, 2)[there], self.delay[there]
+        gain, delay = strongest_responses(*paths, start, roll_off)
         path = np.sum(np.abs(self.gain) ** 2, axis=1).argmax(axis=1)
-        delay = np.array([place for _, place in found], float)
         return gain, delay, self.offset[np.arange(len(path)), path]
 
     def later(self, delay: NDArray, offset: NDArray) -> "Arrivals":
@@ -83,14 +84,6 @@ def received(
         turned = delayed * turn(offset[there], length) * np.exp(1j * walk)
         total += turned.T @ gain[:, there].T
     return total
-
-
-def _peak(gain: NDArray, delay: NDArray, roll_off: float) -> tuple[NDArray, float]:
-    """Value (M,) and place of the largest response of paths (M, P), some of which may not be there."""
-    there = gain.any(axis=0)
-    if not there.any():
-        return gain[:, 0], float(delay[0])
-    return strongest_response(gain[:, there], delay[there], roll_off)
 
 
 def _check(paths: SlotPaths, scenario: Any) -> None:

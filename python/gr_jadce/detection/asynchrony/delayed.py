@@ -18,7 +18,7 @@ from ...estimate import at_unit_power, check_received, per_frame
 from ...numeric import decibels
 from ...pilots.book import PilotBook, as_pilot_book
 from ...pilots.delays import check_delays
-from ...waveform import strongest_response
+from ...waveform import strongest_responses
 from ..rows import Rows
 from . import diffuse, last_look
 from .asynchrony import Asynchrony
@@ -186,12 +186,10 @@ class Delayed:
         return _gathered(searches, received.shape[2])
 
     def _rows(self, found: _Found, received: NDArray, rule: Rule) -> Rows:
-        channel = np.empty((len(found.device), received.shape[2]), np.result_type(received, np.complex64))
-        delay = np.empty(len(found.device))
-        for i, (first, last) in enumerate(zip(found.tap_start[:-1], found.tap_start[1:], strict=True)):
-            channel[i], delay[i] = strongest_response(
-                found.tap_gain[first:last].T, found.tap_delay[first:last], self.asynchrony.roll_off
-            )
+        channel, delay = strongest_responses(
+            found.tap_gain, found.tap_delay, found.tap_start, self.asynchrony.roll_off
+        )
+        channel = channel.astype(np.result_type(received, np.complex64), copy=False)
         size = received.shape[1] * received.shape[2]
         snr_db = decibels(found.signal / np.maximum(found.noise_var * size, np.finfo(float).tiny))
         return Rows(
