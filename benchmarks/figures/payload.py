@@ -23,7 +23,7 @@ from program import row
 
 from gr_jadce import Scenario, __version__, make_pilots, simulate
 from gr_jadce.detection.asynchrony import Asynchrony, Delayed
-from gr_jadce.detection.rows import Rows
+from gr_jadce.detection.rows import rows_of_paths
 from gr_jadce.payload import PayloadFormat, PayloadReceiver
 
 N_DEVICES, LENGTH, N_ANTENNAS = 64, 32, 4
@@ -89,7 +89,7 @@ def cell(receivers, scenario, n_slots):
 def slots_counted(receivers, uplink):
     decision = receivers.decide(uplink.received)
     receptions = {
-        "genie": receivers.genie.receive(uplink.received, true_rows(uplink)),
+        "genie": receivers.genie.receive(uplink.received, rows_of_paths(uplink.paths, uplink.noise_var)),
         "receiver": receivers.receiver.receive(uplink.received, decision),
         "pilots_only": receivers.pilots_only.receive(uplink.received, decision),
     }
@@ -128,17 +128,6 @@ def devices_counted(uplink, decision, receptions):
                 counts["error_before"] += float(np.sum(np.abs(before[n] - true[n]) ** 2))
                 counts["error_after"] += float(np.sum(np.abs(channel - true[n]) ** 2))
     return counts
-
-
-def true_rows(uplink):
-    """The decision of the genie."""
-    count = [len(paths.device) for paths in uplink.paths]
-    device, gain, delay, offset = (np.concatenate(part) for part in zip(*uplink.paths, strict=True))
-    nothing = np.zeros(len(count))
-    return Rows(
-        np.concatenate([[0], np.cumsum(count)]), device, gain[:, :, 0], np.zeros(len(device)), 0.0,
-        nothing + uplink.noise_var, nothing, delay=delay[:, 0], carrier_offset=offset[:, 0],
-    )  # fmt: skip
 
 
 def snr_at(rows, name, wanted=WANTED):

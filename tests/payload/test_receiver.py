@@ -6,7 +6,7 @@ import pytest
 
 from gr_jadce import Scenario, make_pilots, simulate
 from gr_jadce.detection.asynchrony import Asynchrony, Delayed
-from gr_jadce.detection.rows import Rows
+from gr_jadce.detection.rows import rows_of_paths
 from gr_jadce.payload import PayloadFormat, PayloadReceiver
 
 BOOK = make_pilots("qpsk", 64, 32, seed=0)
@@ -17,17 +17,6 @@ DELAYED = Delayed(BOOK, Asynchrony(max_delay=1, max_offset=2e-4))
 def scenario(**options):
     fields = {"n_antennas": 4, "n_active": 4, "snr_db": 15.0, "max_delay": 0.5, "max_offset": 2e-4}
     return Scenario(BOOK, **{**fields, **options}, payload=FORMAT)
-
-
-def true_rows(uplink):
-    """The decision of one who knows all."""
-    count = [len(paths.device) for paths in uplink.paths]
-    device, gain, delay, offset = (np.concatenate(part) for part in zip(*uplink.paths, strict=True))
-    nothing = np.zeros(len(count))
-    return Rows(
-        np.concatenate([[0], np.cumsum(count)]), device, gain[:, :, 0], np.zeros(len(device)), 0.0,
-        nothing + uplink.noise_var, nothing, delay=delay[:, 0], carrier_offset=offset[:, 0],
-    )  # fmt: skip
 
 
 def packets_right(uplink, receptions):
@@ -53,7 +42,7 @@ def test_all_packets_are_decoded_at_a_high_snr():
 def test_the_genie_decodes_with_the_true_channels():
     uplink = simulate(scenario(snr_db=10.0), 10, seed=2)
     genie = PayloadReceiver(BOOK, FORMAT, max_offset=0, refined=False)
-    receptions = genie.receive(uplink.received, true_rows(uplink))
+    receptions = genie.receive(uplink.received, rows_of_paths(uplink.paths, uplink.noise_var))
     assert packets_right(uplink, receptions) == (40, 0)
     for packet in (packet for reception in receptions for packet in reception.packets):
         assert abs(packet.evm_db + packet.snr_db) < 4
@@ -61,7 +50,7 @@ def test_the_genie_decodes_with_the_true_channels():
 
 def test_devices_in_step_are_decoded():
     uplink = simulate(scenario(max_delay=0, max_offset=0), 5, seed=3)
-    rows = true_rows(uplink)._replace(delay=None, carrier_offset=None)
+    rows = rows_of_paths(uplink.paths, uplink.noise_var)._replace(delay=None, carrier_offset=None)
     receptions = PayloadReceiver(BOOK, FORMAT).receive(uplink.received, rows)
     assert packets_right(uplink, receptions) == (20, 0)
 
@@ -70,7 +59,8 @@ def test_devices_in_step_are_decoded():
 def test_other_formats_are_decoded(spreading):
     format = PayloadFormat(5, spreading, seed=3)
     uplink = simulate(Scenario(BOOK, 4, n_active=2, snr_db=18.0, max_delay=0.5, payload=format), 5, seed=3)
-    receptions = PayloadReceiver(BOOK, format).receive(uplink.received, true_rows(uplink))
+    rows = rows_of_paths(uplink.paths, uplink.noise_var)
+    receptions = PayloadReceiver(BOOK, format).receive(uplink.received, rows)
     assert packets_right(uplink, receptions) == (10, 0)
 
 
@@ -91,7 +81,7 @@ def test_false_alarms_are_reported_as_not_decoded():
 
 def test_missed_devices_are_found_once_others_are_subtracted():
     uplink = simulate(scenario(), 6, seed=5)
-    rows = true_rows(uplink)
+    rows = rows_of_paths(uplink.paths, uplink.noise_var)
     first = np.arange(24).reshape(6, 4)[:, :3].ravel()
     fields = {name: getattr(rows, name)[first] for name in ("device", "channel", "delay", "carrier_offset")}
     missed = rows._replace(start=np.arange(7) * 3, **fields)
@@ -126,8 +116,10 @@ def test_a_slot_without_devices_has_no_packets():
 
 
 def test_frames_of_another_length_are_refused():
+    uplink = simulate(scenario(), 1)
+    rows = rows_of_paths(uplink.paths, uplink.noise_var)
     with pytest.raises(ValueError, match="frames: expected \\(1, 696, M\\), got \\(1, 32, 4\\)"):
-        PayloadReceiver(BOOK, FORMAT).receive(np.zeros((1, 32, 4)), true_rows(simulate(scenario(), 1)))
+        PayloadReceiver(BOOK, FORMAT).receive(uplink.received[:, :32], rows)
 
 
 def test_one_antenna_does():

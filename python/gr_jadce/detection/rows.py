@@ -112,6 +112,17 @@ def rows_of(
     )
 
 
+def rows_of_paths(paths: Iterable[Any], noise_var: float) -> Rows:
+    """The rows of one who knows all: of `Uplink.paths`, true paths of frames, the first of each device."""
+    paths = list(paths)
+    device, gain, delay, offset = (np.concatenate(part) for part in zip(*paths, strict=True))
+    per_frame = np.zeros(len(paths))
+    return Rows(
+        np.cumsum([0, *(len(frame.device) for frame in paths)]), device, gain[:, :, 0], np.zeros(len(device)),
+        0.0, per_frame + noise_var, per_frame, delay=delay[:, 0], carrier_offset=offset[:, 0],
+    )  # fmt: skip
+
+
 def rows_of_kernel(decided: tuple, frames: NDArray, threshold: float) -> Rows:
     """The rows that the kernel gives of frames."""
     (start, device, channel, score), *rest = decided
