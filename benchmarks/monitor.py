@@ -20,16 +20,14 @@ from dataclasses import replace
 import numpy as np
 import pmt
 from gnuradio import gr, zeromq
+from random_reports import FALSE_ALARMS, KINDS, MISSED, truth_and_report
 
 from gr_jadce.blocks import activity_monitor
 from gr_jadce.blocks.support.lifetime import keep_alive
 from gr_jadce.reports.pdus import to_pmts
-from gr_jadce.reports.report import Report
 
 SETTLE = 2.0  # seconds after the first frame until the measurement begins
 BURST = 0.01  # seconds of frames sent at once
-KINDS = 64  # different reports, sent in turn
-MISSED = FALSE_ALARMS = 2  # in every frame
 
 
 class sender(gr.basic_block):
@@ -58,20 +56,8 @@ class sender(gr.basic_block):
 
 def example(args, seed):
     """A frame: its truth, unless that is not wanted, and the report."""
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(args.devices)
-    active, found = order[: args.active], order[MISSED : args.active + FALSE_ALARMS]
-    truth = [] if args.no_truth else [report(np.sort(active), args, rng, "truth")]
-    return [*truth, report(np.sort(found), args, rng, "pc_admm")]
-
-
-def report(device, args, rng, estimator):
-    parts = rng.standard_normal((len(device), args.antennas, 2), dtype=np.float32)
-    return Report(
-        frame_id=0, rx_time=(0, 0.0), n_devices=args.devices, n_antennas=args.antennas, device=device,
-        channel=parts.view(np.complex64)[..., 0], score=3 + rng.exponential(20, len(device)), threshold=3.0,
-        noise_var=0.1, snr_db=10.0, status="ok", estimator=estimator, n_iter=20, solve_time=4e-4,
-    )  # fmt: skip
+    truth, found = truth_and_report(args, np.random.default_rng(seed))
+    return [found] if args.no_truth else [truth, found]
 
 
 def send(args):

@@ -20,18 +20,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from random_reports import FALSE_ALARMS, KINDS, MISSED, truth_and_report
 
 from gr_jadce.delivery.publishing import Publisher
 from gr_jadce.reports.json_lines import to_json
-from gr_jadce.reports.report import Report
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tests" / "helpers"))
 from browser import browsing  # noqa: E402
 
 SETTLE_S, BURST_S = 1.0, 0.01
-KINDS = 64  # different reports, sent in turn
-MISSED = FALSE_ALARMS = 2  # in every frame
 PATIENCE_S = 120
 MEASURE = """(() => {
   window.times = [];
@@ -44,29 +42,12 @@ TILES = """Object.fromEntries([...document.querySelectorAll('.tile')].map(
 DRAWINGS = "import('./main.js').then((page) => page.view.drawings)"
 
 
-def lines(args):
-    """For each kind of frame its truth and its report, as functions of the number of the frame."""
-    rng = np.random.default_rng(1)
-    for _ in range(KINDS):
-        order = rng.permutation(args.devices)
-        active, found = order[: args.active], order[MISSED : args.active + FALSE_ALARMS]
-        yield [report(np.sort(active), args, rng, "truth"), report(np.sort(found), args, rng, "pc_admm")]
-
-
-def report(device, args, rng, estimator):
-    parts = rng.standard_normal((len(device), args.antennas, 2), dtype=np.float32)
-    return Report(
-        frame_id=0, rx_time=(0, 0.0), n_devices=args.devices, n_antennas=args.antennas, device=device,
-        channel=parts.view(np.complex64)[..., 0], score=3 + rng.exponential(20, len(device)), threshold=3.0,
-        noise_var=0.1, snr_db=10.0, status="ok", estimator=estimator, n_iter=20, solve_time=4e-4,
-    )  # fmt: skip
-
-
 def send(args):
     """Send frames at the wanted rate until standard input has a line; print how many."""
     publisher = Publisher(0, queue=1_000_000, linger=30)
     print(publisher.address, flush=True)
-    kinds, pair = list(lines(args)), []
+    rng, pair = np.random.default_rng(1), []
+    kinds = [truth_and_report(args, rng) for _ in range(KINDS)]
     sys.stdin.readline()
     began, sent, last = time.monotonic(), 0, round((2 * SETTLE_S + args.seconds) * args.rate)
     while sent < last:
