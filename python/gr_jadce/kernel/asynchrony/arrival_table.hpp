@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The pilots of all devices at delays on a grid, and between them: Arrivals of gr_jadce.detection.asynchrony.
+// The pilots of all devices at delays on a grid, and between them:
+// gr_jadce.detection.asynchrony.pilot_table.
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a search looks for, and its constants: those of search.py, which says what they are.
+// What a search looks for, and its constants: those of search.py, moves.py and cluster_fit.py, which say what
+// they are.
 #pragma once
 
 #include "asynchrony/maximum.hpp"
@@ -41,7 +42,7 @@ struct SearchRule
     EchoRule echoes;
 };
 
-constexpr int n_rounds = 60, n_settled = 3, n_looked_at = 16, whole_book_step = 2;
+constexpr int n_rounds = 60, n_settled = 3, n_looked_at = 16;
 constexpr std::size_t n_added_devices = 8, n_added_paths = 4;
 constexpr double strong = 3, near = 0.8, weak = 0.75; // times the limit
 constexpr double looked_at_share = 0.4;               // of the limit
