@@ -154,18 +154,22 @@ class ClusterFit:
 
 
 def _best_power(start: float, own: NDArray, energy: NDArray, n_antennas: int) -> tuple[float, float]:
-    """The γ that makes Λ greatest, and Λ there; own (R,) eigenvalues of S, energy (R,) of Q along them.
-
-    Newton's method for log γ; of a single column the result is known.
-    """
+    """The γ that makes Λ greatest, and Λ there; own (R,) eigenvalues of S, energy (R,) of Q along them."""
     if len(own) == 1:
         power = max((energy[0] / n_antennas - own[0]) / own[0] ** 2, 0.0)
         return _with_gain(power, own, energy, n_antennas)
     if not len(own) or (start <= 0 and np.sum(energy - n_antennas * own) <= 0):
         return 0.0, 0.0
-    strongest = own[-1]
-    low, high = _POWER_RANGE / strongest
-    power = float(np.clip(start if start > 0 else energy[-1] / (n_antennas * strongest**2), low, high))
+    power = _by_newton(
+        start if start > 0 else energy[-1] / (n_antennas * own[-1] ** 2), own, energy, n_antennas
+    )
+    return _with_gain(power, own, energy, n_antennas)
+
+
+def _by_newton(start: float, own: NDArray, energy: NDArray, n_antennas: int) -> float:
+    """The γ that makes Λ greatest, by Newton's method for log γ."""
+    low, high = _POWER_RANGE / own[-1]
+    power = float(np.clip(start, low, high))
     for _ in range(_POWER_STEPS):
         loaded = 1 + power * own
         slope, seen = energy / loaded**2, n_antennas * own / loaded
@@ -176,7 +180,7 @@ def _best_power(start: float, own: NDArray, energy: NDArray, n_antennas: int) ->
         power = float(np.clip(power * np.exp(by), low, high))
         if abs(by) < _POWER_TOL:
             break
-    return _with_gain(power, own, energy, n_antennas)
+    return power
 
 
 def _with_gain(power: float, own: NDArray, energy: NDArray, n_antennas: int) -> tuple[float, float]:

@@ -4,7 +4,8 @@
 The frame is searched for devices one after another (`search`), the covariance of those found fitted by
 likelihood (`cluster_fit`); no estimate is needed. At the end each device has to pass a test: its
 statistic t at its strongest pilot, the device taken out of Σ, against the distribution of the maximum of
-t over all delays and offsets that are searched (`maximum`).
+t over all delays and offsets that are searched (`maximum`); over several paths, that or a test whether it
+arrives as the others do (`last_look`). What its clusters leave of such a device is found last (`diffuse`).
 """
 
 from typing import Any, NamedTuple
@@ -203,22 +204,21 @@ def _gathered(searches: list[Search], n_antennas: int) -> _Found:
     """What plain searches found."""
     own = [search.own() for search in searches]
     taps = [_taps(search, numbers) for search, numbers in zip(searches, own, strict=True)]
-    counts = [
-        np.count_nonzero(part.device == n) for part, found in zip(taps, own, strict=True) for n in found
-    ]
+    counts = [np.unique(part.device, return_counts=True)[1] for part in taps]
     found = [
-        (search, n, numbers[0])
+        (n, search.scores[n], search.fit.clusters[numbers[0]].offset)
         for search, part in zip(searches, own, strict=True)
         for n, numbers in part.items()
     ]
+    device, score, offset = np.array(found, float).reshape(-1, 3).T
     return _Found(
         start=np.cumsum([0, *map(len, own)]),
         noise_var=np.array([part.noise_var for part in taps]),
         signal=np.array([part.signal for part in taps]),
-        device=np.array([n for _, n, _ in found], int),
-        score=np.array([search.scores[n] for search, n, _ in found], float),
-        offset=np.array([search.fit.clusters[first].offset for search, _, first in found], float),
-        tap_start=np.cumsum([0, *counts]),
+        device=device.astype(int),
+        score=score,
+        offset=offset,
+        tap_start=np.cumsum(np.concatenate([[0], *counts])),
         tap_delay=np.concatenate([np.empty(0), *(part.delay for part in taps)]),
         tap_gain=np.concatenate([np.empty((0, n_antennas)), *(part.gain for part in taps)]),
     )

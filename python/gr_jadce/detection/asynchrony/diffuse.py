@@ -72,22 +72,18 @@ def with_weak_echoes(fit: ClusterFit, own: dict[int, list[int]], told: float) ->
     """
     if _growth(fit, own) <= 0:
         return None
-    placed = [_placed([fit.clusters[i] for i in numbers], fit.table.half_symbols) for numbers in own.values()]
+    half_symbols = fit.table.half_symbols
+    placed = [_placed([fit.clusters[i] for i in numbers], half_symbols) for numbers in own.values()]
+    columns = [
+        fit.table.at(n, delay, fit.clusters[numbers[0]].offset)
+        for (n, numbers), (delay, _) in zip(own.items(), placed, strict=True)
+    ]
+    weak = [np.arange(len(delay)) >= len(delay) - len(half_symbols) for delay, _ in placed]
     device = np.repeat(list(own), [len(delay) for delay, _ in placed])
     delay, power = (np.concatenate(part) for part in zip(*placed, strict=True))
-    columns = [
-        fit.table.at(n, delay[device == n], fit.clusters[numbers[0]].offset) for n, numbers in own.items()
-    ]
-    weak = np.concatenate(
-        [np.arange(len(part)) >= len(part) - len(fit.table.half_symbols) for part, _ in placed]
-    )
-    echoes = _Echoes(fit.frame, np.concatenate(columns, axis=1), power, weak, len(own))
+    echoes = _Echoes(fit.frame, np.concatenate(columns, axis=1), power, np.concatenate(weak), len(own))
     echoes.fit(fit.noise_var, max(told, TINY))
-    energy = sum_squares(echoes.gain)
-    strongest = np.zeros(fit.table.n_devices)
-    np.maximum.at(strongest, device, energy)
-    kept = energy >= np.minimum(RULE.least_energy * fit.frame.shape[1] * echoes.noise_var, strongest[device])
-    return Taps(device[kept], delay[kept], echoes.gain[kept], echoes.noise_var, echoes.signal)
+    return echoes.taps(device, delay)
 
 
 def _growth(fit: ClusterFit, own: dict[int, list[int]]) -> float:
@@ -145,6 +141,15 @@ class _Echoes:
     def signal(self) -> float:
         """The energy that is explained."""
         return float(sum_squares(self.frame - self.noise_var * self.filtered, axis=None))
+
+    def taps(self, device: NDArray, delay: NDArray) -> Taps:
+        """Those that are strong enough to be told, and each device's strongest; device and delay (J,)."""
+        energy = sum_squares(self.gain)
+        strongest = np.zeros(device.max() + 1)
+        np.maximum.at(strongest, device, energy)
+        least = RULE.least_energy * self.frame.shape[1] * self.noise_var
+        kept = energy >= np.minimum(least, strongest[device])
+        return Taps(device[kept], delay[kept], self.gain[kept], self.noise_var, self.signal)
 
     def _found(self) -> NDArray:
         """The fixed point's powers, those of weak echoes alike."""
