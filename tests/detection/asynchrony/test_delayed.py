@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from compiled import compiled_kernel
 
-from gr_jadce.detection.asynchrony import Asynchrony, Delayed
+from gr_jadce.detection.asynchrony import Asynchrony, Delayed, moves
 from gr_jadce.metrics import nmse_db
 from gr_jadce.pilots import make_pilots
 from gr_jadce.uplink.simulation import complex_normal
@@ -178,6 +178,21 @@ def test_the_kernel_finds_what_the_plain_form_finds_beside_a_device_60_db_up():
     assert len(plain.device) > 12
     assert compiled.noise_var == pytest.approx(plain.noise_var, rel=1e-3)
     assert compiled.tap_gain == pytest.approx(plain.tap_gain, rel=1e-2, abs=1e-2)
+
+
+def test_the_kernel_is_told_how_clusters_move(monkeypatch):
+    compiled_kernel()
+    asynchrony = Asynchrony(max_delay=3, max_offset=2e-4, prefix=5)
+    received, *_ = receive(Waveform(4, cyclic_prefix=5), 3, 11, (0, 3), 2e-4)
+    usual = Delayed(BOOK, asynchrony).decide_rows(received, 0.01)
+    monkeypatch.setattr(moves, "RULE", moves.MoveRule(0.2, 0.1, 0.12, 0.01, 0.05, 1.2, spread_step=1.3))
+    plain, compiled = (
+        Delayed(BOOK, asynchrony, backend=name).decide_rows(received, 0.01) for name in ("numpy", "kernel")
+    )
+    assert not np.array_equal(compiled.tap_delay, usual.tap_delay)
+    np.testing.assert_array_equal(compiled.tap_start, plain.tap_start)
+    assert compiled.tap_delay == pytest.approx(plain.tap_delay, rel=1e-3, abs=1e-4)
+    assert compiled.score == pytest.approx(plain.score, rel=1e-3)
 
 
 def test_a_frame_is_decided_alike_in_any_batch_by_any_threads():

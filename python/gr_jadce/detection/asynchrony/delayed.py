@@ -21,7 +21,7 @@ from ...pilots.book import PilotBook, as_pilot_book
 from ...pilots.delays import check_delays
 from ...waveform import strongest_responses
 from ..rows import Rows
-from . import diffuse, last_look
+from . import diffuse, last_look, moves
 from .asynchrony import Asynchrony
 from .diffuse import Taps, taps_of_clusters, with_weak_echoes
 from .last_look import LastLook
@@ -172,6 +172,7 @@ class Delayed:
                 bounds=asynchrony.bounds,
                 max_offset=asynchrony.max_offset,
                 max_paths=asynchrony.max_paths,
+                moves=moves.RULE,
                 look=last_look.RULE,
                 echoes=diffuse.RULE,
                 threads=threads,

@@ -6,18 +6,33 @@ spread is tried in steps; a path may hide one, the less the stronger it is. A cl
 gains next to nothing stays as it is, and is left alone in further rounds.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .cluster_fit import Cluster, ClusterFit, Explained, Trial
 from .maximum import Rule
 
-_LEAST_GAIN = 0.01  # nats: less is not worth a move
-_DELAY_STEP, _DELAY_REACH = 0.05, 0.2  # symbols
-_OFFSET_STEP, _OFFSET_REACH = 0.02, 0.1  # cycles a pilot
-_OFFSET_BEYOND = 1.1  # of the range, for offsets at its edge
-_ROUNDING, _LEAST_ROUNDED = 1e-5, 100.0  # of a gain: by so much of it a move may seem to lose
-_FIRST_SPREAD, _FIRST_SPREADS = 0.5, (0.02, 0.3)  # symbols, over the root of the gain; and its range
-_SPREAD_STEP, _MOST_SPREAD = 1.5, 1.5  # a factor; symbols
+
+class MoveRule(NamedTuple):
+    """Numbers of the moves, which the compiled ones are told."""
+
+    least_gain: float = 0.01  # nats: less is not worth a move
+    delay_step: float = 0.05  # symbols
+    delay_reach: float = 0.2  # at most, in a move
+    offset_step: float = 0.02  # cycles a pilot
+    offset_reach: float = 0.1
+    offset_beyond: float = 1.1  # of the range, for offsets at its edge
+    rounding: float = 1e-5  # of a gain: by so much of it a move may seem to lose
+    least_rounded: float = 100.0  # nats: of a smaller gain, as of this
+    first_spread: float = 0.5  # symbols, over the root of the gain
+    first_spread_low: float = 0.02  # its range
+    first_spread_high: float = 0.3
+    spread_step: float = 1.5  # a factor
+    most_spread: float = 1.5  # symbols
+
+
+RULE = MoveRule()
 
 
 class Moves:
@@ -36,8 +51,9 @@ class Moves:
         """Move a cluster, if it gains much by that; whether it does."""
         before, others = self.fit.clusters[i], self.fit.without([i])
         best = self.fit.look(before, others)
-        least = best.gain_before + _LEAST_GAIN
-        best = self._moved(best, others, "delay", _DELAY_STEP, _DELAY_REACH, self.rule.asynchrony.bounds)
+        least = best.gain_before + RULE.least_gain
+        bounds = self.rule.asynchrony.bounds
+        best = self._moved(best, others, "delay", RULE.delay_step, RULE.delay_reach, bounds)
         if self._turns(i):
             best = self._turned(best, others)
         if self.rule.asynchrony.max_paths != 1:
@@ -56,10 +72,10 @@ class Moves:
         return first and self.rule.asynchrony.max_offset > 0
 
     def _turned(self, best: Trial, others: Explained) -> Trial:
-        edge = _OFFSET_BEYOND * self.rule.asynchrony.max_offset
+        edge = RULE.offset_beyond * self.rule.asynchrony.max_offset
         length = self.fit.table.length
         return self._moved(
-            best, others, "offset", _OFFSET_STEP / length, _OFFSET_REACH / length, (-edge, edge)
+            best, others, "offset", RULE.offset_step / length, RULE.offset_reach / length, (-edge, edge)
         )
 
     def _turn_all(self, turned: Trial) -> None:
@@ -88,19 +104,20 @@ class Moves:
         by = reach if slope > 0 else -reach
         if bend < 0:
             by = float(np.clip(-slope / bend * step, -reach, reach))
-        if (slope + bend / 2 * by / step) * by / step < _LEAST_GAIN:
+        if (slope + bend / 2 * by / step) * by / step < RULE.least_gain:
             return best
         moved = best.cluster.but(**{name: float(np.clip(place + by, *bounds))})
-        return self._better(best, moved, others, _ROUNDING * max(best.gain, _LEAST_ROUNDED))
+        return self._better(best, moved, others, RULE.rounding * max(best.gain, RULE.least_rounded))
 
     def _widened(self, best: Trial, others: Explained) -> Trial:
-        before = best.cluster.spread
-        first = float(np.clip(_FIRST_SPREAD / np.sqrt(1 + best.gain), *_FIRST_SPREADS))
+        before, step = best.cluster.spread, RULE.spread_step
+        first = RULE.first_spread / np.sqrt(1 + best.gain)
+        first = float(np.clip(first, RULE.first_spread_low, RULE.first_spread_high))
         if best.cluster.is_path:
             return self._better(best, best.cluster.but(spread=first), others)
-        narrower = 0.0 if before < _SPREAD_STEP * first else before / _SPREAD_STEP
+        narrower = 0.0 if before < step * first else before / step
         best = self._better(best, best.cluster.but(spread=narrower), others)
-        return self._better(best, best.cluster.but(spread=min(before * _SPREAD_STEP, _MOST_SPREAD)), others)
+        return self._better(best, best.cluster.but(spread=min(before * step, RULE.most_spread)), others)
 
     def _better(self, best: Trial, other: Cluster, others: Explained, loss: float = 0.0) -> Trial:
         """The other, if it gains, or loses no more than that."""

@@ -17,7 +17,7 @@ class Moves
 {
 public:
     Moves(const ArrivalTable& table, const SearchRule& rule, ClusterFit& fit)
-        : table_(table), rule_(rule), fit_(fit), best_(table.L), trial_(table.L)
+        : table_(table), rule_(rule), numbers_(rule.moves), fit_(fit), best_(table.L), trial_(table.L)
     {
     }
 
@@ -41,15 +41,20 @@ private:
         fit_.look_at_own(cluster, out_, best_);
         const double gain_before = best_.gain_before;
         cluster.power = best_.power;
-        move(cluster, &Cluster::delay, delay_step, delay_reach, rule_.low, rule_.high);
+        move(cluster, &Cluster::delay, numbers_.delay_step, numbers_.delay_reach, rule_.low, rule_.high);
         if (rule_.max_offset > 0 && fit_.is_first(i)) {
-            const double edge = offset_beyond * rule_.max_offset;
-            move(cluster, &Cluster::offset, offset_step / table_.L, offset_reach / table_.L, -edge, edge);
+            const double edge = numbers_.offset_beyond * rule_.max_offset;
+            move(cluster,
+                 &Cluster::offset,
+                 numbers_.offset_step / table_.L,
+                 numbers_.offset_reach / table_.L,
+                 -edge,
+                 edge);
         }
         if (rule_.max_paths > 1) {
             widen(cluster);
         }
-        if (best_.gain < gain_before + least_gain) {
+        if (best_.gain < gain_before + numbers_.least_gain) {
             return false;
         }
         const bool turned = cluster.offset != fit_.clusters[i].offset;
@@ -89,25 +94,27 @@ private:
         const double slope = (gain[1] - gain[0]) / 2, bend = gain[0] - 2 * best_.gain + gain[1];
         const double by =
             bend < 0 ? std::clamp(-slope / bend * step, -reach, reach) : (slope > 0 ? reach : -reach);
-        if ((slope + bend / 2 * by / step) * by / step < least_gain) {
+        if ((slope + bend / 2 * by / step) * by / step < numbers_.least_gain) {
             return;
         }
         Cluster moved = cluster;
         moved.*value = std::clamp(cluster.*value + by, low, high);
-        prefer(cluster, moved, rounding * std::max(best_.gain, least_rounded));
+        prefer(cluster, moved, numbers_.rounding * std::max(best_.gain, numbers_.least_rounded));
     }
 
     // A path may hide a spread, the less the stronger it is.
     void widen(Cluster& cluster)
     {
-        const double before = cluster.spread;
-        const double first = std::clamp(first_spread / std::sqrt(1 + best_.gain), low_spread, high_spread);
+        const double before = cluster.spread, step = numbers_.spread_step;
+        const double first = std::clamp(numbers_.first_spread / std::sqrt(1 + best_.gain),
+                                        numbers_.first_spread_low,
+                                        numbers_.first_spread_high);
         if (cluster.is_path()) {
             spread(cluster, first);
             return;
         }
-        spread(cluster, before < spread_step * first ? 0 : before / spread_step);
-        spread(cluster, std::min(before * spread_step, most_spread));
+        spread(cluster, before < step * first ? 0 : before / step);
+        spread(cluster, std::min(before * step, numbers_.most_spread));
     }
 
     void spread(Cluster& cluster, double spread)
@@ -130,6 +137,7 @@ private:
 
     const ArrivalTable& table_;
     const SearchRule& rule_;
+    const MoveRule& numbers_;
     ClusterFit& fit_;
     LeftOut out_;                 // the cluster that is moved
     Trial best_, trial_;          // as it is best, and another

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a search looks for, and its constants: those of search.py, moves.py and cluster_fit.py, which say what
-// they are.
+// What a search looks for, and its constants: those of search.py and cluster_fit.py, which say what they are.
 #pragma once
 
 #include "asynchrony/maximum.hpp"
@@ -8,6 +7,14 @@
 #include <cstddef>
 
 namespace jadce {
+
+// Of gr_jadce.detection.asynchrony.moves.MoveRule, which says what the numbers are.
+struct MoveRule
+{
+    double least_gain, delay_step, delay_reach, offset_step, offset_reach, offset_beyond;
+    double rounding, least_rounded;
+    double first_spread, first_spread_low, first_spread_high, spread_step, most_spread;
+};
 
 // Of gr_jadce.detection.asynchrony.last_look.LookRule, which says what the numbers are.
 struct LookRule
@@ -38,6 +45,7 @@ struct SearchRule
     double low, high;  // bounds of the delays
     double max_offset; // cycles a symbol
     int max_paths;     // of a device
+    MoveRule moves;
     LookRule look;
     EchoRule echoes;
 };
@@ -48,13 +56,6 @@ constexpr double strong = 3, near = 0.8, weak = 0.75; // times the limit
 constexpr double looked_at_share = 0.4;               // of the limit
 constexpr double device_share = 0.5, path_share = 0.5, tried_share = 0.3;
 constexpr double least_noise_var = 1e-12, least_dof_share = 0.1, sure_false_count = 0.02;
-constexpr double delay_step = 0.05, delay_reach = 0.2;   // symbols
-constexpr double offset_step = 0.02, offset_reach = 0.1; // cycles a pilot
-constexpr double rounding = 1e-5, least_rounded = 100;   // of a gain
-constexpr double least_gain = 0.01;                      // nats
-constexpr double falling = 0.7;                          // of σ² in a round
-constexpr double offset_beyond = 1.1;
-constexpr double first_spread = 0.5, low_spread = 0.02, high_spread = 0.3, spread_step = 1.5,
-                 most_spread = 1.5;
+constexpr double falling = 0.7; // of σ² in a round
 
 } // namespace jadce

@@ -95,6 +95,24 @@ py::tuple gather(const std::vector<FoundPaths>& all, py::ssize_t M)
                           gains);
 }
 
+// Of gr_jadce.detection.asynchrony.moves.MoveRule.
+MoveRule move_rule_of(const py::object& given)
+{
+    return {field<double>(given, "least_gain"),
+            field<double>(given, "delay_step"),
+            field<double>(given, "delay_reach"),
+            field<double>(given, "offset_step"),
+            field<double>(given, "offset_reach"),
+            field<double>(given, "offset_beyond"),
+            field<double>(given, "rounding"),
+            field<double>(given, "least_rounded"),
+            field<double>(given, "first_spread"),
+            field<double>(given, "first_spread_low"),
+            field<double>(given, "first_spread_high"),
+            field<double>(given, "spread_step"),
+            field<double>(given, "most_spread")};
+}
+
 // Of gr_jadce.detection.asynchrony.last_look.LookRule.
 LookRule look_rule_of(const py::object& given)
 {
@@ -136,6 +154,7 @@ py::tuple search(const PathSearch& self,
                  std::pair<double, double> bounds,
                  double max_offset,
                  int max_paths,
+                 const py::object& moves,
                  const py::object& look,
                  const py::object& echoes,
                  int threads)
@@ -154,6 +173,7 @@ py::tuple search(const PathSearch& self,
                              bounds.second,
                              max_offset,
                              max_paths,
+                             move_rule_of(moves),
                              look_rule_of(look),
                              echo_rule_of(echoes)};
     const SearchFrames<Sample> frames = {received.data(), noise_var.data(), B, M};
@@ -182,6 +202,7 @@ void bind_search(py::class_<PathSearch>& searches, const char* docstring)
                  "bounds"_a,
                  "max_offset"_a,
                  "max_paths"_a,
+                 "moves"_a,
                  "look"_a,
                  "echoes"_a,
                  "threads"_a);
