@@ -33,11 +33,12 @@ def alike(frames: NDArray, usable: NDArray) -> Iterator[tuple[NDArray | None, ND
     antennas : (M,) bool array or None
         Their antennas that are alive; None for all.
     """
-    alive = _alive(frames)
-    if usable.all() and alive.all():
-        if len(frames):
-            yield _ALL_ALIVE
+    if not len(frames):
         return
+    if usable.all() and (frames[:, 0].all() or _alive(frames).all()):
+        yield _ALL_ALIVE
+        return
+    alive = _alive(frames)
     patterns, member = np.unique(alive, axis=0, return_inverse=True)
     for number, pattern in enumerate(patterns):
         index = np.flatnonzero((member.ravel() == number) & usable)
