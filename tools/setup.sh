@@ -35,7 +35,7 @@ docs_packages=(python3-sphinx python3-myst-parser python3-sphinx-copybutton furo
 test_packages=(
     "${docs_packages[@]}"
     python3-venv python3-pytest python3-pytest-timeout python3-pytest-xdist python3-hypothesis
-    python3-setuptools                    # of scikit-commpy, which has no wheel
+    python3-setuptools python3-wheel      # of scikit-commpy, which has no wheel
     python3-jsonschema python3-defusedxml # of sigmf
     python3-distributed                   # of jadce-evaluate --scheduler
     "${browser[@]}"
