@@ -97,11 +97,21 @@ class json_sink(report_sink):
     def handle_messages(self, message: Any) -> None:
         """Take a message, and those that wait behind it, as bytes: lines are made from these."""
         self.handle_message(message)
-        if not self._ended:
-            for data in take_waiting(self, "in", _MAX_AT_ONCE):
-                if not self._kept(data):
-                    self.handle_message(pmt.deserialize_str(data))
-        self._write_if_none_waits()
+        for data in () if self._ended else take_waiting(self, "in", _MAX_AT_ONCE):
+            self._take_bytes(data)
+        if len(self._data) >= 2 and not report_sink.waiting(self):
+            self._write_pairs()
+            self._flush_if_due()
+
+    def _take_bytes(self, data: bytes) -> None:
+        try:
+            if self._kept(data):
+                return
+            message = pmt.deserialize_str(data)
+        except Exception as error:
+            self._reject(error)
+        else:
+            self.handle_message(message)
 
     def take_pdu(self, pdu: Any) -> None:
         """Keep the two PDUs of a report until there are many, or no more wait: they are written together."""
@@ -122,11 +132,6 @@ class json_sink(report_sink):
             self._write_pairs()
             self._flush_if_due()
         return True
-
-    def _write_if_none_waits(self) -> None:
-        if len(self._data) >= 2 and not report_sink.waiting(self):
-            self._write_pairs()
-            self._flush_if_due()
 
     def take_report(self, report: Report) -> None:
         """Add a line; write what has gathered if it is time."""

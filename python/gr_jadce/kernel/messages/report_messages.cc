@@ -9,7 +9,9 @@
 #include <pybind11/stl.h>
 
 #include <complex>
+#include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <set>
 #include <stdexcept>
 #include <string>
