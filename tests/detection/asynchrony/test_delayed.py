@@ -213,6 +213,16 @@ def test_noise_and_silence_have_no_devices():
     assert not silent.channel.any()
 
 
+@pytest.mark.parametrize("asynchrony", [Asynchrony(), Asynchrony(max_delay=8, prefix=8)])
+def test_noise_of_a_level_that_is_told_looks_active_as_often_as_wanted(asynchrony):
+    """False devices that are found leave less noise than that: others would be tested too carefully."""
+    compiled_kernel()
+    delayed = Delayed(make_pilots("gaussian", 200, 64, seed=1), asynchrony)
+    noise = complex_normal(np.random.default_rng(6), (300, 64, N_ANTENNAS))
+    ratio = delayed.decide(noise, 0.01, 1.0).activity.mean() / 0.01
+    assert 0.6 < ratio < 1.5
+
+
 def test_frames_of_any_level_are_decided_alike():
     received, *_ = receive(Waveform(4), 4, 1, (-0.5, 0.5), 0.0)
     delayed = Delayed(BOOK, Asynchrony())

@@ -229,8 +229,13 @@ class Search:
         return self.n_antennas + self._parameters([self.fit.clusters[i] for i in numbers]) / 2
 
     def _score(self, t: float, more_energy: float, more_dof: float) -> float:
-        """−log10 p of a statistic, with some more energy (over σ²) of some more noise."""
-        if self.fit.noise_var <= self.told:
-            return -float(log10_p_known_anywhere(t, self.n_antennas, self.rule.extent))
+        """−log10 p of a statistic, with some more energy (over σ²) of some more noise.
+
+        Others that took it left less than the σ² that is told: the statistic is raised by as much, to first
+        order.
+        """
         rest, dof = self.dof + more_energy, self.dof + more_dof
+        if self.fit.noise_var <= self.told:
+            raised = t * np.exp(rest / dof - 1)
+            return -float(log10_p_known_anywhere(raised, self.n_antennas, self.rule.extent))
         return -float(log10_p_unknown_anywhere(t, rest, self.n_antennas, dof, self.rule.extent))

@@ -296,12 +296,14 @@ protected:
         }
     }
 
-    // −log10 p of a statistic, with some more energy (over σ²) of some more noise.
+    // −log10 p of a statistic, with some more energy (over σ²) of some more noise. Others that took it left
+    // less than the σ² that is told: the statistic is raised by as much, to first order.
     double score(double t, double more_energy, double more_dof) const
     {
+        const double rest = dof_ + more_energy, dof = dof_ + more_dof;
         return told_ > 0 && fit_.all.noise_var <= told_
-                   ? score_known_anywhere(t, M_, rule_.extent)
-                   : score_unknown_anywhere(t, dof_ + more_energy, M_, dof_ + more_dof, rule_.extent);
+                   ? score_known_anywhere(t * std::exp(rest / dof - 1), M_, rule_.extent)
+                   : score_unknown_anywhere(t, rest, M_, dof, rule_.extent);
     }
 
     const ArrivalTable& table_;
