@@ -64,9 +64,9 @@ def test_data_files_are_installed(package):
         assert names(package, pattern) == names(ROOT / "python" / "gr_jadce", pattern) != set()
 
 
-def test_the_kernel_is_installed_with_what_chooses_it(package):
+def test_the_kernel_is_installed_with_what_chooses_it_and_what_makes_messages(package):
     modules = {path.name.split(".")[0] for path in package.glob("_*.so")}
-    assert modules == {"_processor", f"_kernel_{KERNEL}"}
+    assert modules == {"_processor", f"_kernel_{KERNEL}", "_messages"}
 
 
 def test_every_block_is_where_grc_looks(prefix):

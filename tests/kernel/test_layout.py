@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which folder of the kernel includes which; only bindings know Python; braces are always there."""
+"""Which folder of the kernel includes which; what knows Python, or GNU Radio; braces are always there."""
 
 import re
 from graphlib import TopologicalSorter
@@ -23,8 +23,10 @@ MAY_INCLUDE = {
     "payload": {"arithmetic"},
     "reports": set(),
     "processor": set(),
+    "messages": set(),
 }
-MAY_INCLUDE["bindings"] = set(MAY_INCLUDE) - {"processor"}
+MODULES = {"processor", "messages"}  # apart from the kernel, each a file
+MAY_INCLUDE["bindings"] = set(MAY_INCLUDE) - MODULES
 CONTROL = re.compile(r"^ *(?:} )?(?:else )?(?:if|for|while)(?: constexpr)? \(", re.MULTILINE)
 ELSE = re.compile(r"\belse\b(?! if\b| \{)")
 
@@ -45,9 +47,13 @@ def test_every_folder_is_in_the_table_and_nothing_goes_in_circles():
     tuple(TopologicalSorter({str(p.relative_to(KERNEL)): included(p) for p in FILES}).static_order())
 
 
-def test_only_bindings_know_python():
-    found = {path.parent.name for path in FILES if "pybind11" in path.read_text()}
-    assert found == {"bindings", "processor"}
+@pytest.mark.parametrize(
+    ("library", "folders"),
+    [("pybind11", {"bindings", *MODULES}), ("gnuradio/", {"messages"}), ("pmt/", {"messages"})],
+)
+def test_python_and_gnu_radio_are_known_where_they_have_to_be(library, folders):
+    included = re.compile(rf"^#include <{library}", re.MULTILINE)
+    assert {path.parent.name for path in FILES if included.search(path.read_text())} == folders
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
