@@ -190,7 +190,7 @@ class FrameReceiver:
             raise ValueError(
                 f"estimator {self.name!r}: expected finite channels of {samples.shape[2]} antennas"
             )
-        n_iter = iterations.tolist() if iterations.ndim else [int(iterations)] * len(frames)
+        n_iter = np.broadcast_to(iterations, len(frames)).tolist()
         solve_time = (perf_counter() - began) / len(frames)
         more = {} if antennas is None else {"antennas_dead": np.flatnonzero(~antennas).astype(np.uint32)}
         noise_fields = coloured_noise(rows, antennas)
