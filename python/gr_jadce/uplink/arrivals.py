@@ -38,8 +38,8 @@ class Arrivals(NamedTuple):
         That is the response as the pulse behind the matched filter shows it: paths much closer than a
         symbol are one, as for a receiver. A single path is itself. The offset is that of the strongest path.
         """
-        there = self.gain.any(axis=1)
-        there[:, 0] |= ~there.any(axis=1)  # a device without a path keeps its first
+        there: NDArray = np.asarray(np.any(self.gain, axis=1))
+        there[:, 0] |= ~np.any(there, axis=1)  # a device without a path keeps its first
         start = np.concatenate([[0], np.cumsum(np.count_nonzero(there, axis=1))])
         paths = np.swapaxes(self.gain, 1, 2)[there], self.delay[there]
         gain, delay = strongest_responses(*paths, start, roll_off)
