@@ -15,10 +15,9 @@ from ..reports.pdu_bytes import frame_of_activity, is_of_frame
 from ..reports.pdus import bytes_of
 from ..reports.report import Report
 from .support.messages import take_waiting
-from .support.report_sink import report_sink
+from .support.report_sink import MAX_AT_ONCE, report_sink
 
 _STDOUT = 1
-_MAX_AT_ONCE = 256  # messages taken in one call
 _MAX_PAIRS = 128  # of PDUs, that wait to be written as lines together
 
 
@@ -97,11 +96,10 @@ class json_sink(report_sink):
     def handle_messages(self, message: Any) -> None:
         """Take a message, and those that wait behind it, as bytes: lines are made from these."""
         self.handle_message(message)
-        for data in () if self._ended else take_waiting(self, "in", _MAX_AT_ONCE):
+        for data in () if self._ended else take_waiting(self, "in", MAX_AT_ONCE):
             self._take_bytes(data)
         if len(self._data) >= 2 and not report_sink.waiting(self):
-            self._write_pairs()
-            self._flush_if_due()
+            self._write_gathered()
 
     def _take_bytes(self, data: bytes) -> None:
         try:
@@ -129,9 +127,15 @@ class json_sink(report_sink):
             return False
         self._data.append(data)
         if len(self._data) >= 2 * _MAX_PAIRS:
+            self._write_gathered()
+        return True
+
+    def _write_gathered(self) -> None:
+        try:
             self._write_pairs()
             self._flush_if_due()
-        return True
+        except Exception as error:
+            self._reject(error)
 
     def take_report(self, report: Report) -> None:
         """Add a line; write what has gathered if it is time."""

@@ -215,8 +215,6 @@ class EarlyDecider:
         )
         rows, n_iter = rows_of_kernel(decided, frames, -log10(self._false_alarm)), found[2]
         finished = early = None
-        if stage.min(initial=SETTLED) >= SETTLED:
-            return _Early(rows, n_iter, stage, None, None)
         for index in filter(len, (np.flatnonzero(stage == OPEN), np.flatnonzero(stage == SURE))):
             estimate = self._estimator.estimate_of(frames[index], *(part[index] for part in found))
             if stage[index[0]] == SURE:

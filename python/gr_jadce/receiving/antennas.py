@@ -33,12 +33,11 @@ def alike(frames: NDArray, usable: NDArray) -> Iterator[tuple[NDArray | None, ND
     antennas : (M,) bool array or None
         Their antennas that are alive; None for all.
     """
-    if not len(frames):
-        return
-    if usable.all() and (frames[:, 0].all() or _alive(frames).all()):
-        yield _ALL_ALIVE
-        return
     alive = _alive(frames)
+    if usable.all() and alive.all():
+        if len(frames):
+            yield _ALL_ALIVE
+        return
     patterns, member = np.unique(alive, axis=0, return_inverse=True)
     for number, pattern in enumerate(patterns):
         index = np.flatnonzero((member.ravel() == number) & usable)
@@ -49,6 +48,8 @@ def alike(frames: NDArray, usable: NDArray) -> Iterator[tuple[NDArray | None, ND
 def _alive(frames: NDArray) -> NDArray:
     """Which antennas are alive in each frame (B, M): nearly always told by its first samples."""
     alive = frames[:, 0] != 0
+    if alive.all():
+        return alive
     for b in np.flatnonzero(~alive.all(axis=1)):
         alive[b] = frames[b].any(axis=0)
         alive[b] |= not alive[b].any()

@@ -40,13 +40,13 @@ def sent(block, sinks, reports):
     return found[0]
 
 
-def test_compiled_pdus_are_those_of_to_pmts():
-    compiled = messages.report_messages()
-    assert compiled is not None
+def test_compiled_pdus_are_those_of_to_pmts(sender):
+    assert messages.report_messages() is not None
     reports = [*REPORTS.values(), *(make_report(n_active=2, **changes) for changes in UNUSUAL)]
     later = [replace(report, frame_id=7, noise_var=0.5, frames_dropped=9) for report in reports]
-    for report in [*reports, *later, *reversed(reports)]:
-        assert compiled.serialized(report) == [pmt.serialize_str(pdu) for pdu in to_pmts(report)]
+    every = [*reports, *later, *reversed(reports)]
+    expected = [pmt.serialize_str(pdu) for report in every for pdu in to_pmts(report)]
+    assert sent(*sender, every) == expected
 
 
 @pytest.mark.parametrize("is_compiled", [True, False])

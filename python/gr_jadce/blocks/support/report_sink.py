@@ -20,7 +20,7 @@ _DONE = pmt.cons(pmt.intern("done"), pmt.from_long(1))
 # Seconds that a stopped sink waits for the end-of-file message; longer if it knows of a receiver,
 # which may still have a batch to solve.
 _LINGER_S, _LINGER_FOR_RECEIVER_S = 1.0, 5.0
-_MAX_AT_ONCE = 256  # messages taken in one call
+MAX_AT_ONCE = 256  # messages taken in one call
 _MAX_MESSAGES = 2**14  # that may wait to be taken, as behind a slow handler
 
 
@@ -113,7 +113,7 @@ class report_sink(gr.basic_block):
 
         Between two calls of a handler, threads that wait for the interpreter take turns.
         """
-        for _ in range(_MAX_AT_ONCE):
+        for _ in range(MAX_AT_ONCE):
             self.handle_message(message)
             message = None if self._ended else self._pop(_PORT)
             if message is None:

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // gr_jadce._messages: reports to the messages that pdus.to_pmts makes of them, and to whom they are
 // connected. Apart from the kernel, as it is tied to the GNU Radio that it was built with.
+#include "bindings/arguments.hpp"
+
 #include <gnuradio/basic_block.h>
 #include <gnuradio/block_registry.h>
 #include <pmt/pmt.h>
-#include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
-#include <pybind11/stl.h>
 
 #include <complex>
 #include <cstddef>
@@ -23,8 +22,7 @@ namespace py = pybind11;
 
 namespace {
 
-template <class T>
-using Contiguous = py::array_t<T, py::array::c_style | py::array::forcecast>;
+using jadce::Contiguous;
 
 pmt::pmt_t indices(py::handle value)
 {
@@ -153,18 +151,6 @@ public:
         }
     }
 
-    // Of each port in turn, as pmt.serialize_str writes it.
-    std::vector<py::bytes> serialized(py::handle report)
-    {
-        std::vector<pmt::pmt_t> messages;
-        append(messages, report);
-        std::vector<py::bytes> found;
-        for (const auto& message : messages) {
-            found.emplace_back(pmt::serialize_str(message));
-        }
-        return found;
-    }
-
 private:
     void append(std::vector<pmt::pmt_t>& messages, py::handle report)
     {
@@ -270,6 +256,5 @@ PYBIND11_MODULE(_messages, module)
                       const std::vector<ReportMessages::PortForm>&>(),
              py::arg("fields"),
              py::arg("ports"))
-        .def("publish", &ReportMessages::publish, py::arg("alias"), py::arg("reports"))
-        .def("serialized", &ReportMessages::serialized, py::arg("report"));
+        .def("publish", &ReportMessages::publish, py::arg("alias"), py::arg("reports"));
 }
