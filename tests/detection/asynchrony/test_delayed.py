@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from compiled import compiled_kernel
 
-from gr_jadce.detection.asynchrony import Asynchrony, Delayed, moves
+from gr_jadce.detection.asynchrony import Asynchrony, Delayed, moves, search
 from gr_jadce.metrics import nmse_db
 from gr_jadce.pilots import make_pilots
 from gr_jadce.uplink.simulation import complex_normal
@@ -192,6 +192,24 @@ def test_the_kernel_is_told_how_clusters_move(monkeypatch):
     assert not np.array_equal(compiled.tap_delay, usual.tap_delay)
     np.testing.assert_array_equal(compiled.tap_start, plain.tap_start)
     assert compiled.tap_delay == pytest.approx(plain.tap_delay, rel=1e-3, abs=1e-4)
+    assert compiled.score == pytest.approx(plain.score, rel=1e-3)
+
+
+def test_the_kernel_is_told_how_a_search_goes_on(monkeypatch):
+    compiled_kernel()
+    asynchrony = Asynchrony(max_delay=3, prefix=5, max_paths=3)
+    received, *_ = receive(Waveform(4, cyclic_prefix=5), 4, 12, (0, 3), 0.0)
+    usual = Delayed(BOOK, asynchrony).decide_rows(received, 0.01)
+    rule = search.RoundRule(
+        3, 1.5, 1.2, 1.0, 1, 1, 0.9, 0.9, 0.6, 3, 0.7, 1, 0.9, least_dof_share=0.8, sure_false_count=1e-9
+    )
+    monkeypatch.setattr(search, "RULE", rule)
+    plain, compiled = (
+        Delayed(BOOK, asynchrony, backend=name).decide_rows(received, 0.01) for name in ("numpy", "kernel")
+    )
+    assert not np.array_equal(compiled.device, usual.device)
+    np.testing.assert_array_equal(compiled.device, plain.device)
+    np.testing.assert_array_equal(compiled.tap_start, plain.tap_start)
     assert compiled.score == pytest.approx(plain.score, rel=1e-3)
 
 

@@ -21,7 +21,7 @@ from ...pilots.book import PilotBook, as_pilot_book
 from ...pilots.delays import check_delays
 from ...waveform import strongest_responses
 from ..rows import Rows
-from . import diffuse, last_look, moves
+from . import diffuse, last_look, moves, search
 from .asynchrony import Asynchrony
 from .diffuse import Taps, taps_of_clusters, with_weak_echoes
 from .last_look import LastLook
@@ -152,9 +152,9 @@ class Delayed:
         levels = (
             np.zeros(len(received)) if noise_var is None else per_frame("noise_var", noise_var, len(received))
         )
-        search = self._searched if self._kernel is None else self._searched_compiled
+        searched = self._searched if self._kernel is None else self._searched_compiled
         frames, power = at_unit_power(received)
-        found = search(frames, rule, levels / power, check_integer("threads", threads, 1))
+        found = searched(frames, rule, levels / power, check_integer("threads", threads, 1))
         found = found.at_powers(power)
         found = found._replace(noise_var=np.maximum(found.noise_var, levels))  # but for rounding it is
         return self._rows(found, received, rule)
@@ -172,6 +172,7 @@ class Delayed:
                 bounds=asynchrony.bounds,
                 max_offset=asynchrony.max_offset,
                 max_paths=asynchrony.max_paths,
+                rounds=search.RULE,
                 moves=moves.RULE,
                 look=last_look.RULE,
                 echoes=diffuse.RULE,
@@ -182,9 +183,8 @@ class Delayed:
     def _searched(self, received: NDArray, rule: Rule, levels: NDArray, threads: int) -> _Found:
         searches: list[Search] = []
         for frame, level in zip(received.astype(np.complex128), levels, strict=True):
-            search = LastLook(self.table, rule, frame, level or None)
-            search.run()
-            searches.append(search)
+            searches.append(LastLook(self.table, rule, frame, level or None))
+            searches[-1].run()
         return _gathered(searches, received.shape[2])
 
     def _rows(self, found: _Found, received: NDArray, rule: Rule) -> Rows:

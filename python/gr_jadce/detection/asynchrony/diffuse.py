@@ -32,6 +32,7 @@ class EchoRule(NamedTuple):
     looked_at: int = 2  # one of so many weak echoes, for the slope of the likelihood
     least_power: float = 1e-9  # of a tap, over σ²
     least_energy: float = 0.02  # of taps that are told, over σ² and antennas, beside a device's strongest
+    least_dof_share: float = LEAST_DOF_SHARE  # of all samples, on which σ² is measured
 
 
 RULE = EchoRule()
@@ -162,7 +163,7 @@ class _Echoes:
     def _left(self) -> float:
         """σ² by what the taps leave."""
         L, M = self.frame.shape
-        dof = max(M * self.rows - (L - self.rows) / 2, LEAST_DOF_SHARE * L * M)
+        dof = max(M * self.rows - (L - self.rows) / 2, RULE.least_dof_share * L * M)
         return self.noise_var**2 * float(sum_squares(self.filtered, axis=None)) / dof
 
 

@@ -13,6 +13,8 @@ match nothing: only the devices that matched best are looked at again, and the w
 give nothing more.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,19 +25,30 @@ from .maximum import Rule, log10_p_known_anywhere, log10_p_unknown_anywhere
 from .moves import Moves
 from .pilot_table import PilotTable
 
-_ROUNDS = 60
-_STRONG = 3.0  # times the limit: devices that are added before any more paths
-_NEAR, _WEAK = 0.8, 0.75  # times the limit: that are tried, that drop out before the end
-_DEVICES_AT_ONCE, _PATHS_AT_ONCE = 8, 4  # added in a round
-_DEVICE_SHARE, _PATH_SHARE = 0.5, 0.5  # of the strongest: added together with it
-_TRIED_SHARE = 0.3  # of the strongest match of a device: peaks whose t is computed
-_LOOKED_AT = 16  # devices of a round for which aᴴΣ⁻¹a is computed, and not taken for a mean pilot's
-_LOOKED_AT_SHARE = 0.4  # of the limit, by a mean pilot's: of devices, and of peaks of a device
+
+class RoundRule(NamedTuple):
+    """Numbers of the rounds of a search, which the compiled one is told."""
+
+    rounds: int = 60
+    strong: float = 3.0  # times the limit: devices that are added before any more paths
+    near: float = 0.8  # times the limit: devices that are tried
+    weak: float = 0.75  # times the limit: devices that drop out before the end
+    devices_at_once: int = 8  # added in a round
+    paths_at_once: int = 4
+    device_share: float = 0.5  # of the strongest: added together with it
+    path_share: float = 0.5
+    tried_share: float = 0.3  # of the strongest match of a device: peaks whose t is computed
+    looked_at: int = 16  # devices of a round for which aᴴΣ⁻¹a is computed, and not taken for a mean pilot's
+    looked_at_share: float = 0.4  # of the limit, by a mean pilot's: of devices, and of peaks of a device
+    settling: int = 3  # times that clusters move and σ² is measured: at most in a round, and at the end
+    falling: float = 0.7  # of σ² in a round: more is to come
+    least_noise_var: float = 1e-12  # of a frame of energy 1 a sample: rounding is more
+    least_dof_share: float = LEAST_DOF_SHARE  # of all samples, on which σ² is measured
+    sure_false_count: float = 0.02  # devices of a frame expected to be false among the sure ones
+
+
+RULE = RoundRule()
 _WHOLE_BOOK_STEP = 2  # of the delays that are searched: which the whole book is looked at
-_SETTLING = 3  # times that clusters move and σ² is measured: at most in a round, and at the end
-_FALLING = 0.7  # of σ² in a round: more is to come
-_LEAST_NOISE_VAR = 1e-12  # of a frame of energy 1 a sample: rounding is more
-_SURE_FALSE_COUNT = 0.02  # devices of a frame expected to be false among the sure ones
 
 
 class Search:
@@ -46,26 +59,26 @@ class Search:
         self.n_antennas = frame.shape[1]
         self.dof = float(frame.size)
         energy = float(sum_squares(frame, axis=None)) / frame.size
-        self.fit = ClusterFit(table, frame, max(energy, self.told, _LEAST_NOISE_VAR))
+        self.fit = ClusterFit(table, frame, max(energy, self.told, RULE.least_noise_var))
         self.dropped = np.zeros(table.n_devices, int)
         self.scores: dict[int, float] = {}
         self.likely: NDArray = np.empty(0, int)
 
     def run(self) -> None:
         """Find all devices."""
-        for _ in range(_ROUNDS):
+        for _ in range(RULE.rounds):
             if not self._add_anything():
                 break
-            self._settle(_SETTLING, _FALLING)
+            self._settle(RULE.settling, RULE.falling)
             self._drop_weak()
-        self._settle(_SETTLING)
+        self._settle(RULE.settling)
         self._decide()
 
     def _add_anything(self) -> bool:
         if self._add_of_likely():
             return True
         reach, _ = self._scan(np.arange(self.table.n_devices), _WHOLE_BOOK_STEP)
-        most = max(self.table.length // 2, _LOOKED_AT)  # more cannot be told apart
+        most = max(self.table.length // 2, RULE.looked_at)  # more cannot be told apart
         self.likely = np.argsort(-reach, kind="stable")[:most]
         return self._add_of_likely()
 
@@ -74,9 +87,9 @@ class Search:
         reach, places = self._scan(self.likely, 1)
         limit = self.rule.device_limit
         return (
-            self._add_devices(reach, places, _STRONG * limit)
+            self._add_devices(reach, places, RULE.strong * limit)
             or (self.rule.asynchrony.max_paths != 1 and self._add_paths())
-            or self._add_devices(reach, places, _NEAR * limit)
+            or self._add_devices(reach, places, RULE.near * limit)
         )
 
     def _scan(self, devices: NDArray, step: int) -> tuple[NDArray, NDArray]:
@@ -112,10 +125,10 @@ class Search:
         return float(self._match(cluster) / max(own, TINY))
 
     def _add_devices(self, reach: NDArray, places: NDArray, limit: float) -> bool:
-        order = np.argsort(-reach, kind="stable")[:_LOOKED_AT]
-        order = order[reach[order] >= _LOOKED_AT_SHARE * limit]
+        order = np.argsort(-reach, kind="stable")[: RULE.looked_at]
+        order = order[reach[order] >= RULE.looked_at_share * limit]
         paths = [Cluster(int(n), float(places[n, 0]), offset=float(places[n, 1])) for n in order]
-        return self._add(paths, limit, _DEVICE_SHARE, _DEVICES_AT_ONCE)
+        return self._add(paths, limit, RULE.device_share, RULE.devices_at_once)
 
     def _add_paths(self) -> bool:
         paths = []
@@ -124,14 +137,19 @@ class Search:
                 offset = self.fit.clusters[numbers[0]].offset
                 paths.append(self._strongest(device, offset))
         return self._add(
-            [path for path in paths if path is not None], self.rule.path_limit, _PATH_SHARE, _PATHS_AT_ONCE
+            [path for path in paths if path is not None],
+            self.rule.path_limit,
+            RULE.path_share,
+            RULE.paths_at_once,
         )
 
     def _strongest(self, device: int, offset: float) -> Cluster | None:
         """A device's strongest path, of the peaks of its match that may reach the limit."""
         tried = [Cluster(device, float(delay), offset=offset) for delay in self.table.delays]
         match = np.array([self._match(path) for path in tried])
-        limit = max(_TRIED_SHARE * match.max(), _LOOKED_AT_SHARE * self.rule.path_limit * self._mean_energy)
+        limit = max(
+            RULE.tried_share * match.max(), RULE.looked_at_share * self.rule.path_limit * self._mean_energy
+        )
         beside = np.pad(match, 1)
         is_peak = (match >= beside[:-2]) & (match >= beside[2:]) & (match >= limit)
         return max((tried[g] for g in np.flatnonzero(is_peak)), key=self._statistic, default=None)
@@ -165,8 +183,8 @@ class Search:
     def _measure_noise(self) -> None:
         """σ² on what the clusters leave; each of their real parameters takes half a degree of freedom."""
         dof = self.n_antennas * self.fit.noise_dof - self._parameters(self.fit.clusters) / 2
-        self.dof = max(dof, LEAST_DOF_SHARE * self.fit.frame.size)
-        self.fit.noise_var = max(self.fit.rest / self.dof, self.told, _LEAST_NOISE_VAR)
+        self.dof = max(dof, RULE.least_dof_share * self.fit.frame.size)
+        self.fit.noise_var = max(self.fit.rest / self.dof, self.told, RULE.least_noise_var)
 
     def _parameters(self, clusters: list[Cluster]) -> int:
         """Real numbers by which clusters were fitted, but for their gains."""
@@ -187,7 +205,7 @@ class Search:
         self.dropped[device] += 1
 
     def _drop_weak(self) -> None:
-        weakest = _WEAK * self.rule.device_limit
+        weakest = RULE.weak * self.rule.device_limit
         weak = [
             device for device, numbers in self.own().items() if self._statistic_without(numbers) < weakest
         ]
@@ -217,7 +235,7 @@ class Search:
         own = self.own()
         t = {device: self._statistic_without(numbers) for device, numbers in own.items()}
         scores = {device: self._score(t[device], 0.0, 0.0) for device in own}
-        sure = np.log10(self.table.n_devices / _SURE_FALSE_COUNT)
+        sure = np.log10(self.table.n_devices / RULE.sure_false_count)
         taken = {device: self._taken(numbers) for device, numbers in own.items() if scores[device] < sure}
         energy, dof = sum(t[device] for device in taken), sum(taken.values())
         for device in taken:

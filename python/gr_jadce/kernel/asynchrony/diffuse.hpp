@@ -222,7 +222,7 @@ private:
     double left() const
     {
         const double dof =
-            std::max(M_ * rows_ - (table_.L - rows_) / 2, least_dof_share * double(table_.L) * M_);
+            std::max(M_ * rows_ - (table_.L - rows_) / 2, rule_.least_dof_share * double(table_.L) * M_);
         return noise_var_ * noise_var_ * filtered_.energy() / dof;
     }
 

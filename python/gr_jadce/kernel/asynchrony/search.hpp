@@ -21,8 +21,9 @@ class Search
 {
 public:
     Search(const ArrivalTable& table, const SearchRule& rule, int M)
-        : table_(table), rule_(rule), M_(M), fit_(table, M), moves_(table, rule_, fit_), one_(table.L, 1),
-          correlator_(table, M), dropped_(std::size_t(table.N)), all_(std::size_t(table.N))
+        : table_(table), rule_(rule), numbers_(rule_.rounds), M_(M), fit_(table, M),
+          moves_(table, rule_, fit_), one_(table.L, 1), correlator_(table, M), dropped_(std::size_t(table.N)),
+          all_(std::size_t(table.N))
     {
         std::iota(all_.begin(), all_.end(), 0);
     }
@@ -41,13 +42,13 @@ public:
         likely_.clear();
         std::fill(dropped_.begin(), dropped_.end(), 0);
         dof_ = double(table_.L) * M_;
-        fit_.all.noise_var = std::max({fit_.all.energy() / dof_, told_, least_noise_var});
+        fit_.all.noise_var = std::max({fit_.all.energy() / dof_, told_, numbers_.least_noise_var});
         fit_.invert();
-        for (int round = 0; round < n_rounds && add_anything(); ++round) {
-            settle(n_settled, falling);
+        for (int round = 0; round < numbers_.rounds && add_anything(); ++round) {
+            settle(numbers_.settling, numbers_.falling);
             drop_weak();
         }
-        settle(n_settled);
+        settle(numbers_.settling);
         decide();
     }
 
@@ -62,7 +63,7 @@ protected:
         }
         clear_places();
         correlator_.look_coarsely(all_, places_);
-        likely_.resize(std::size_t(std::min(table_.N, std::max(table_.L / 2, n_looked_at))));
+        likely_.resize(std::size_t(std::min(table_.N, std::max(table_.L / 2, numbers_.looked_at))));
         find_strongest(likely_);
         return add_of_likely();
     }
@@ -71,8 +72,8 @@ protected:
     bool add_of_likely()
     {
         correlator_.look_between(likely_, places_);
-        return add_devices(strong * rule_.limit) || (rule_.max_paths > 1 && add_paths()) ||
-               add_devices(near * rule_.limit);
+        return add_devices(numbers_.strong * rule_.limit) || (rule_.max_paths > 1 && add_paths()) ||
+               add_devices(numbers_.near * rule_.limit);
     }
 
     // Devices that are there are not looked for, nor those that dropped out twice.
@@ -113,16 +114,16 @@ protected:
 
     bool add_devices(double limit)
     {
-        std::vector<int> order(std::size_t(std::min(n_looked_at, table_.N)));
+        std::vector<int> order(std::size_t(std::min(numbers_.looked_at, table_.N)));
         find_strongest(order);
         std::vector<Candidate> candidates;
         for (int n : order) {
             const Place& place = places_[std::size_t(n)];
-            if (place.reach >= looked_at_share * limit) {
+            if (place.reach >= numbers_.looked_at_share * limit) {
                 candidates.push_back(candidate(n, place.delay, place.offset, place.match));
             }
         }
-        return add(candidates, limit, device_share, n_added_devices);
+        return add(candidates, limit, numbers_.device_share, numbers_.devices_at_once);
     }
 
     // More paths of active devices.
@@ -137,15 +138,16 @@ protected:
                 }
             }
         }
-        return add(candidates, rule_.path_limit, path_share, n_added_paths);
+        return add(candidates, rule_.path_limit, numbers_.path_share, numbers_.paths_at_once);
     }
 
     // A device's strongest path, of the peaks of its match.
     Candidate strongest(int device, double offset)
     {
         correlator_.match(device, offset, match_);
-        const float limit = std::max(float(tried_share) * *std::max_element(match_.begin(), match_.end()),
-                                     float(looked_at_share * rule_.path_limit * fit_.all.trace() / table_.L));
+        const float limit =
+            std::max(float(numbers_.tried_share) * *std::max_element(match_.begin(), match_.end()),
+                     float(numbers_.looked_at_share * rule_.path_limit * fit_.all.trace() / table_.L));
         Candidate best{0, {}};
         for (std::size_t g = 0; g < match_.size(); ++g) {
             const bool is_peak = (g == 0 || match_[g] >= match_[g - 1]) &&
@@ -204,8 +206,8 @@ protected:
         std::iota(numbers.begin(), numbers.end(), 0);
         const double all = double(table_.L) * M_;
         dof_ = std::max(M_ * fit_.all.noise_var * fit_.all.trace() - parameters(numbers) / 2,
-                        least_dof_share * all);
-        fit_.all.noise_var = std::max({fit_.all.rest() / dof_, told_, least_noise_var});
+                        numbers_.least_dof_share * all);
+        fit_.all.noise_var = std::max({fit_.all.rest() / dof_, told_, numbers_.least_noise_var});
     }
 
     // Real numbers by which clusters were fitted, but for their gains.
@@ -245,7 +247,7 @@ protected:
     {
         std::vector<int> leaving;
         for (const auto& [device, numbers] : fit_.own()) {
-            if (statistic_without(numbers) < weak * rule_.limit) {
+            if (statistic_without(numbers) < numbers_.weak * rule_.limit) {
                 leaving.push_back(device);
             }
         }
@@ -278,7 +280,7 @@ protected:
     virtual void score_all()
     {
         const auto all = fit_.own();
-        const double sure = std::log10(table_.N / sure_false_count);
+        const double sure = std::log10(table_.N / numbers_.sure_false_count);
         std::map<int, double> statistics, taken;
         double energy = 0, dof = 0;
         scores_.clear();
@@ -308,6 +310,7 @@ protected:
 
     const ArrivalTable& table_;
     const SearchRule rule_;
+    const RoundRule& numbers_;
     const int M_;
     ClusterFit fit_;
     Moves moves_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a search looks for, and its constants: those of search.py and cluster_fit.py, which say what they are.
+// What a search looks for, and the numbers of its parts.
 #pragma once
 
 #include "asynchrony/maximum.hpp"
@@ -7,6 +7,19 @@
 #include <cstddef>
 
 namespace jadce {
+
+// Of gr_jadce.detection.asynchrony.search.RoundRule, which says what the numbers are.
+struct RoundRule
+{
+    int rounds;
+    double strong, near, weak;
+    std::size_t devices_at_once, paths_at_once;
+    double device_share, path_share, tried_share;
+    int looked_at;
+    double looked_at_share;
+    int settling;
+    double falling, least_noise_var, least_dof_share, sure_false_count;
+};
 
 // Of gr_jadce.detection.asynchrony.moves.MoveRule, which says what the numbers are.
 struct MoveRule
@@ -33,7 +46,7 @@ struct EchoRule
 {
     double share;
     int steps, alternations, looked_at;
-    double least_power, least_energy;
+    double least_power, least_energy, least_dof_share;
 };
 
 struct SearchRule
@@ -45,17 +58,10 @@ struct SearchRule
     double low, high;  // bounds of the delays
     double max_offset; // cycles a symbol
     int max_paths;     // of a device
+    RoundRule rounds;
     MoveRule moves;
     LookRule look;
     EchoRule echoes;
 };
-
-constexpr int n_rounds = 60, n_settled = 3, n_looked_at = 16;
-constexpr std::size_t n_added_devices = 8, n_added_paths = 4;
-constexpr double strong = 3, near = 0.8, weak = 0.75; // times the limit
-constexpr double looked_at_share = 0.4;               // of the limit
-constexpr double device_share = 0.5, path_share = 0.5, tried_share = 0.3;
-constexpr double least_noise_var = 1e-12, least_dof_share = 0.1, sure_false_count = 0.02;
-constexpr double falling = 0.7; // of σ² in a round
 
 } // namespace jadce

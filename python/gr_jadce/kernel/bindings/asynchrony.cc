@@ -95,6 +95,29 @@ py::tuple gather(const std::vector<FoundPaths>& all, py::ssize_t M)
                           gains);
 }
 
+// Of gr_jadce.detection.asynchrony.search.RoundRule.
+RoundRule round_rule_of(const py::object& given)
+{
+    const RoundRule rule = {field<int>(given, "rounds"),
+                            field<double>(given, "strong"),
+                            field<double>(given, "near"),
+                            field<double>(given, "weak"),
+                            field<std::size_t>(given, "devices_at_once"),
+                            field<std::size_t>(given, "paths_at_once"),
+                            field<double>(given, "device_share"),
+                            field<double>(given, "path_share"),
+                            field<double>(given, "tried_share"),
+                            field<int>(given, "looked_at"),
+                            field<double>(given, "looked_at_share"),
+                            field<int>(given, "settling"),
+                            field<double>(given, "falling"),
+                            field<double>(given, "least_noise_var"),
+                            field<double>(given, "least_dof_share"),
+                            field<double>(given, "sure_false_count")};
+    check(rule.looked_at > 0, "looked_at: expected at least 1");
+    return rule;
+}
+
 // Of gr_jadce.detection.asynchrony.moves.MoveRule.
 MoveRule move_rule_of(const py::object& given)
 {
@@ -138,7 +161,8 @@ EchoRule echo_rule_of(const py::object& given)
                            field<int>(given, "alternations"),
                            field<int>(given, "looked_at"),
                            field<double>(given, "least_power"),
-                           field<double>(given, "least_energy")};
+                           field<double>(given, "least_energy"),
+                           field<double>(given, "least_dof_share")};
     check(rule.looked_at > 0, "looked_at: expected at least 1");
     return rule;
 }
@@ -154,6 +178,7 @@ py::tuple search(const PathSearch& self,
                  std::pair<double, double> bounds,
                  double max_offset,
                  int max_paths,
+                 const py::object& rounds,
                  const py::object& moves,
                  const py::object& look,
                  const py::object& echoes,
@@ -173,6 +198,7 @@ py::tuple search(const PathSearch& self,
                              bounds.second,
                              max_offset,
                              max_paths,
+                             round_rule_of(rounds),
                              move_rule_of(moves),
                              look_rule_of(look),
                              echo_rule_of(echoes)};
@@ -202,6 +228,7 @@ void bind_search(py::class_<PathSearch>& searches, const char* docstring)
                  "bounds"_a,
                  "max_offset"_a,
                  "max_paths"_a,
+                 "rounds"_a,
                  "moves"_a,
                  "look"_a,
                  "echoes"_a,
