@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Shows a receiver's reports in a window, and counts them all."""
 
+from collections.abc import Callable
+from functools import partial
 from time import sleep
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +15,7 @@ from ..checks import check_integer, check_positive
 from ..monitoring.figures import Counts, Figures
 from ..monitoring.monitor import Monitor
 from ..monitoring.responses import Response, strongest
+from ..reports.pdu_bytes import activity_from_bytes, channel_from_bytes, frame_of_channel
 from ..reports.pdus import activity_from_pmt, channel_from_pmt
 from .support.report_sink import report_sink
 
@@ -47,7 +50,7 @@ class activity_monitor(report_sink):
         self._title, self._update_time = name, check_positive("update_time", update_time)
         self._monitor = Monitor(check_integer("frames", frames, 2))
         self._newest: int | None = None
-        self._channel_pdu: Any = None
+        self._read_channel: Callable[[], dict[str, Any] | None] | None = None
         self._window: Any = None  # an ActivityWindow, made when it is wanted
         report_sink.__init__(self, "JADCE activity monitor")
 
@@ -91,37 +94,47 @@ class activity_monitor(report_sink):
         fields = self._newest_channel()
         return strongest(fields["device"], fields["taps"]) if fields and "taps" in fields else None
 
-    def handle_message(self, message: Any) -> None:
+    def handle_messages(self, message: Any) -> None:
         """Take all messages that wait, then let more gather: waking up for each would cost as much."""
-        report_sink.handle_message(self, message)
+        report_sink.handle_messages(self, message)
         while not self._ended and (message := self.delete_head_nowait(_PORT)) is not None:
-            report_sink.handle_message(self, message)
+            report_sink.handle_messages(self, message)
         sleep(_GATHERING_TIME_S)
+
+    def take_bytes(self, data: bytes) -> bool:
+        """As `take_pdu`, of a usual one; whether it is."""
+        activity = activity_from_bytes(data)
+        if activity is not None:
+            self._take_activity(activity)
+        elif (frame_id := frame_of_channel(data)) is not None:
+            self._take_channel(frame_id, partial(channel_from_bytes, data))
+        return activity is not None or frame_id is not None
 
     def take_pdu(self, pdu: Any) -> None:
         """Count and keep an activity; keep a channel unread, since only the last one drawn is needed."""
         if pmt.is_pair(pdu) and pmt.is_c32vector(pmt.cdr(pdu)):
-            self._take_channel(pdu)
-            return
-        activity = SimpleNamespace(**activity_from_pmt(pdu))
-        self._monitor.push(activity)
-        if activity.estimator != "truth":
-            self._newest = activity.frame_id
+            frame_id = pmt.dict_ref(pmt.car(pdu), _FRAME_ID, pmt.PMT_NIL)
+            self._take_channel(pmt.to_uint64(frame_id), partial(channel_from_pmt, pdu))
+        else:
+            self._take_activity(activity_from_pmt(pdu))
 
     def take_status(self, status: dict[str, Any]) -> None:
         """Keep the totals."""
         self._monitor.push_status(status)
 
-    def _newest_channel(self):
+    def _newest_channel(self) -> dict[str, Any] | None:
         """The fields of the newest channel PDU; None if there is none, or it is malformed."""
-        if self._channel_pdu is None:
-            return None
         try:
-            return channel_from_pmt(self._channel_pdu)
+            return None if self._read_channel is None else self._read_channel()
         except ValueError:
             return None
 
-    def _take_channel(self, pdu):
-        # The channels of a frame's truth come before its report.
-        if pmt.to_uint64(pmt.dict_ref(pmt.car(pdu), _FRAME_ID, pmt.PMT_NIL)) == self._newest:
-            self._channel_pdu = pdu
+    def _take_activity(self, fields: dict[str, Any]) -> None:
+        activity = SimpleNamespace(**fields)
+        self._monitor.push(activity)
+        if activity.estimator != "truth":
+            self._newest = activity.frame_id
+
+    def _take_channel(self, frame_id: int, read: Callable[[], dict[str, Any] | None]) -> None:
+        if frame_id == self._newest:  # the channels of a frame's truth come before its report
+            self._read_channel = read

@@ -14,8 +14,7 @@ from ..reports.json_lines import to_json
 from ..reports.pdu_bytes import frame_of_activity, is_of_frame
 from ..reports.pdus import bytes_of
 from ..reports.report import Report
-from .support.messages import take_waiting
-from .support.report_sink import MAX_AT_ONCE, report_sink
+from .support.report_sink import report_sink
 
 _STDOUT = 1
 _MAX_PAIRS = 128  # of PDUs, that wait to be written as lines together
@@ -94,31 +93,19 @@ class json_sink(report_sink):
         return True
 
     def handle_messages(self, message: Any) -> None:
-        """Take a message, and those that wait behind it, as bytes: lines are made from these."""
-        self.handle_message(message)
-        for data in () if self._ended else take_waiting(self, "in", MAX_AT_ONCE):
-            self._take_bytes(data)
+        """Take a message, and those that wait behind it; lines are made when no more wait."""
+        report_sink.handle_messages(self, message)
         if len(self._data) >= 2 and not report_sink.waiting(self):
             self._write_gathered()
 
-    def _take_bytes(self, data: bytes) -> None:
-        try:
-            if self._kept(data):
-                return
-            message = pmt.deserialize_str(data)
-        except Exception as error:
-            self._reject(error)
-        else:
-            self.handle_message(message)
-
     def take_pdu(self, pdu: Any) -> None:
         """Keep the two PDUs of a report until there are many, or no more wait: they are written together."""
-        if not self._kept(bytes_of(pdu)):
+        if not self.take_bytes(bytes_of(pdu)):
             self._write_pairs()
             report_sink.take_pdu(self, pdu)
 
-    def _kept(self, data: bytes) -> bool:
-        """Keep a PDU if it may be the first of a pair, or the second."""
+    def take_bytes(self, data: bytes) -> bool:
+        """Keep a PDU if it may be the first of a pair, or the second; whether it may."""
         if len(self._data) % 2 == 0:
             frame_id = frame_of_activity(data)
             if frame_id is None or self._joiner.waits_for(frame_id):

@@ -57,14 +57,19 @@ class Joiner:
 
     def add(self, pdu: Any) -> Report | None:
         """The report that this PDU completes, if any; ValueError if it is malformed."""
-        data = bytes_of(pdu)
+        is_usual, report = self.add_bytes(bytes_of(pdu))
+        return report if is_usual else self._add(*either_from_pmt(pdu))
+
+    def add_bytes(self, data: bytes) -> tuple[bool, Report | None]:
+        """Whether it is the serial form of a usual PDU, which then is added, and the report it completes."""
         activity = activity_from_bytes(data)
         channel = channel_from_bytes(data) if activity is None else None
-        if activity is None and channel is None:
-            activity, channel = either_from_pmt(pdu)
+        is_usual = activity is not None or channel is not None
+        return is_usual, self._add(activity, channel)
+
+    def _add(self, activity: dict[str, Any] | None, channel: dict[str, Any] | None) -> Report | None:
         if activity is not None:
             self._add_activity(activity)
-            return None
         return None if channel is None else self._join(channel)
 
     def _join(self, channel: dict[str, Any]) -> Report | None:

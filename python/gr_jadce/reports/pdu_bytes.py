@@ -103,8 +103,15 @@ def is_of_frame(data: bytes) -> bool:
 
 def frame_of_activity(data: bytes) -> int | None:
     """The number of the frame, if the bytes look like those of a usual activity PDU."""
-    if not _looks_like(data, _LEVELS.fixed[0]):
-        return None
+    return _frame_of(data) if _looks_like(data, _LEVELS.fixed[0]) else None
+
+
+def frame_of_channel(data: bytes) -> int | None:
+    """The number of the frame, if the bytes look like those of a usual channel PDU."""
+    return _frame_of(data) if _looks_like(data, _DEVICE) else None
+
+
+def _frame_of(data: bytes) -> int:
     frame_id: int = _FRAME_ID.unpack_from(data, len(_FIRST))[0]
     return frame_id
 
