@@ -229,21 +229,30 @@ class Search:
     def _score_all(self) -> dict[int, float]:
         """−log10 of the p-value of every device that was found.
 
-        False devices take the largest peaks of the noise along. So devices that are not sure count as noise
-        for each other.
+        False devices, and false paths of others, take the largest peaks of the noise along. So those that are
+        not sure count as noise for each other.
         """
         own = self.own()
         t = {device: self._statistic_without(numbers) for device, numbers in own.items()}
         scores = {device: self._score(t[device], 0.0, 0.0) for device in own}
         sure = np.log10(self.table.n_devices / RULE.sure_false_count)
         taken = {device: self._taken(numbers) for device, numbers in own.items() if scores[device] < sure}
-        energy, dof = sum(t[device] for device in taken), sum(taken.values())
+        paths = [self._unsure_paths(numbers, sure) for device, numbers in own.items() if device not in taken]
+        energy = sum(t[device] for device in taken) + sum(path[0] for path in paths)
+        dof = sum(taken.values()) + sum(path[1] for path in paths)
         for device in taken:
             scores[device] = self._score(t[device], energy - t[device], dof - taken[device])
         return scores
 
+    def _unsure_paths(self, numbers: list[int], sure: float) -> tuple[float, float]:
+        """Energy over σ² and degrees of freedom that unsure paths of a device take, but its strongest."""
+        strongest = max(numbers, key=lambda i: self.fit.clusters[i].power)
+        t = {i: self._statistic_without([i]) for i in numbers if i != strongest}
+        unsure = [i for i in t if self._score(t[i], 0.0, 0.0) < sure]
+        return sum(t[i] for i in unsure), sum(self._taken([i]) for i in unsure)
+
     def _taken(self, numbers: list[int]) -> float:
-        """Degrees of freedom that a device takes of the noise."""
+        """Degrees of freedom that clusters of a device take of the noise."""
         return self.n_antennas + self._parameters([self.fit.clusters[i] for i in numbers]) / 2
 
     def _score(self, t: float, more_energy: float, more_dof: float) -> float:

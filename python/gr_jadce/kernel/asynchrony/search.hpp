@@ -275,8 +275,8 @@ protected:
         }
     }
 
-    // False devices take the largest peaks of the noise along. So devices that are not sure count as noise
-    // for each other.
+    // False devices, and false paths of others, take the largest peaks of the noise along. So those that are
+    // not sure count as noise for each other.
     virtual void score_all()
     {
         const auto all = fit_.own();
@@ -290,11 +290,28 @@ protected:
             if (scores_[device] < sure) {
                 dof += taken[device] = M_ + parameters(numbers) / 2;
                 energy += t;
+            } else {
+                add_unsure_paths(numbers, sure, energy, dof);
             }
         }
         for (const auto& [device, own_dof] : taken) {
             const double t = statistics[device];
             scores_[device] = score(t, energy - t, dof - own_dof);
+        }
+    }
+
+    // Energy over σ², and degrees of freedom, of a device's paths that are not sure, beside its strongest.
+    void add_unsure_paths(const std::vector<int>& numbers, double sure, double& energy, double& dof)
+    {
+        const auto power = [&](int number) { return fit_.clusters[std::size_t(number)].power; };
+        const int strongest = *std::max_element(
+            numbers.begin(), numbers.end(), [&](int a, int b) { return power(a) < power(b); });
+        for (int number : numbers) {
+            const double t = number == strongest ? 0 : statistic_without({number});
+            if (number != strongest && score(t, 0, 0) < sure) {
+                energy += t;
+                dof += M_ + parameters({number}) / 2;
+            }
         }
     }
 
