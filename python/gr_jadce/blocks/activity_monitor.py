@@ -15,7 +15,7 @@ from ..checks import check_integer, check_positive
 from ..monitoring.figures import Counts, Figures
 from ..monitoring.monitor import Monitor
 from ..monitoring.responses import Response, strongest
-from ..reports.pdu_bytes import activity_from_bytes, channel_from_bytes, frame_of_channel
+from ..reports.pdu_bytes import activity_from_bytes, frame_of_channel
 from ..reports.pdus import activity_from_pmt, channel_from_pmt
 from .support.report_sink import report_sink
 
@@ -50,7 +50,7 @@ class activity_monitor(report_sink):
         self._title, self._update_time = name, check_positive("update_time", update_time)
         self._monitor = Monitor(check_integer("frames", frames, 2))
         self._newest: int | None = None
-        self._read_channel: Callable[[], dict[str, Any] | None] | None = None
+        self._read_channel: Callable[[], dict[str, Any]] | None = None
         self._window: Any = None  # an ActivityWindow, made when it is wanted
         report_sink.__init__(self, "JADCE activity monitor")
 
@@ -103,11 +103,11 @@ class activity_monitor(report_sink):
 
     def take_bytes(self, data: bytes) -> bool:
         """As `take_pdu`, of a usual one; whether it is."""
-        activity = activity_from_bytes(data)
+        activity, frame_id = activity_from_bytes(data), frame_of_channel(data)
         if activity is not None:
             self._take_activity(activity)
-        elif (frame_id := frame_of_channel(data)) is not None:
-            self._take_channel(frame_id, partial(channel_from_bytes, data))
+        if frame_id is not None:
+            self._take_channel(frame_id, partial(_channel_of, data))
         return activity is not None or frame_id is not None
 
     def take_pdu(self, pdu: Any) -> None:
@@ -135,6 +135,10 @@ class activity_monitor(report_sink):
         if activity.estimator != "truth":
             self._newest = activity.frame_id
 
-    def _take_channel(self, frame_id: int, read: Callable[[], dict[str, Any] | None]) -> None:
+    def _take_channel(self, frame_id: int, read: Callable[[], dict[str, Any]]) -> None:
         if frame_id == self._newest:  # the channels of a frame's truth come before its report
             self._read_channel = read
+
+
+def _channel_of(data: bytes) -> dict[str, Any]:
+    return channel_from_pmt(pmt.deserialize_str(data))
