@@ -229,8 +229,8 @@ class Search:
     def _score_all(self) -> dict[int, float]:
         """−log10 of the p-value of every device that was found.
 
-        False devices, and false paths of others, take the largest peaks of the noise along. So those that are
-        not sure count as noise for each other.
+        False devices take the largest peaks of the noise along, and so do false paths of others, from a σ² that
+        is measured. So those that are not sure count as noise for each other.
         """
         own = self.own()
         t = {device: self._statistic_without(numbers) for device, numbers in own.items()}
@@ -245,7 +245,9 @@ class Search:
         return scores
 
     def _unsure_paths(self, numbers: list[int], sure: float) -> tuple[float, float]:
-        """Energy over σ² and degrees of freedom that unsure paths of a device take, but its strongest."""
+        """Energy over a measured σ² and degrees of freedom of unsure paths of a device, but its strongest."""
+        if self.fit.noise_var <= self.told:
+            return 0.0, 0.0
         strongest = max(numbers, key=lambda i: self.fit.clusters[i].power)
         t = {i: self._statistic_without([i]) for i in numbers if i != strongest}
         unsure = [i for i in t if self._score(t[i], 0.0, 0.0) < sure]

@@ -104,8 +104,7 @@ private:
             weights.of.push_back(loaded / (1 + loaded));
             energy += weights.of.back() / own * match.row_energy(i);
         }
-        const bool known = told_ > 0 && fit_.all.noise_var <= told_;
-        return score_weighted(energy, weights, known ? known_dof : dof_, rule_.extent.offset);
+        return score_weighted(energy, weights, is_known() ? known_dof : dof_, rule_.extent.offset);
     }
 
     void score_all() override

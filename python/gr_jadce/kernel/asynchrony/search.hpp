@@ -275,8 +275,8 @@ protected:
         }
     }
 
-    // False devices, and false paths of others, take the largest peaks of the noise along. So those that are
-    // not sure count as noise for each other.
+    // False devices take the largest peaks of the noise along, and so do false paths of others, from a σ²
+    // that is measured. So those that are not sure count as noise for each other.
     virtual void score_all()
     {
         const auto all = fit_.own();
@@ -290,7 +290,7 @@ protected:
             if (scores_[device] < sure) {
                 dof += taken[device] = M_ + parameters(numbers) / 2;
                 energy += t;
-            } else {
+            } else if (!is_known()) {
                 add_unsure_paths(numbers, sure, energy, dof);
             }
         }
@@ -300,7 +300,7 @@ protected:
         }
     }
 
-    // Energy over σ², and degrees of freedom, of a device's paths that are not sure, beside its strongest.
+    // Energy over σ² and degrees of freedom of unsure paths of a device, but its strongest.
     void add_unsure_paths(const std::vector<int>& numbers, double sure, double& energy, double& dof)
     {
         const auto power = [&](int number) { return fit_.clusters[std::size_t(number)].power; };
@@ -320,10 +320,12 @@ protected:
     double score(double t, double more_energy, double more_dof) const
     {
         const double rest = dof_ + more_energy, dof = dof_ + more_dof;
-        return told_ > 0 && fit_.all.noise_var <= told_
-                   ? score_known_anywhere(t * std::exp(rest / dof - 1), M_, rule_.extent)
-                   : score_unknown_anywhere(t, rest, M_, dof, rule_.extent);
+        return is_known() ? score_known_anywhere(t * std::exp(rest / dof - 1), M_, rule_.extent)
+                          : score_unknown_anywhere(t, rest, M_, dof, rule_.extent);
     }
+
+    // Whether σ² is the one that was told.
+    bool is_known() const { return told_ > 0 && fit_.all.noise_var <= told_; }
 
     const ArrivalTable& table_;
     const SearchRule rule_;
