@@ -229,8 +229,8 @@ class Search:
     def _score_all(self) -> dict[int, float]:
         """−log10 of the p-value of every device that was found.
 
-        False devices take the largest peaks of the noise along, and so do false paths of others, from a σ² that
-        is measured. So those that are not sure count as noise for each other.
+        False devices take the largest peaks of the noise along, and so do false paths of others, of a σ²
+        that is measured. So those that are not sure count as noise for each other.
         """
         own = self.own()
         t = {device: self._statistic_without(numbers) for device, numbers in own.items()}
