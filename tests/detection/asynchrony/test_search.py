@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from gr_jadce import make_pilots
-from gr_jadce.detection.asynchrony import Asynchrony, Delayed, search
+from gr_jadce.detection.asynchrony import Asynchrony, Delayed
 from gr_jadce.detection.asynchrony.cluster_fit import Cluster
 from gr_jadce.detection.asynchrony.maximum import Rule
 from gr_jadce.detection.asynchrony.search import Search
@@ -22,11 +22,8 @@ def loudest(one, devices):
     return max(paths, key=one._statistic)
 
 
-def scores(delays):
-    """Of a device that is not there, without and with what paths of one that is count for.
-
-    That one has a path at each of these delays, and one in the noise.
-    """
+def found(delays):
+    """A search that took for there a device at these delays and once in the noise, and one that is not."""
     rng = np.random.default_rng(1)
     signal = DELAYED.table.at(STRONG, delays, 0.0) @ complex_normal(rng, (len(delays), 4))
     frame = 30 * signal + complex_normal(rng, (48, 4))
@@ -38,21 +35,26 @@ def scores(delays):
     one.fit.clusters += [loudest(one, [STRONG]), false]
     one.fit.invert()
     one._measure_noise()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Search, "_unsure_paths", lambda *_: (0.0, 0.0))
-        alone = one._score_all()
-    together = one._score_all()
-    assert together[STRONG] == alone[STRONG] > 10
-    return alone[false.device], together[false.device]
+    return one, false.device
 
 
 @pytest.mark.parametrize("delays", [[0.5], [0.5, 2.2]])
-def test_paths_that_are_not_sure_count_as_noise(delays):
-    alone, together = scores(np.array(delays))
-    assert 0.5 < together < alone - 0.05
+def test_paths_that_are_not_sure_count_as_noise(delays, monkeypatch):
+    one, false = found(np.array(delays))
+    together = one._score_all()
+    monkeypatch.setattr(Search, "_unsure_paths", lambda *_: (0.0, 0.0))
+    alone = one._score_all()
+    assert together[STRONG] == alone[STRONG] > 10
+    assert 0.5 < together[false] < alone[false] - 0.05
 
 
-def test_paths_that_are_sure_do_not(monkeypatch):
-    monkeypatch.setattr(search, "RULE", search.RULE._replace(sure_false_count=60.0))  # all are
-    alone, together = scores(np.array([0.5, 2.2]))
-    assert alone == together
+def test_paths_that_are_sure_do_not():
+    one, _ = found(np.array([0.5, 2.2]))
+    energy, dof = one._unsure_paths([0, 1, 2], 4.0)
+    assert (energy, dof) == (one._statistic_without([2]), one._taken([2]))
+
+
+def test_where_the_noise_is_told_none_do():
+    one, _ = found(np.array([0.5]))
+    one.told = one.fit.noise_var
+    assert one._unsure_paths([0, 1], 4.0) == (0.0, 0.0)
