@@ -30,6 +30,8 @@ async def watch(url, wanted):
     while not wanted(update := json.loads(await socket.read_message())):
         pass
     socket.close()
+    while await socket.read_message() is not None:  # until the server has closed it, too
+        pass
     return update
 
 

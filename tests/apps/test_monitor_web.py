@@ -34,8 +34,9 @@ def test_a_token_is_made_and_needed(start_app, reports):
     process = start_app("jadce-monitor", "--json", "out.jsonl", "--web", "127.0.0.1:0", "--token")
     url, _, token = process.stdout.readline().strip().partition("?token=")
     assert len(token) >= 20
-    with pytest.raises(HTTPError, match="403"):
+    with pytest.raises(HTTPError, match="403") as refused:
         urlopen(url)
+    refused.value.close()
 
 
 @pytest.mark.parametrize(

@@ -68,14 +68,16 @@ def test_numbers_alone(running):
     sink = running(web_sink(0, page=False), messages(3))
     assert sink.url().endswith("/metrics")
     wait_until(lambda: numbers(sink.url())["jadce_frames_in_total"] == 3)
-    with pytest.raises(HTTPError, match="404"):
+    with pytest.raises(HTTPError, match="404") as refused:
         urlopen(sink.url().removesuffix("metrics"))
+    refused.value.close()
 
 
 def test_a_token_guards_the_numbers(running):
     sink = running(web_sink(0, token=TOKEN, page=False))
-    with pytest.raises(HTTPError, match="403"):
+    with pytest.raises(HTTPError, match="403") as refused:
         urlopen(sink.url())
+    refused.value.close()
     assert "jadce_frames_in_total" in numbers(sink.url(), Authorization=f"Bearer {TOKEN}")
 
 
