@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`make live` shows simulated devices on the page: found ones, and with the truth those missed."""
 
-import asyncio
-import json
 import subprocess
 import sys
-from urllib.parse import urlsplit
+from contextlib import closing
 from urllib.request import urlopen
 
 import pytest
 from documents import ROOT
+from raw_viewer import RawViewer
 
-websocket_connect = pytest.importorskip("tornado.websocket").websocket_connect
+pytest.importorskip("tornado")
 
 LIVE = ROOT / "examples" / "live.py"
 
@@ -24,14 +23,11 @@ def live():
     process.communicate()
 
 
-async def watch(url, wanted):
+def watch(url, wanted):
     """Updates from a page's socket until one is wanted."""
-    socket = await websocket_connect(f"ws://{urlsplit(url).netloc}/live")
-    while not wanted(update := json.loads(await socket.read_message())):
-        pass
-    socket.close()
-    while await socket.read_message() is not None:  # until the server has closed it, too
-        pass
+    with closing(RawViewer(url)) as viewer:
+        while not wanted(update := viewer.receive()):
+            pass
     return update
 
 
@@ -43,7 +39,7 @@ def test_devices_are_found_live_and_their_truth_is_known(live):
         found = {caption: text for caption, text, _ in update.get("figures", [])}.get("Detections", "0")
         return update.get("truth") and found != "0"
 
-    update = asyncio.run(watch(url, has_scored))
+    update = watch(url, has_scored)
     figures = {caption: text for caption, text, _ in update["figures"]}
     assert int(figures["Frames"].replace(",", "")) > 0
     assert figures["Missed"] != "–"

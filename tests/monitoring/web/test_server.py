@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The server gives its files to those who may have them, and waits for no viewer."""
 
-import base64
 import http.client
-import json
-import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from raw_viewer import RawViewer
 from slot_reports import push_slots
 from waiting import wait_until
 
@@ -30,50 +28,12 @@ def ask(server, path="/", **headers):
     return answer, body
 
 
-class RawViewer:
-    """A web socket, read only when asked."""
-
-    def __init__(self, server, size=None, **headers):
-        address = urlsplit(server.url)
-        self.socket = socket.socket()
-        if size:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
-        self.socket.connect((address.hostname, address.port))
-        wanted = {
-            "Host": f"{address.hostname}:{address.port}", "Upgrade": "websocket", "Connection": "Upgrade",
-            "Sec-WebSocket-Key": base64.b64encode(bytes(16)).decode(), "Sec-WebSocket-Version": "13",
-        } | headers  # fmt: skip
-        lines = "".join(f"{name}: {value}\r\n" for name, value in wanted.items())
-        self.socket.sendall(f"GET /live HTTP/1.1\r\n{lines}\r\n".encode())
-        self.file = self.socket.makefile("rb")
-        self.status = int(self.file.readline().split()[1])
-        while self.file.readline().strip():
-            pass
-
-    def receive(self):
-        """The next message of text; pings are passed over."""
-        while True:
-            kind, length = self.file.read(2)
-            if length >= 126:
-                length = int.from_bytes(self.file.read(2 if length == 126 else 8), "big")
-            data = self.file.read(length)
-            if kind == 0x81:
-                return json.loads(data)
-
-    def send(self, data):
-        self.socket.sendall(bytes([0x81, 0x80 | len(data)]) + bytes(4) + data)
-
-    def close(self):
-        self.file.close()
-        self.socket.close()
-
-
 @pytest.fixture
 def view():
     viewers = []
 
-    def start(*arguments, **options):
-        viewers.append(RawViewer(*arguments, **options))
+    def start(server, **options):
+        viewers.append(RawViewer(server.url, **options))
         return viewers[-1]
 
     yield start
