@@ -21,7 +21,7 @@ def lines_of(pdus: Sequence[bytes], backend: str = "auto") -> list[bytes]:
     Parameters
     ----------
     pdus : sequence of bytes
-        Activity and channel PDU of a report, as `pdu_bytes.to_bytes` gives them, those of the next, …
+        Activity and channel PDU of a report, in the form of `pmt.serialize_str`, those of the next, …
     backend : {"auto", "numpy", "kernel"}
         What writes them: the compiled kernel, or `json_lines.to_json`, whose lines are the same.
     """

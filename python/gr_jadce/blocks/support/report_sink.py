@@ -129,8 +129,10 @@ class report_sink(gr.basic_block):
         Between two calls of a handler, threads that wait for the interpreter take turns.
         """
         self.handle_message(message)
+        if self._ended:
+            return
         if self._reads_bytes:
-            for data in () if self._ended else take_waiting(self, "in", _MAX_AT_ONCE):
+            for data in take_waiting(self, "in", _MAX_AT_ONCE):
                 self._take_bytes(data)
             return
         for _ in range(_MAX_AT_ONCE):

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// PDUs of reports in the form of pmt.serialize_str, as far as reports/pdu_bytes.py writes it.
+// PDUs of reports in the form of pmt.serialize_str, as far as reports/pdu_bytes.py reads it.
 #pragma once
 
 #include <algorithm>
