@@ -196,12 +196,6 @@ def test_devices_that_enter_together_have_to_leave_again():
     assert not doubt.ends_elsewhere(devices, (100.0, 100.0), 3.0, lambda start: np.array([0]))
 
 
-def test_weak_members_have_to_come_back():
-    devices = outcome_of([50.0, 14.0, 4.0, 3.0], [9.0, 3.1, 0.3, 0.2], [0, 1])
-    assert doubt.ends_elsewhere(devices, (100.0, 100.0), 3.0, lambda start: start)
-    assert not doubt.ends_elsewhere(devices, (100.0, 100.0), 3.0, lambda start: np.array([0, 1]))
-
-
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
@@ -224,8 +218,9 @@ def test_what_settles_a_frame_after_all_layers(changed, expected):
     ("changed", "proposed", "expected"),
     [
         ({}, 5, SETTLED),
-        ({"margin": 0.01}, 5, OPEN),
-        ({"missed": 0.5}, 5, OPEN),
+        ({"margin": 0.02}, 5, SETTLED),
+        ({"margin": 0.005}, 5, OPEN),
+        ({"missed": 0.6}, 5, OPEN),
         ({"unlike": 1.5}, 5, OPEN),
         ({"unlike": 0.8, "spread": 1.5}, 5, OPEN),
         ({"elsewhere": True}, 5, OPEN),

@@ -21,7 +21,8 @@ from ..pilots.book import PilotBook, as_pilot_book
 from . import dense, large
 from .noise.covariance import noise_statistics
 from .noise.rounds import Decider, Noise, check_noise, decide_in_noise
-from .noise_scale import Scale
+from .noise.scale import Scale
+from .refinement import Rule, make_rule
 from .rows import Rows, rows_of, rows_of_kernel
 
 _AGREEMENT = 0.5  # share of the expected squared error within which two estimates say the same
@@ -204,7 +205,7 @@ def _decide_plain(
     frames: NDArray,
     pilots: PilotBook,
     options: _Options,
-    rule: dense.Rule,
+    rule: Rule,
     is_large: bool,
     with_scores: bool,
 ) -> tuple[Rows, NDArray, NDArray]:
@@ -250,10 +251,10 @@ def _likelier_channel(
     return np.where(is_right[frame, None], estimate.channel[frame, rows.device], rows.channel)
 
 
-def _rule(options: _Options, pilots: PilotBook, n_antennas: int) -> dense.Rule:
+def _rule(options: _Options, pilots: PilotBook, n_antennas: int) -> Rule:
     false_alarm = check_probability("false_alarm", options.false_alarm)
     max_rounds = check_integer("max_rounds", options.max_rounds, 1)
-    return dense.make_rule(pilots, n_antennas, false_alarm, max_rounds, options.scale)
+    return make_rule(pilots, n_antennas, false_alarm, max_rounds, options.scale)
 
 
 def _check_estimate(estimate: Estimate, frames: NDArray, pilots: PilotBook) -> None:
@@ -271,7 +272,7 @@ def _decide_compiled(
     frames: NDArray,
     pilots: PilotBook,
     options: _Options,
-    rule: dense.Rule,
+    rule: Rule,
     with_scores: bool,
 ) -> tuple[Rows, NDArray, NDArray]:
     received, levels = complex_frames(frames), noise_levels(options.noise_var, len(frames))

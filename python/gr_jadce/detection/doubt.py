@@ -44,9 +44,8 @@ class Lead(NamedTuple):
         return cls(max(log(_DOUBTFUL / allowed), 0.0), max(log(_DOUBTFUL_CROWD / allowed), 0.0))
 
 
-# How far from the level that is asked of sure devices some outside may be, so many together, to enter, and
-# members to leave, to see what comes of it.
-_ENTRY, _MAX_ENTRIES, _LEAVE = 0.4, 3, 0.4
+# How far below the level that is asked of sure devices some outside may be, so many together, to enter.
+_ENTRY, _MAX_ENTRIES = 0.4, 3
 _MIN_ENERGY = 2.0  # times M: of a device that may be missed, whatever its power
 
 
@@ -60,7 +59,7 @@ class Doubt(NamedTuple):
     weight : (K,) what makes posterior means of the members' LMMSE channels.
     missed_unlike : as `missed`, with the power of any member; of those only that stand out.
     spread : standard deviation of the members' powers over their mean, times √M: 1 where all fade alike.
-    ends_elsewhere : tells whether σ² is measured off other devices where more, or fewer, are active at first.
+    ends_elsewhere : tells whether σ² is measured off other devices where more are active at first.
     """
 
     margin: float
@@ -107,29 +106,55 @@ def _weights(tested: Tested, noise_var: float, prior: float) -> NDArray:
     """Of the members (K,): by the powers of the others, in place of their own."""
     energy, share = (values[tested.members] / noise_var for values in (tested.statistic, tested.share))
     ratio = tested.power * share[:, None]
-    log_ratio = _log_ratio(energy[:, None], ratio, tested.n_antennas)
-    np.fill_diagonal(log_ratio, -np.inf)
+    odds, likely = _by_others(energy, ratio, np.arange(len(energy)), tested.n_antennas)
+    shrink, own = np.sum(likely * ratio / (1 + ratio), axis=1), tested.power * share
+    return np.asarray(_probability(odds + prior) * shrink * (1 + own) / own)
+
+
+def member_probability(
+    energy: NDArray, ratio: NDArray, own: NDArray, n_antennas: int, n_devices: int
+) -> NDArray:
+    """That some members (W,) of a support of K devices are active, with the power of any other member.
+
+    Parameters
+    ----------
+    energy : (W,) array
+        Their statistics over σ².
+    ratio : (W, K) array
+        γ s/σ², of the share of each with the power of each member.
+    own : (W,) array
+        Their places among the members.
+    n_antennas, n_devices : int
+    """
+    count = ratio.shape[1]
+    if not 1 < count < n_devices:
+        return np.ones(len(energy))
+    odds, _ = _by_others(energy, ratio, own, n_antennas)
+    return _probability(odds + np.log(count / (n_devices - count)))
+
+
+def _by_others(energy: NDArray, ratio: NDArray, own: NDArray, n_antennas: int) -> tuple[NDArray, NDArray]:
+    """How much likelier, as a logarithm (W,), other members' powers make some; how likely they are (W, K)."""
+    log_ratio = _log_ratio(energy[:, None], ratio, n_antennas)
+    log_ratio[np.arange(len(own)), own] = -np.inf
     peak = log_ratio.max(axis=1)
     likely = np.exp(log_ratio - peak[:, None])
-    total, own = likely.sum(axis=1), tested.power * share
-    shrink = np.sum(likely * ratio / (1 + ratio), axis=1) / total
-    odds = peak + np.log(total / (len(own) - 1)) + prior
-    return np.asarray(_probability(odds) * shrink * (1 + own) / own)
+    total = likely.sum(axis=1)
+    return peak + np.log(total / (ratio.shape[1] - 1)), likely / total[:, None]
 
 
 def ends_elsewhere(
     tested: Tested, noise: tuple[float, float], level: float, refine: Callable[[NDArray], NDArray]
 ) -> bool:
-    """Whether a support is refined to another one where more devices, or fewer, are in it at first.
+    """Whether a support is refined to another one where more devices are in it at first.
 
     Several devices together may pass a test that each alone fails: the noise looks lower without them. So the
-    best outside enter where they nearly pass it together, and have to leave again; and weak members leave,
-    and have to come back.
+    best outside enter where they nearly pass it together, and have to leave again.
 
     Parameters
     ----------
     tested : Tested
-        All devices, given the support; of these, the statistics, scores and members count.
+        All devices, given the support; of these, the statistics and members count.
     noise : (float, float)
         The energy that the support leaves, and its complex degrees of freedom.
     level : float
@@ -144,9 +169,6 @@ def ends_elsewhere(
     rest = np.maximum(energy - np.cumsum(outside[best]), 0.0)
     together = -log10_p_unknown(outside[best], rest, n_antennas, dof - n_antennas * count)
     starts = [np.union1d(members, best[:k]) for k in count[1:] if together[k - 1] >= level - _ENTRY]
-    strong = members[tested.score[members] >= level + _LEAVE]
-    if len(strong) < len(members):
-        starts.append(strong)
     return any(not np.array_equal(refine(start), members) for start in starts)
 
 

@@ -6,7 +6,7 @@ pass its tests. So most frames are decided after a few layers as after all. A fr
 
 * hardly a device is expected to be active that is not in its support (`doubt`), whether its power is the mean
   one or, above all where powers spread by more than fading explains, that of any other device; and the score
-  of every device is off the threshold by a margin: a noise level nearly as likely would turn no decision;
+  of every device is off the threshold by more than powers that are not quite at rest can turn;
 * the noise is measured off the same devices where more are taken for active at first;
 * those make the frame likelier than white noise by more than a choice of so many explains, and leave rows and
   samples enough that bear witness of the noise;
@@ -15,8 +15,8 @@ pass its tests. So most frames are decided after a few layers as after all. A fr
 Its channels are posterior means: the LMMSE ones times weights of `doubt`.
 Where only the last does not hold, the frame is decided anew from there, its noise looked at. Otherwise the
 layers go on from where they stopped, to the end, and it is decided again. There, a score near the threshold
-no longer matters, which an estimate has no part in, and more devices may be missed. Only what is not settled
-by then gets what is done for hard frames, before it is decided a third time.
+no longer matters, which an estimate has no part in. Only what is not settled by then gets what is done for
+hard frames, before it is decided a third time.
 Each frame is judged by itself: neither batch nor threads change its report. Frames of one
 antenna, whose few samples do not tell supports apart, run all layers.
 `kernel/settling/early.hpp` is the first decision, compiled, and the look at the noise with it.
@@ -32,18 +32,18 @@ from numpy.typing import ArrayLike, NDArray
 from ..backend import complex_frames, kernel_for
 from ..estimate import Estimate, noise_levels, part_of
 from ..pilots.book import PilotBook
-from . import dense
 from .decide import compiled_book, decide_rows
 from .doubt import Doubt
 from .noise.covariance import chi2_limits
 from .noise.look_rule import LookRule
 from .noise.rounds import BUSY, COLOURED, CROWDED, ODD, Noise
+from .refinement import make_rule
 from .rows import Rows, replaced, rows_of_kernel, selected
 
 N_LAYERS = 3
 _MAX_PROPOSED = 0.65  # devices a pilot symbol: more leave too few rows
-_MARGIN = 0.07  # of −log10 p-values
-_MAX_MISSED, _MAX_MISSED_LATE = 0.3, 0.5  # devices a frame
+_MARGIN = 0.01  # of −log10 p-values: more than powers not quite at rest change
+_MAX_MISSED = 0.5  # devices a frame
 _MAX_UNLIKE = 1.3  # of them, of any member's power
 _MAX_UNLIKE_SPREAD = 0.7  # the same where powers spread by more than fading does
 _MAX_SPREAD = 1.4  # of powers, against what fading explains
@@ -74,7 +74,6 @@ class SettlingRule(NamedTuple):
     n_proposed: int  # devices at most, for a decision to be tried, and to hold
     margin: float  # of all scores from the threshold
     missed: float  # devices at most that are expected to be active all the same
-    missed_late: float  # and after all layers, whatever the margin
     unlike: tuple[float, float]  # of them with the power of any other; and where powers spread
     spread: float  # of powers, above which they do
     rows: float  # that bear witness of the noise: with fewer, no frame is settled
@@ -91,7 +90,7 @@ class SettlingRule(NamedTuple):
         limits, busy_limits = (_limits(n_antennas, error, noise) for error in (COLOURED, ODD))
         most = int(_MAX_PROPOSED * L)
         return cls(
-            N_LAYERS, tol, most, _MARGIN, _MAX_MISSED, _MAX_MISSED_LATE, (_MAX_UNLIKE, _MAX_UNLIKE_SPREAD),
+            N_LAYERS, tol, most, _MARGIN, _MAX_MISSED, (_MAX_UNLIKE, _MAX_UNLIKE_SPREAD),
             _MAX_SPREAD, max(CROWDED * L, _MIN_SAMPLES / n_antennas), CROWDED * L, BUSY * L, limits,
             busy_limits, _MAX_EXCESS,
         )  # fmt: skip
@@ -100,9 +99,7 @@ class SettlingRule(NamedTuple):
     def late(self) -> "SettlingRule":
         """After all layers."""
         anything = (np.inf, np.inf)
-        return self._replace(
-            margin=-np.inf, missed=self.missed_late, unlike=anything, rows=self.rows_late, spread=np.inf
-        )
+        return self._replace(margin=-np.inf, unlike=anything, rows=self.rows_late, spread=np.inf)
 
 
 def _limits(n_antennas: int, error: float, noise: Noise) -> tuple[float, float]:
@@ -231,7 +228,7 @@ class EarlyDecider:
         """The first decision in the kernel, for frames of so many antennas."""
         if n_antennas not in self._compiled:
             kernel: Any = kernel_for("kernel")
-            rule = dense.make_rule(self._pilots, n_antennas, self._false_alarm, _MAX_ROUNDS, "white")
+            rule = make_rule(self._pilots, n_antennas, self._false_alarm, _MAX_ROUNDS, "white")
             look = LookRule.of(self._pilots, n_antennas, self._false_alarm, _MAX_ROUNDS)
             self._compiled[n_antennas] = kernel.EarlyDecisions(
                 self._estimator.network, compiled_book(self._pilots, kernel), tuple(rule),

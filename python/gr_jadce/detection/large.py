@@ -21,9 +21,9 @@ from numpy.typing import ArrayLike, NDArray
 from ..estimate import Estimate, noise_levels
 from ..numeric import ratio_db, sum_squares
 from ..pilots.book import PilotBook
-from .dense import Rule
-from .noise_scale import Rest, left_over, noise_scaled, sure_level
+from .noise.scale import Rest, left_over, noise_scaled, sure_level
 from .p_values import TINY, p_score
+from .refinement import Members, Rule, are_weak
 from .rows import FrameDecision
 from .support_fit import INDEPENDENT, MIN_SNR, RIDGE, ROUNDING
 
@@ -124,11 +124,26 @@ def _decide(frame: _Frame, score: NDArray, rule: Rule) -> tuple[_Fit, NDArray, f
     """Least squares on the decided support, the scores of all devices, and the noise variance."""
     fit, noise_var = _Fit(frame, _propose(score, rule.pilot_length)), frame.noise_var
     if not noise_var:
-        fit = _refine(frame, fit, lambda count: sure_level(rule.sure, len(score), count), rule)
+        fit = _find_sure(frame, fit, rule)
         noise_var = fit.noise_left
         frame = frame._replace(rest=_noise_energy(fit, rule))
     fit = _refine(frame, fit, lambda count: rule.threshold, rule)
     return fit, _scores(frame, fit, np.arange(len(score)), rule), noise_var
+
+
+def _find_sure(frame: _Frame, fit: _Fit, rule: Rule) -> _Fit:
+    """The fit on the devices that σ² is measured off: as that of `refinement`, from the proposal only."""
+    n_devices, n_antennas = frame.correlation.shape
+
+    def level_of(count: int) -> float:
+        return sure_level(rule.sure, n_devices, count)
+
+    fit = _refine(frame, fit, level_of, rule)
+    level, share = fit.noise_left, 1 / fit.spread
+    members = Members(fit.own_statistic / level, share / level, _powers(fit, level))
+    lead = _member_scores(frame, fit, rule) - level_of(len(share))
+    weak = are_weak(members, lead, n_antennas, n_devices)
+    return _refine(frame, fit.of(fit.members[~weak]), level_of, rule) if weak.any() else fit
 
 
 def _propose(score: NDArray, pilot_length: int) -> NDArray:
@@ -213,15 +228,19 @@ def _member_scores(frame: _Frame, fit: _Fit, rule: Rule) -> NDArray:
 
 def _refit(fit: _Fit, noise_var: float) -> tuple[NDArray, float]:
     """LMMSE channels (K, M) on the support, each with its own power, and the energy they explain."""
-    count, n_antennas = fit.channel.shape
-    power = sum_squares(fit.channel) / n_antennas - fit.spread * noise_var
-    ridge = noise_var / np.maximum(power, MIN_SNR * noise_var + TINY)
+    count, ridge = len(fit.members), noise_var / _powers(fit, noise_var)
     target = fit.frame.correlation[fit.members]
     if count <= _MAX_INVERTED:
         channel = np.linalg.solve(fit.gram + np.diag(ridge + RIDGE).astype(fit.gram.dtype), target)
     else:
         channel = _conjugate_gradients(fit.gram, target, ridge, fit.channel)
     return channel, np.vdot(channel, fit.gram @ channel).real
+
+
+def _powers(fit: _Fit, noise_var: float) -> NDArray:
+    """The likely powers (K,) of the members."""
+    likely = sum_squares(fit.channel) / fit.channel.shape[1] - fit.spread * noise_var
+    return np.maximum(likely, MIN_SNR * noise_var + TINY)
 
 
 def _conjugate_gradients(

@@ -4,7 +4,7 @@
 from typing import NamedTuple
 
 from ...pilots.book import PilotBook
-from .. import dense
+from ..refinement import Rule, make_rule
 from .covariance import chi2_limits
 from .rounds import (
     COLOURED,
@@ -25,9 +25,9 @@ _Limits = tuple[float, float]  # of the two statistics of the noise
 class LookRule(NamedTuple):
     """When noise that does not look white is white all the same (`kernel/settling/noise_look.hpp`)."""
 
-    sure: dense.Rule  # of devices that are sure to be there
-    sure_crowd: dense.Rule  # in a crowded frame
-    whitened: dense.Rule  # of whitened frames
+    sure: Rule  # of devices that are sure to be there
+    sure_crowd: Rule  # in a crowded frame
+    whitened: Rule  # of whitened frames
     crowded: float  # rows that bear witness of the noise
     telling: float
     n_rounds: int  # of whitening, at most: until the covariance changes by no more than `settled`
@@ -42,10 +42,9 @@ class LookRule(NamedTuple):
         """For frames of so many antennas."""
         L, sure = pilots.pilot_length, sure_false_alarm(pilots, false_alarm)
         white, crowd = (
-            dense.make_rule(pilots, n_antennas, error, max_rounds, "white")
-            for error in (sure, CROWD_SHARE * sure)
+            make_rule(pilots, n_antennas, error, max_rounds, "white") for error in (sure, CROWD_SHARE * sure)
         )
-        whitened = dense.make_rule(pilots, n_antennas, false_alarm, max_rounds, "spatial")
+        whitened = make_rule(pilots, n_antennas, false_alarm, max_rounds, "spatial")
         errors = (COLOURED, COLOURED_CROWD, ODD, ONE_WAY)
         limits = (tuple(chi2_limits(n_antennas, error).tolist()) for error in errors)
         return cls(white, crowd, whitened, CROWDED * L, TELLING * L, LOOK_ROUNDS, SETTLED, *limits)

@@ -3,7 +3,7 @@
 
 The covariance is measured off what the devices leave of the frame that are sure to be there: false ones take
 the largest peaks of the noise along. How sure they are to be, and how much less is known of the noise of a
-frame that was whitened by itself, `noise_scale` accounts for.
+frame that was whitened by itself, `scale` accounts for.
 """
 
 from collections.abc import Callable
@@ -16,9 +16,9 @@ from ...checks import check_choice
 from ...estimate import Estimate, part_of
 from ...numeric import decibels, sum_squares
 from ...pilots.book import PilotBook
-from ..noise_scale import Scale
 from ..rows import Rows, replaced
 from .covariance import Whitener, chi2_limits, noise_kinds, noise_statistics
+from .scale import Scale
 
 Noise = Literal["auto", "white", "antennas", "spatial"]
 NOISES = ("auto", "white", "antennas", "spatial")

@@ -201,6 +201,28 @@ struct Detector::Work
         }
     }
 
+    // Weak members that are not likely active leave together, and have to come back.
+    template <class Level>
+    void retest_weak(Level level)
+    {
+        constexpr double leave = 0.4; // above the level
+        constexpr double likely = 0.8;
+        const double least = level() + leave, rows = rows_left();
+        fails.assign(fit.size(), 0);
+        bool any = false;
+        for (std::size_t k = 0; k < fit.size(); ++k) {
+            fails[k] = score(fit.members[k], fit.own_statistic(k), rows) < least &&
+                       doubt.of_member(fit, k, fit.noise_left()) < likely;
+            any = any || fails[k];
+        }
+        if (any) {
+            fit.drop(fails);
+            fit.settle(scale != own);
+            exchange(level);
+            evidence = surplus_evidence(fit, rule.threshold);
+        }
+    }
+
     // The devices that σ² is measured off: from the proposal on, or from none if that says more.
     void find_sure()
     {
@@ -218,6 +240,7 @@ struct Detector::Work
                 evidence = surplus_evidence(fit, rule.threshold);
             }
         }
+        retest_weak(level);
     }
 
     // Takes a frame and, with σ² unknown, finds the devices that it is measured off.
@@ -241,8 +264,7 @@ struct Detector::Work
         begin(frame);
         const auto level = [this] { return rule.threshold; };
         if (scale == own) {
-            const auto score_of = [this, rows = fit.rows()](auto n, double t) { return score(n, t, rows); };
-            entrants.take(fit, score_of, sure_level());
+            entrants.take(fit, sure_level());
             measure_noise();
             refine(level);
         } else {
@@ -256,7 +278,7 @@ struct Detector::Work
         }
     }
 
-    // Whether σ² is measured off other devices where more, or fewer, are sure at first.
+    // Whether σ² is measured off other devices where more are sure at first.
     bool ends_elsewhere()
     {
         return entrants.any_leads_elsewhere([&](const std::vector<std::size_t>& start) {

@@ -94,6 +94,16 @@ public:
         }
     }
 
+    // That member k is active, with the power of any other.
+    double of_member(const SupportFit& fit, std::size_t k, double noise_var)
+    {
+        if (fit.size() < 2 || fit.size() >= fit.gram.n_devices()) {
+            return 1;
+        }
+        take_powers(fit, noise_var);
+        return probability(fit, fit.own_statistic(k) / noise_var, fit.own_share(k), k);
+    }
+
 private:
     void take_powers(const SupportFit& fit, double noise_var)
     {

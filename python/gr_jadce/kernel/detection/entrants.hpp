@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Devices that enter a support together, or leave it, to see what comes of it: `ends_elsewhere` of doubt.py.
+// Devices that enter a support together, to see what comes of it: `ends_elsewhere` of doubt.py.
 #pragma once
 
 #include "detection/p_values.hpp"
@@ -14,9 +14,8 @@ namespace jadce {
 class Entrants
 {
 public:
-    // Takes a fit: score(n, t) of its members by their statistics, and the level that is asked for.
-    template <class Score>
-    void take(SupportFit& fit, Score score, double level)
+    // Takes a fit, and the level that is asked for.
+    void take(SupportFit& fit, double level)
     {
         clear();
         members_ = fit.members;
@@ -26,18 +25,13 @@ public:
         }
         find_best(fit, fit.statistics());
         keep_close(fit, level);
-        for (std::size_t k = 0; k < members_.size(); ++k) {
-            own_.push_back(fit.own_statistic(k));
-        }
-        find_strong(score, level);
     }
 
     void clear()
     {
-        for (std::vector<std::size_t>* devices : {&members_, &best_, &strong_, &counts_}) {
+        for (std::vector<std::size_t>* devices : {&members_, &best_, &counts_}) {
             devices->clear();
         }
-        own_.clear();
     }
 
     // The members, as they were taken.
@@ -65,7 +59,7 @@ public:
                 return true;
             }
         }
-        return strong_.size() < members_.size() && !stays(strong_);
+        return false;
     }
 
 private:
@@ -102,33 +96,8 @@ private:
         }
     }
 
-    // The members but for weak ones; the smaller a statistic, the lower the score.
-    template <class Score>
-    void find_strong(Score score, double level)
-    {
-        constexpr double leave = 0.4; // above the level
-        double weakest = -1;
-        for (;;) {
-            std::size_t next = own_.size();
-            for (std::size_t k = 0; k < own_.size(); ++k) {
-                if (own_[k] > weakest && (next == own_.size() || own_[k] < own_[next])) {
-                    next = k;
-                }
-            }
-            if (next == own_.size() || score(members_[next], own_[next]) >= level + leave) {
-                break;
-            }
-            weakest = own_[next];
-        }
-        for (std::size_t k = 0; k < own_.size(); ++k) {
-            if (own_[k] > weakest) {
-                strong_.push_back(members_[k]);
-            }
-        }
-    }
-
-    std::vector<std::size_t> members_, best_, strong_, counts_; // best first
-    std::vector<double> own_, power_; // statistics of the members; powers of all devices
+    std::vector<std::size_t> members_, best_, counts_; // best first
+    std::vector<double> power_;                        // of all devices
 };
 
 } // namespace jadce

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a device's statistic is compared with where σ² is unknown: the compiled form of noise_scale.py.
+// What a device's statistic is compared with where σ² is unknown: the compiled form of noise/scale.py.
 #pragma once
 
 #include "detection/detection.hpp"

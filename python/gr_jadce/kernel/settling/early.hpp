@@ -78,7 +78,6 @@ private:
     {
         constexpr double any = std::numeric_limits<double>::infinity();
         rule.margin = -any;
-        rule.missed = rule.missed_late;
         rule.unlike[0] = rule.unlike[1] = any;
         rule.rows = rule.rows_late;
         return rule;

@@ -13,7 +13,7 @@ import numpy as np
 import scipy  # which loads its parts where they are first used
 from numpy.typing import NDArray
 
-from ..pilots.book import PilotBook
+from ...pilots.book import PilotBook
 
 _LOWER_SHARE = 0.9  # share of the statistics of inactive devices that the scale of a tight frame is read off
 _MIN_OUTSIDE = 100  # devices outside the support, fewer say too little about that scale
