@@ -7,6 +7,7 @@ pass its tests. So most frames are decided after a few layers as after all. A fr
 * hardly a device is expected to be active that is not in its support (`doubt`), whether its power is the mean
   one or, above all where powers spread by more than fading explains, that of any other device; and the score
   of every device is off the threshold by more than powers that are not quite at rest can turn;
+* the network does not expect many more to be active than the decision has found;
 * the noise is measured off the same devices where more are taken for active at first;
 * those make the frame likelier than white noise by more than a choice of so many explains, and leave rows and
   samples enough that bear witness of the noise;
@@ -15,8 +16,8 @@ pass its tests. So most frames are decided after a few layers as after all. A fr
 Its channels are posterior means: the LMMSE ones times weights of `doubt`.
 Where only the last does not hold, the frame is decided anew from there, its noise looked at. Otherwise the
 layers go on from where they stopped, to the end, and it is decided again. There, a score near the threshold
-no longer matters, which an estimate has no part in. Only what is not settled by then gets what is done for
-hard frames, before it is decided a third time.
+no longer matters, which an estimate has no part in, and more devices may be missed. Only what is not settled
+by then gets what is done for hard frames, before it is decided a third time.
 Each frame is judged by itself: neither batch nor threads change its report. Frames of one
 antenna, whose few samples do not tell supports apart, run all layers.
 `kernel/settling/early.hpp` is the first decision, compiled, and the look at the noise with it.
@@ -43,10 +44,11 @@ from .rows import Rows, replaced, rows_of_kernel, selected
 N_LAYERS = 3
 _MAX_PROPOSED = 0.65  # devices a pilot symbol: more leave too few rows
 _MARGIN = 0.01  # of −log10 p-values: more than powers not quite at rest change
-_MAX_MISSED = 0.5  # devices a frame
+_MAX_MISSED, _MAX_MISSED_LATE = 0.3, 0.5  # devices a frame
 _MAX_UNLIKE = 1.3  # of them, of any member's power
 _MAX_UNLIKE_SPREAD = 0.7  # the same where powers spread by more than fading does
 _MAX_SPREAD = 1.4  # of powers, against what fading explains
+_MAX_UNFOUND = 5.0  # devices that the network expects beyond those found
 _MIN_SAMPLES = 130  # of noise, over all antennas: they tell σ² to 9 %
 _MAX_EXCESS = 4.0  # standard deviations
 _MAX_ROUNDS = 60
@@ -74,6 +76,7 @@ class SettlingRule(NamedTuple):
     n_proposed: int  # devices at most, for a decision to be tried, and to hold
     margin: float  # of all scores from the threshold
     missed: float  # devices at most that are expected to be active all the same
+    missed_late: float  # and after all layers
     unlike: tuple[float, float]  # of them with the power of any other; and where powers spread
     spread: float  # of powers, above which they do
     rows: float  # that bear witness of the noise: with fewer, no frame is settled
@@ -82,6 +85,7 @@ class SettlingRule(NamedTuple):
     limits: tuple[float, float]  # of the two statistics of the noise
     busy_limits: tuple[float, float]
     excess: float  # of the noise over a known σ², standard deviations
+    unfound: float  # devices that the network expects beyond those found
 
     @classmethod
     def of(cls, pilots: PilotBook, n_antennas: int, tol: float, noise: Noise) -> "SettlingRule":
@@ -90,16 +94,23 @@ class SettlingRule(NamedTuple):
         limits, busy_limits = (_limits(n_antennas, error, noise) for error in (COLOURED, ODD))
         most = int(_MAX_PROPOSED * L)
         return cls(
-            N_LAYERS, tol, most, _MARGIN, _MAX_MISSED, (_MAX_UNLIKE, _MAX_UNLIKE_SPREAD),
+            N_LAYERS, tol, most, _MARGIN, _MAX_MISSED, _MAX_MISSED_LATE, (_MAX_UNLIKE, _MAX_UNLIKE_SPREAD),
             _MAX_SPREAD, max(CROWDED * L, _MIN_SAMPLES / n_antennas), CROWDED * L, BUSY * L, limits,
-            busy_limits, _MAX_EXCESS,
+            busy_limits, _MAX_EXCESS, _MAX_UNFOUND,
         )  # fmt: skip
 
     @property
     def late(self) -> "SettlingRule":
         """After all layers."""
         anything = (np.inf, np.inf)
-        return self._replace(margin=-np.inf, unlike=anything, rows=self.rows_late, spread=np.inf)
+        return self._replace(
+            margin=-np.inf,
+            missed=self.missed_late,
+            unlike=anything,
+            rows=self.rows_late,
+            spread=np.inf,
+            unfound=np.inf,
+        )
 
 
 def _limits(n_antennas: int, error: float, noise: Noise) -> tuple[float, float]:
@@ -200,7 +211,8 @@ class EarlyDecider:
         """The rows of frames, those of settled ones weighed, and stages (B,)."""
         told = known if known.any() else None
         rows = decide_rows(estimate, frames, self._pilots, self._false_alarm, told, backend="numpy")
-        stage = stages_of(rows, rule, known, np.sum(estimate.score > 0, axis=1))
+        expected = np.sum(1 / (1 + np.exp(-np.clip(estimate.score, -60, 60))), axis=1)
+        stage = stages_of(rows, rule, known, np.sum(estimate.score > 0, axis=1), expected)
         weight = np.concatenate([np.empty(0), *(doubt.weight for doubt in rows.doubts if doubt)])
         weight = np.where((stage == SETTLED)[rows.frame], weight, 1.0)
         channel = (rows.channel * weight[:, None]).astype(rows.channel.dtype, copy=False)
@@ -256,13 +268,20 @@ def _merged(estimate: Estimate, index: NDArray, part: Estimate) -> Estimate:
     return merged
 
 
-def stages_of(rows: Rows, rule: SettlingRule, known: NDArray, proposed: NDArray) -> NDArray:
-    """The stages of frames (B,); `known` is their σ², 0 where unknown, `proposed` the devices tried."""
+def stages_of(
+    rows: Rows, rule: SettlingRule, known: NDArray, proposed: NDArray, expected: NDArray
+) -> NDArray:
+    """The stages of frames (B,).
+
+    `known` is their σ², 0 where unknown, `proposed` the devices tried, `expected` those that the network
+    expects to be active.
+    """
     n_antennas = rows.noise_cov.shape[1]
     left = np.trace(rows.noise_cov, axis1=1, axis2=2).real / n_antennas
     excess = (left / np.where(known > 0, known, 1) - 1) * np.sqrt(n_antennas * rows.noise_dof)
     is_sure = (
         (np.maximum(proposed, np.diff(rows.start)) <= rule.n_proposed)
+        & (expected <= np.diff(rows.start) + rule.unfound)
         & np.array([doubt is not None and _is_sure(doubt, rule) for doubt in rows.doubts], bool)
         & (rows.noise_dof >= rule.rows)
         & (rows.evidence >= 0)

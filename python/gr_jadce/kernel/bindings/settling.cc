@@ -14,27 +14,29 @@ namespace {
 
 using Limits = std::array<double, 2>;
 
-// Of gr_jadce.detection.early.SettlingRule: n_layers, tol, n_proposed, margin, missed, unlike,
-// spread, rows, rows_late, busy, limits, busy_limits, excess.
+// Of gr_jadce.detection.early.SettlingRule: n_layers, tol, n_proposed, margin, missed, missed_late, unlike,
+// spread, rows, rows_late, busy, limits, busy_limits, excess, unfound.
 SettlingRule settling_of(const py::tuple& given)
 {
-    check(given.size() == 13, "settling: expected 13 entries");
+    check(given.size() == 15, "settling: expected 15 entries");
     const auto number = [&](std::size_t place) { return given[place].cast<double>(); };
-    const auto unlike = given[5].cast<Limits>();
-    const auto limits = given[10].cast<Limits>(), busy_limits = given[11].cast<Limits>();
+    const auto unlike = given[6].cast<Limits>();
+    const auto limits = given[11].cast<Limits>(), busy_limits = given[12].cast<Limits>();
     return {given[0].cast<int>(),
             given[1].cast<float>(),
             given[2].cast<std::size_t>(),
             number(3),
             number(4),
+            number(5),
             {unlike[0], unlike[1]},
-            number(6),
             number(7),
             number(8),
             number(9),
+            number(10),
             {limits[0], limits[1]},
             {busy_limits[0], busy_limits[1]},
-            number(12)};
+            number(13),
+            number(14)};
 }
 
 // Of gr_jadce.detection.noise.look_rule.LookRule: sure, sure_crowd, whitened, crowded, telling, n_rounds,

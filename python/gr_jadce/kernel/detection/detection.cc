@@ -208,6 +208,9 @@ struct Detector::Work
         constexpr double leave = 0.4; // above the level
         constexpr double likely = 0.8;
         const double least = level() + leave, rows = rows_left();
+        if (weakest_passes(least, rows)) {
+            return;
+        }
         fails.assign(fit.size(), 0);
         bool any = false;
         for (std::size_t k = 0; k < fit.size(); ++k) {

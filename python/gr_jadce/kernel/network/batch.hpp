@@ -71,6 +71,8 @@ public:
         return network_.run(work, until > 0 ? until : network_.n_layers(), tol);
     }
 
+    float expected(const Work& work) const { return network_.expected(work); }
+
     // The estimate as it is now: channel (N, M) and score (N,).
     template <class Sample>
     void store(const Work& work, double scale, std::complex<Sample>* channel, float* score) const

@@ -84,6 +84,9 @@ public:
         return false;
     }
 
+    // How many devices the last layer takes for active.
+    float expected(const Workspace& work) const { return total_of(work.sum_active); }
+
 private:
     // Returns the mean square by which the estimate moved.
     float run_layer(const Layer& w, Workspace& work) const

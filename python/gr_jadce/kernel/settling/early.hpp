@@ -78,7 +78,8 @@ private:
     {
         constexpr double any = std::numeric_limits<double>::infinity();
         rule.margin = -any;
-        rule.unlike[0] = rule.unlike[1] = any;
+        rule.missed = rule.missed_late;
+        rule.unlike[0] = rule.unlike[1] = rule.unfound = any;
         rule.rows = rule.rows_late;
         return rule;
     }
@@ -113,7 +114,9 @@ private:
     {
         const double *statistics = decision.noise_statistics, dof = *decision.noise_dof;
         const double* limits = dof < rule.busy ? rule.busy_limits : rule.limits;
-        const bool is_sure = decision.rows->device.size() <= rule.n_proposed &&
+        const std::size_t count = decision.rows->device.size();
+        const bool is_sure = count <= rule.n_proposed &&
+                             network_.expected(work_) <= double(count) + rule.unfound &&
                              support_is_sure(rule, *decision.doubts) && dof >= rule.rows &&
                              *decision.evidence >= 0 && excess(decision, noise_var) <= rule.excess;
         const bool is_white = statistics[0] <= limits[0] && statistics[1] <= limits[1];

@@ -20,12 +20,14 @@ struct SettlingRule
     std::size_t n_proposed; // devices at most, for a decision to be tried, and to hold
     double margin;          // of all scores from the threshold
     double missed;          // devices at most that are expected to be active all the same
+    double missed_late;     // and after all layers
     double unlike[2];       // of them with the power of any other; and where powers spread
     double spread;          // of powers, above which they do
     double rows, rows_late; // that bear witness of the noise: with fewer, none is settled; after all layers
     double busy;            // rows, below which the limits are stricter
     double limits[2], busy_limits[2]; // of what these say of the noise
     double excess;                    // standard deviations of the noise over a known one
+    double unfound;                   // devices that the network expects beyond those found
 };
 
 // When noise that does not look white is taken for white all the same.
