@@ -28,7 +28,7 @@ from ..estimate import Estimate, noise_levels
 from ..numeric import ratio_db
 from ..pilots.book import PilotBook
 from . import support_fit
-from .doubt import Tested, doubt_of, ends_elsewhere, start_powers
+from .doubt import LEAST_WEIGHT, Tested, doubt_of, ends_elsewhere, start_powers
 from .noise.scale import sure_level
 from .p_values import TINY
 from .refinement import (
@@ -115,6 +115,8 @@ def _decision(test: Test, fit: SupportFit, sure: SupportFit, noise_var: float) -
     tested = Tested(statistic, np.maximum(share, 0), scores, fit.members, fit.power, fit.channel.shape[1])
     doubt = doubt_of(tested, noise_var, test.rule.threshold)
     n_samples, told_apart = frame.pilot_length * fit.channel.shape[1], _are_told_apart(test, fit)
+    unlikely = (doubt.weight < LEAST_WEIGHT) & told_apart
+    channel = _without_unlikely(frame, fit, unlikely)[told_apart]
     return FrameDecision(
         fit.members[told_apart],
         fit.channel[told_apart],
@@ -125,8 +127,17 @@ def _decision(test: Test, fit: SupportFit, sure: SupportFit, noise_var: float) -
         sure.rows,
         support_fit.uncertainty(fit),
         support_fit.surplus_evidence(frame, sure, test.rule.threshold),
-        doubt._replace(weight=doubt.weight[told_apart]),
+        doubt._replace(weight=doubt.weight[told_apart], channel=channel),
     )
+
+
+def _without_unlikely(frame: FrameData, fit: SupportFit, unlikely: NDArray) -> NDArray:
+    """The channels of the members (K, M) as if some were not active; theirs as they are."""
+    if not unlikely.any():
+        return fit.channel
+    channel = fit.channel.copy()
+    channel[~unlikely] = support_fit.without(frame, fit, unlikely).channel
+    return channel
 
 
 def _are_told_apart(test: Test, fit: SupportFit) -> NDArray:

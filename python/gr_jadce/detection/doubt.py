@@ -46,6 +46,7 @@ class Lead(NamedTuple):
 
 # How far below the level that is asked of sure devices some outside may be, so many together, to enter.
 _ENTRY, _MAX_ENTRIES = 0.4, 3
+LEAST_WEIGHT = 0.5  # of a likely member
 _MIN_ENERGY = 2.0  # times M: of a device that may be missed, whatever its power
 
 
@@ -57,6 +58,7 @@ class Doubt(NamedTuple):
     """margin : how far the score nearest to the threshold is from it, below 0 on the wrong side.
     missed : devices outside the support expected to be active, with the mean power of the members.
     weight : (K,) what makes posterior means of the members' LMMSE channels.
+    channel : (K, M) these, of likely members as if the others were not active.
     missed_unlike : as `missed`, with the power of any member; of those only that stand out.
     spread : standard deviation of the members' powers over their mean, times √M: 1 where all fade alike.
     ends_elsewhere : tells whether σ² is measured off other devices where more are active at first.
@@ -68,6 +70,7 @@ class Doubt(NamedTuple):
     missed_unlike: float = 0.0
     spread: float = 0.0
     ends_elsewhere: Callable[[], bool] = _never
+    channel: NDArray | None = None
 
 
 class Tested(NamedTuple):

@@ -13,7 +13,8 @@ pass its tests. So most frames are decided after a few layers as after all. A fr
   samples enough that bear witness of the noise;
 * what they leave is white, and no louder than a known σ² by more than chance.
 
-Its channels are posterior means: the LMMSE ones times weights of `doubt`.
+Its channels are posterior means: the LMMSE ones times weights of `doubt`, of likely devices as if the others
+were not active.
 Where only the last does not hold, the frame is decided anew from there, its noise looked at. Otherwise the
 layers go on from where they stopped, to the end, and it is decided again. There, a score near the threshold
 no longer matters, which an estimate has no part in, and more devices may be missed. Only what is not settled
@@ -48,7 +49,7 @@ _MAX_MISSED, _MAX_MISSED_LATE = 0.3, 0.5  # devices a frame
 _MAX_UNLIKE = 1.3  # of them, of any member's power
 _MAX_UNLIKE_SPREAD = 0.7  # the same where powers spread by more than fading does
 _MAX_SPREAD = 1.4  # of powers, against what fading explains
-_MAX_UNFOUND = 5.0  # devices that the network expects beyond those found
+_MAX_UNFOUND = (1.0, 0.2)  # devices that the network expects beyond those found: and for each of these
 _MIN_SAMPLES = 130  # of noise, over all antennas: they tell σ² to 9 %
 _MAX_EXCESS = 4.0  # standard deviations
 _MAX_ROUNDS = 60
@@ -85,7 +86,7 @@ class SettlingRule(NamedTuple):
     limits: tuple[float, float]  # of the two statistics of the noise
     busy_limits: tuple[float, float]
     excess: float  # of the noise over a known σ², standard deviations
-    unfound: float  # devices that the network expects beyond those found
+    unfound: tuple[float, float]  # devices that the network expects beyond those found: and for each of these
 
     @classmethod
     def of(cls, pilots: PilotBook, n_antennas: int, tol: float, noise: Noise) -> "SettlingRule":
@@ -104,13 +105,9 @@ class SettlingRule(NamedTuple):
         """After all layers."""
         anything = (np.inf, np.inf)
         return self._replace(
-            margin=-np.inf,
-            missed=self.missed_late,
-            unlike=anything,
-            rows=self.rows_late,
-            spread=np.inf,
-            unfound=np.inf,
-        )
+            margin=-np.inf, missed=self.missed_late, unlike=anything, rows=self.rows_late, spread=np.inf,
+            unfound=(np.inf, 0.0),
+        )  # fmt: skip
 
 
 def _limits(n_antennas: int, error: float, noise: Noise) -> tuple[float, float]:
@@ -213,9 +210,10 @@ class EarlyDecider:
         rows = decide_rows(estimate, frames, self._pilots, self._false_alarm, told, backend="numpy")
         expected = np.sum(1 / (1 + np.exp(-np.clip(estimate.score, -60, 60))), axis=1)
         stage = stages_of(rows, rule, known, np.sum(estimate.score > 0, axis=1), expected)
-        weight = np.concatenate([np.empty(0), *(doubt.weight for doubt in rows.doubts if doubt)])
-        weight = np.where((stage == SETTLED)[rows.frame], weight, 1.0)
-        channel = (rows.channel * weight[:, None]).astype(rows.channel.dtype, copy=False)
+        channel = rows.channel.copy()
+        for b in np.flatnonzero(stage == SETTLED):
+            doubt = rows.doubts[b]
+            channel[rows.start[b] : rows.start[b + 1]] = doubt.channel * doubt.weight[:, None]
         return rows._replace(channel=channel), stage
 
     def _run_compiled(self, frames: NDArray, levels: NDArray | None, known: NDArray) -> _Early:
@@ -281,7 +279,7 @@ def stages_of(
     excess = (left / np.where(known > 0, known, 1) - 1) * np.sqrt(n_antennas * rows.noise_dof)
     is_sure = (
         (np.maximum(proposed, np.diff(rows.start)) <= rule.n_proposed)
-        & (expected <= np.diff(rows.start) + rule.unfound)
+        & (expected <= rule.unfound[0] + (1 + rule.unfound[1]) * np.diff(rows.start))
         & np.array([doubt is not None and _is_sure(doubt, rule) for doubt in rows.doubts], bool)
         & (rows.noise_dof >= rule.rows)
         & (rows.evidence >= 0)

@@ -20,7 +20,7 @@ SettlingRule settling_of(const py::tuple& given)
 {
     check(given.size() == 15, "settling: expected 15 entries");
     const auto number = [&](std::size_t place) { return given[place].cast<double>(); };
-    const auto unlike = given[6].cast<Limits>();
+    const auto unlike = given[6].cast<Limits>(), unfound = given[14].cast<Limits>();
     const auto limits = given[11].cast<Limits>(), busy_limits = given[12].cast<Limits>();
     return {given[0].cast<int>(),
             given[1].cast<float>(),
@@ -36,7 +36,7 @@ SettlingRule settling_of(const py::tuple& given)
             {limits[0], limits[1]},
             {busy_limits[0], busy_limits[1]},
             number(13),
-            number(14)};
+            {unfound[0], unfound[1]}};
 }
 
 // Of gr_jadce.detection.noise.look_rule.LookRule: sure, sure_crowd, whitened, crowded, telling, n_rounds,

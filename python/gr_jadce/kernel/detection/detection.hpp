@@ -62,11 +62,11 @@ inline double energy_of(const Frame& frame, std::size_t n_antennas)
 }
 
 // The active devices of a frame, ascending, their channels (K, M) and scores (K,); if wanted, what makes
-// posterior means of the channels (K,).
+// posterior means of the channels (K,), or of others (K, M) where there are some.
 struct ActiveRows
 {
     std::vector<std::uint32_t> device;
-    std::vector<Complex> channel;
+    std::vector<Complex> channel, likelier;
     std::vector<double> score, weight;
 };
 

@@ -79,7 +79,7 @@ private:
         constexpr double any = std::numeric_limits<double>::infinity();
         rule.margin = -any;
         rule.missed = rule.missed_late;
-        rule.unlike[0] = rule.unlike[1] = rule.unfound = any;
+        rule.unlike[0] = rule.unlike[1] = rule.unfound[0] = any;
         rule.rows = rule.rows_late;
         return rule;
     }
@@ -115,8 +115,8 @@ private:
         const double *statistics = decision.noise_statistics, dof = *decision.noise_dof;
         const double* limits = dof < rule.busy ? rule.busy_limits : rule.limits;
         const std::size_t count = decision.rows->device.size();
-        const bool is_sure = count <= rule.n_proposed &&
-                             network_.expected(work_) <= double(count) + rule.unfound &&
+        const double most = rule.unfound[0] + (1 + rule.unfound[1]) * double(count);
+        const bool is_sure = count <= rule.n_proposed && network_.expected(work_) <= most &&
                              support_is_sure(rule, *decision.doubts) && dof >= rule.rows &&
                              *decision.evidence >= 0 && excess(decision, noise_var) <= rule.excess;
         const bool is_white = statistics[0] <= limits[0] && statistics[1] <= limits[1];
@@ -132,6 +132,9 @@ private:
     // The posterior means of the channels, so far as it is doubtful that devices are active.
     static void weigh(ActiveRows& rows)
     {
+        if (!rows.likelier.empty()) {
+            rows.channel.swap(rows.likelier);
+        }
         const std::size_t M = rows.device.empty() ? 0 : rows.channel.size() / rows.device.size();
         for (std::size_t i = 0; i < rows.channel.size(); ++i) {
             rows.channel[i] *= rows.weight[i / M];
@@ -155,6 +158,7 @@ private:
     {
         decision.rows->device.clear();
         decision.rows->channel.clear();
+        decision.rows->likelier.clear();
         decision.rows->score.clear();
     }
 

@@ -27,7 +27,7 @@ struct SettlingRule
     double busy;            // rows, below which the limits are stricter
     double limits[2], busy_limits[2]; // of what these say of the noise
     double excess;                    // standard deviations of the noise over a known one
-    double unfound;                   // devices that the network expects beyond those found
+    double unfound[2]; // devices that the network expects beyond those found: and for each of these
 };
 
 // When noise that does not look white is taken for white all the same.
