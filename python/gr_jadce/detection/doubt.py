@@ -57,8 +57,8 @@ def _never() -> bool:
 class Doubt(NamedTuple):
     """margin : how far the score nearest to the threshold is from it, below 0 on the wrong side.
     missed : devices outside the support expected to be active, with the mean power of the members.
-    weight : (K,) what makes posterior means of the members' LMMSE channels.
-    channel : (K, M) these, of likely members as if the others were not active.
+    weight : (K,) what makes posterior means of the members' channels.
+    channel : (K, M) the LMMSE channels, of likely members as if the others were not active.
     missed_unlike : as `missed`, with the power of any member; of those only that stand out.
     spread : standard deviation of the members' powers over their mean, times √M: 1 where all fade alike.
     ends_elsewhere : tells whether σ² is measured off other devices where more are active at first.

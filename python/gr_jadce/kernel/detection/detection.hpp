@@ -61,8 +61,8 @@ inline double energy_of(const Frame& frame, std::size_t n_antennas)
     return energy;
 }
 
-// The active devices of a frame, ascending, their channels (K, M) and scores (K,); if wanted, what makes
-// posterior means of the channels (K,), or of others (K, M) where there are some.
+// The active devices of a frame, ascending, their channels (K, M) and scores (K,). If wanted, weights (K,)
+// that make posterior means of the channels, or of likelier ones (K, M) if there are any.
 struct ActiveRows
 {
     std::vector<std::uint32_t> device;
