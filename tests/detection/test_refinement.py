@@ -47,3 +47,4 @@ def test_who_has_to_come_back():
     lead = np.array([50.0, 40.0, 0.1, 0.5, 0.1])
     members = Members(energy, share, np.array([70.0, 60.0, 2.5, 2.5, 9.0]))
     assert list(are_weak(members, lead, 4, 200)) == [False, False, True, False, False]
+    assert not are_weak(members, lead, 1, 200).any()

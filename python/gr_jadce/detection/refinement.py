@@ -105,8 +105,11 @@ class Members(NamedTuple):
 
 
 def are_weak(members: Members, lead: NDArray, n_antennas: int, n_devices: int) -> NDArray:
-    """Which members (K,), so much above the level, have to come back."""
-    weak = np.flatnonzero(lead < _LEAVE)
+    """Which members (K,), so much above the level, have to come back.
+
+    Of one antenna, whose few samples hardly tell supports apart, none: it would cost devices.
+    """
+    weak = np.flatnonzero((lead < _LEAVE) & (n_antennas > 1))
     ratio = members.power * members.share[weak, None]
     likely = member_probability(members.energy[weak], ratio, weak, n_antennas, n_devices)
     which = np.zeros(len(lead), bool)

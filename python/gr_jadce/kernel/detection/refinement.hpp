@@ -178,14 +178,14 @@ struct Refinement
         }
     }
 
-    // Weak members that are not likely active leave together, and have to come back.
+    // Weak members that are not likely active leave together, and have to come back; none of one antenna.
     template <class Level>
     void retest_weak(Level level)
     {
         constexpr double leave = 0.4; // above the level
         constexpr double likely = 0.8;
         const double least = level() + leave, rows = rows_left();
-        if (weakest_passes(least, rows)) {
+        if (rule.n_antennas == 1 || weakest_passes(least, rows)) {
             return;
         }
         fails.assign(fit.size(), 0);
