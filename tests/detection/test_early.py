@@ -184,23 +184,17 @@ def stage_of(changed, rule, proposed):
     return stage
 
 
-def outcome_of(statistic, score, members):
-    """Devices of a frame of four antennas, whose other figures do not count."""
-    nothing = np.ones(len(statistic))
-    return doubt.Tested(np.array(statistic), nothing, np.array(score), np.array(members), nothing[members], 4)
-
-
 def test_devices_that_enter_together_have_to_leave_again():
-    devices = outcome_of([50.0, 12.0, 11.0, 4.0], [9.0, 2.8, 2.7, 0.3], [0])
+    devices, noise = (np.array([50.0, 12.0, 11.0, 4.0]), np.array([0]), 4), (100.0, 100.0)
     starts = []
 
     def refine(start):
         starts.append(list(start))
         return start
 
-    assert doubt.ends_elsewhere(devices, (100.0, 100.0), 3.0, refine)
+    assert doubt.ends_elsewhere(*devices, noise, 3.0, refine)
     assert starts == [[0, 1, 2]]
-    assert not doubt.ends_elsewhere(devices, (100.0, 100.0), 3.0, lambda start: np.array([0]))
+    assert not doubt.ends_elsewhere(*devices, noise, 3.0, lambda start: np.array([0]))
 
 
 @pytest.mark.parametrize(

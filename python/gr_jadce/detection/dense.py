@@ -12,7 +12,7 @@ powers where they are weak. With σ² unknown, t_n over the energy that is left 
 distributed, R the rows of the frame that bear witness of the noise. A device is active when the
 probability of a larger statistic, its p-value, is at most the wanted false-alarm probability. The
 estimator only proposes where to start: devices are dropped and added until all decisions agree with
-each other.
+each other (`refinement`).
 
 A. Fengler, S. Haghighatshoar, P. Jung and G. Caire, IEEE Trans. Inf. Theory 67(5), 2021, detect by the
 same model, with a power for each of all N devices. `kernel/detection/` is the same, compiled.
@@ -92,8 +92,6 @@ def _decide(frame: FrameData, score: NDArray, noise_var: float, rule: Rule) -> F
 
 def _ends_elsewhere(test: Test, sure: SupportFit) -> bool:
     (statistic, share), n_antennas = support_fit.statistic(test.frame, sure), sure.channel.shape[1]
-    score = all_scores(test, sure, statistic)
-    tested = Tested(statistic, share, score, sure.members, sure.power, n_antennas)
     noise, level = n_antennas * sure.rows, test.level_of(len(sure.members))
     power = start_powers(test.frame, sure, statistic, share)
 
@@ -101,7 +99,8 @@ def _ends_elsewhere(test: Test, sure: SupportFit) -> bool:
         fit = support_fit.fit_support(test.frame, start, 0.0, power[start])
         return refine(test, fit, home=sure.members).members
 
-    return ends_elsewhere(tested, (sure.noise_left * noise, noise), level, refined)
+    left = sure.noise_left * noise, noise
+    return ends_elsewhere(statistic, sure.members, n_antennas, left, level, refined)
 
 
 def _is_crowded(test: Test, fit: SupportFit) -> bool:

@@ -147,7 +147,12 @@ def _by_others(energy: NDArray, ratio: NDArray, own: NDArray, n_antennas: int) -
 
 
 def ends_elsewhere(
-    tested: Tested, noise: tuple[float, float], level: float, refine: Callable[[NDArray], NDArray]
+    statistic: NDArray,
+    members: NDArray,
+    n_antennas: int,
+    noise: tuple[float, float],
+    level: float,
+    refine: Callable[[NDArray], NDArray],
 ) -> bool:
     """Whether a support is refined to another one where more devices are in it at first.
 
@@ -156,8 +161,11 @@ def ends_elsewhere(
 
     Parameters
     ----------
-    tested : Tested
-        All devices, given the support; of these, the statistics and members count.
+    statistic : (N,) array
+        Of all devices, given the support.
+    members : (K,) array
+        The support.
+    n_antennas : int
     noise : (float, float)
         The energy that the support leaves, and its complex degrees of freedom.
     level : float
@@ -165,8 +173,8 @@ def ends_elsewhere(
     refine : callable
         From the devices that a support starts with, those that it ends with.
     """
-    members, n_antennas = tested.members, tested.n_antennas
-    outside = np.where(np.isin(np.arange(len(tested.score)), members), -np.inf, tested.statistic)
+    outside = statistic.copy()
+    outside[members] = -np.inf
     best = np.argsort(-outside, kind="stable")[: min(_MAX_ENTRIES, len(outside) - len(members))]
     count, (energy, dof) = np.arange(1, len(best) + 1), noise
     rest = np.maximum(energy - np.cumsum(outside[best]), 0.0)

@@ -177,35 +177,26 @@ struct Detector::Work : Refinement
     void leave_unlikely_out(ActiveRows& rows)
     {
         constexpr double least = 0.5; // of the weights
-        rows.likelier.clear();
+        rows.settled.clear();
         fails.assign(fit.size(), 0);
         for (std::size_t i = 0, k = 0; i < rows.device.size(); ++i) {
-            k = place_of(rows.device[i], k);
+            k = fit.place_of(rows.device[i], k);
             fails[k] = rows.weight[i] < least;
         }
         if (std::find(fails.begin(), fails.end(), 1) == fails.end()) {
             return;
         }
         fit.drop(fails);
-        rows.likelier = rows.channel;
+        rows.settled = rows.channel;
         const std::size_t M = rule.n_antennas;
         for (std::size_t i = 0, k = 0; i < rows.device.size(); ++i) {
             if (rows.weight[i] >= least) {
-                k = place_of(rows.device[i], k);
+                k = fit.place_of(rows.device[i], k);
                 for (std::size_t m = 0; m < M; ++m) {
-                    rows.likelier[i * M + m] = fit.channel(k, m);
+                    rows.settled[i * M + m] = fit.channel(k, m);
                 }
             }
         }
-    }
-
-    // Of a device among the members, from one on.
-    std::size_t place_of(std::size_t device, std::size_t k) const
-    {
-        while (fit.members[k] != device) {
-            ++k;
-        }
-        return k;
     }
 };
 

@@ -62,11 +62,12 @@ inline double energy_of(const Frame& frame, std::size_t n_antennas)
 }
 
 // The active devices of a frame, ascending, their channels (K, M) and scores (K,). If wanted, weights (K,)
-// that make posterior means of the channels, or of likelier ones (K, M) if there are any.
+// that make posterior means of the channels, or of those of a settled frame (K, M) if
+// there are any.
 struct ActiveRows
 {
     std::vector<std::uint32_t> device;
-    std::vector<Complex> channel, likelier;
+    std::vector<Complex> channel, settled;
     std::vector<double> score, weight;
 };
 

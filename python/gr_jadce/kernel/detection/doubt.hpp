@@ -88,8 +88,7 @@ public:
         }
         take_powers(fit, noise_var);
         for (std::size_t i = 0, k = 0; i < rows.device.size(); ++i) {
-            for (; fit.members[k] != rows.device[i]; ++k) {
-            }
+            k = fit.place_of(rows.device[i], k);
             rows.weight[i] = weight(fit, k, noise_var);
         }
     }

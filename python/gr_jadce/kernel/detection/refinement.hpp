@@ -197,7 +197,7 @@ struct Refinement
         }
         if (any) {
             fit.drop(fails);
-            fit.settle(scale != own);
+            fit.settle(false);
             exchange(level);
             evidence = surplus_evidence(fit, rule.threshold);
         }

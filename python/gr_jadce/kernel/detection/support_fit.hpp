@@ -143,6 +143,14 @@ public:
     }
 
     std::size_t size() const { return members.size(); }
+    // Of a device among the members, from place k on.
+    std::size_t place_of(std::size_t device, std::size_t k) const
+    {
+        while (members[k] != device) {
+            ++k;
+        }
+        return k;
+    }
     Complex channel(std::size_t k, std::size_t m) const
     {
         return {*channel_of(m, k), *(channel_of(m, k) + inverse_.stride())};

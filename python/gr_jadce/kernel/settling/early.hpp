@@ -132,8 +132,8 @@ private:
     // The posterior means of the channels, so far as it is doubtful that devices are active.
     static void weigh(ActiveRows& rows)
     {
-        if (!rows.likelier.empty()) {
-            rows.channel.swap(rows.likelier);
+        if (!rows.settled.empty()) {
+            rows.channel.swap(rows.settled);
         }
         const std::size_t M = rows.device.empty() ? 0 : rows.channel.size() / rows.device.size();
         for (std::size_t i = 0; i < rows.channel.size(); ++i) {
@@ -158,7 +158,6 @@ private:
     {
         decision.rows->device.clear();
         decision.rows->channel.clear();
-        decision.rows->likelier.clear();
         decision.rows->score.clear();
     }
 
