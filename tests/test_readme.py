@@ -10,6 +10,7 @@ import functools
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 
@@ -27,7 +28,9 @@ ENVIRONMENT = os.environ | {
     "PATH": f"{ROOT / 'apps'}:{os.environ['PATH']}",
     "GRC_BLOCKS_PATH": str(ROOT / "grc"),
     "OPENBLAS_NUM_THREADS": "1",
+    "PYTHONFAULTHANDLER": "1",  # a program that is aborted says where its threads were
 }
+BLOCK_TIMEOUT_S = 1200
 
 
 def scripts(document):
@@ -56,11 +59,16 @@ def test_shell_commands(document, tmp_path):
 
 def run_in(folder, text, note):
     """Run a block in a folder; the folder that it ends in."""
-    run = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", f'{text}\npwd >"{note}"'],
-        cwd=folder, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-    )  # fmt: skip
-    assert run.returncode == 0, f"{text}\n{run.stdout}{run.stderr}"
+    with subprocess.Popen(
+        ["bash", "-euo", "pipefail", "-c", f'{text}\npwd >"{note}"'], cwd=folder, env=ENVIRONMENT, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    ) as run:  # fmt: skip
+        try:
+            output, _ = run.communicate(timeout=BLOCK_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(run.pid, signal.SIGABRT)
+            pytest.fail(f"hangs, and where:\n{text}\n{run.communicate()[0]}")
+    assert run.returncode == 0, f"{text}\n{output}"
     return note.read_text().strip()
 
 
