@@ -3,7 +3,7 @@
 """Frames decided after a few layers against the same after all, in the cells of `network.py`.
 
 Writes early.json and early.md. Both receivers get the same frames and know neither σ² nor anything else.
-A frame is settled if its report tells of so many layers as a first decision takes.
+A frame is settled if its report tells of no more layers than a first decision takes.
 """
 
 import os
@@ -19,7 +19,7 @@ import program
 from program import row
 
 from gr_jadce import Scenario, __version__, make_pilots, simulate
-from gr_jadce.detection.early import N_LAYERS
+from gr_jadce.detection.settling.rule import N_LAYERS
 from gr_jadce.receiving.frame_receiver import FrameReceiver
 from gr_jadce.unrolled import unrolled
 
@@ -57,7 +57,7 @@ def compare(cell, snr_db, frames):
     book, options = book_of(cell)
     uplink = simulate(Scenario(book, snr_db=snr_db, **options), frames, seed=SEED)
     (early, spent), (late, spent_late) = (solve(book, uplink.received, settle) for settle in (True, False))
-    settled = np.array([report.n_iter == N_LAYERS for report in early])
+    settled = np.array([report.n_iter <= N_LAYERS for report in early])
     differs = [not np.array_equal(a.device, b.device) for a, b in zip(early, late, strict=True)]
     return {
         "frames": frames,

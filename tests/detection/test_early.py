@@ -6,22 +6,13 @@ import pytest
 from compiled import compiled_kernel
 
 from gr_jadce.detection import doubt
-from gr_jadce.detection.early import (
-    N_LAYERS,
-    OPEN,
-    SETTLED,
-    SURE,
-    WHITE,
-    EarlyDecider,
-    SettlingRule,
-    may_settle,
-    stages_of,
-)
 from gr_jadce.detection.noise.look_rule import LookRule
-from gr_jadce.detection.rows import Rows
+from gr_jadce.detection.settling.early import EarlyDecider, may_settle
+from gr_jadce.detection.settling.rule import N_LAYERS, SURE, WHITE
 from gr_jadce.pilots import make_pilots
 from gr_jadce.receiving.frame_receiver import FrameReceiver
 from gr_jadce.unrolled import unrolled
+from gr_jadce.unrolled.layer_loop import NumPy, scatter_of
 from gr_jadce.uplink import Scenario, simulate
 
 BOOK = make_pilots("gaussian", n_devices=100, pilot_length=48, seed=3)
@@ -67,6 +58,42 @@ def test_kernel_equals_numpy(is_known, snr_db, activity_rate):
     assert np.array_equal(rows.device, expected.device)
     for name in ("channel", "score", "noise_var", "snr_db", "noise_dof"):
         np.testing.assert_allclose(getattr(rows, name), getattr(expected, name), rtol=2e-3, atol=2e-3)
+
+
+def noise(n_frames, book=A_BOOK, n_antennas=4):
+    """Frames in which nobody transmits."""
+    rng = np.random.default_rng(2)
+    return (rng.standard_normal((n_frames, book.pilot_length, n_antennas, 2)) @ [1, 1j]).astype(np.complex64)
+
+
+@pytest.mark.parametrize("told", [None, 2.0])
+def test_the_kernel_knows_the_same_quiet_frames_as_numpy(told):
+    compiled_kernel()
+    frames = np.concatenate([noise(20, BOOK), uplink(20, activity_rate=0.01).received])
+    (rows, n_iter), (expected, expected_iter) = (
+        decided(decider(backend), frames, told) for backend in ("kernel", "numpy")
+    )
+    assert np.count_nonzero(n_iter == 1) > 15
+    assert np.array_equal(n_iter, expected_iter)
+    assert np.array_equal(rows.device, expected.device)
+    np.testing.assert_allclose(rows.noise_var, expected.noise_var, rtol=1e-6)
+    np.testing.assert_allclose(rows.channel, expected.channel, rtol=2e-3, atol=2e-3)
+
+
+def test_quiet_frames_take_one_layer_and_are_decided_as_after_all():
+    compiled_kernel()
+    frames = np.concatenate([noise(300), uplink(100, snr_db=-10.0, activity_rate=0.1, book=A_BOOK).received])
+    early, late = (reports(frames, A_BOOK, settle) for settle in (True, False))
+    assert np.mean([report.n_iter == 1 for report in early]) > 0.85
+    assert sum(len(report.device) for report in late) > 40  # false alarms, and devices hardly heard
+    for one, other in zip(early, late, strict=True):
+        assert np.array_equal(one.device, other.device)
+
+
+def test_a_frame_without_any_energy_is_no_quiet_one():
+    energy = np.random.default_rng(0).gamma(4.0, size=(4000, 2)) * [1.0, 0.0]
+    scatter = scatter_of(NumPy, energy, 4)
+    assert scatter[0] == pytest.approx(1, abs=0.1) and scatter[1] > 1e9
 
 
 def test_most_frames_of_light_load_are_settled_and_decided_as_after_all_layers():
@@ -158,32 +185,6 @@ def test_other_estimators_do_not_settle():
     assert not may_settle(lambda frames: None, BOOK, 4, "auto")
 
 
-GOOD = {
-    "margin": 1.0, "missed": 0.0, "noise_dof": 40.0, "evidence": 5.0, "noise_cov": 1.0, "statistics": 0.0,
-    "unlike": 0.5, "spread": 1.0, "elsewhere": False, "decided": 5, "expected": 6.9,
-}  # fmt: skip
-
-
-def decided_rows(changed):
-    """The rows of a frame that is settled, but for this."""
-    frame = GOOD | changed
-    return Rows(
-        np.array([0, frame["decided"]]), np.empty(0, np.uint32), np.empty((0, 4)), np.empty(0), 3.0,
-        np.ones(1), np.zeros(1),
-        noise_cov=frame["noise_cov"] * np.eye(4)[None], noise_dof=np.array([frame["noise_dof"]]),
-        evidence=np.array([frame["evidence"]]), noise_statistics=np.full((1, 2), frame["statistics"]),
-        doubts=[doubt.Doubt(frame["margin"], frame["missed"], np.empty(0), frame["unlike"], frame["spread"],
-                      lambda: frame["elsewhere"])],
-    )  # fmt: skip
-
-
-def stage_of(changed, rule, proposed):
-    frame = GOOD | changed
-    expected = np.array([frame["expected"]])
-    (stage,) = stages_of(decided_rows(changed), rule, np.ones(1), np.array([proposed]), expected)
-    return stage
-
-
 def test_devices_that_enter_together_have_to_leave_again():
     devices, noise = (np.array([50.0, 12.0, 11.0, 4.0]), np.array([0]), 4), (100.0, 100.0)
     starts = []
@@ -195,46 +196,3 @@ def test_devices_that_enter_together_have_to_leave_again():
     assert doubt.ends_elsewhere(*devices, noise, 3.0, refine)
     assert starts == [[0, 1, 2]]
     assert not doubt.ends_elsewhere(*devices, noise, 3.0, lambda start: np.array([0]))
-
-
-@pytest.mark.parametrize(
-    ("changed", "expected"),
-    [
-        ({"margin": 0.01}, SETTLED),
-        ({"missed": 0.4}, SETTLED),
-        ({"unlike": 5.0, "spread": 3.0, "elsewhere": True, "expected": 60.0}, SETTLED),
-        ({"missed": 0.6}, OPEN),
-        ({"noise_dof": 20.0}, OPEN),
-        ({"decided": 40}, OPEN),
-        ({"evidence": -1.0}, OPEN),
-        ({"margin": 0.01, "statistics": 100.0}, SURE),
-    ],
-)
-def test_what_settles_a_frame_after_all_layers(changed, expected):
-    rule = SettlingRule.of(BOOK, 4, 1e-3, "auto").late
-    assert stage_of(changed, rule, 5) == expected
-
-
-@pytest.mark.parametrize(
-    ("changed", "proposed", "expected"),
-    [
-        ({}, 5, SETTLED),
-        ({"margin": 0.02}, 5, SETTLED),
-        ({"margin": 0.005}, 5, OPEN),
-        ({"missed": 0.4}, 5, OPEN),
-        ({"unlike": 1.5}, 5, OPEN),
-        ({"unlike": 0.8, "spread": 1.5}, 5, OPEN),
-        ({"elsewhere": True}, 5, OPEN),
-        ({"noise_dof": 31.0}, 5, OPEN),
-        ({"noise_dof": 20.0}, 5, OPEN),
-        ({"evidence": -1.0}, 5, OPEN),
-        ({"statistics": 100.0}, 5, SURE),
-        ({"noise_cov": 3.0}, 5, OPEN),
-        ({}, 40, OPEN),
-        ({"decided": 40}, 5, OPEN),
-        ({"expected": 7.1}, 5, OPEN),
-    ],
-)
-def test_what_settles_a_frame(changed, proposed, expected):
-    rule = SettlingRule.of(BOOK, 4, 1e-3, "auto")
-    assert stage_of(changed, rule, proposed) == expected

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from ..checks import check_integer, check_number, check_probability
 from ..detection.asynchrony import Delayed
 from ..detection.decide import decide_rows
-from ..detection.early import EarlyDecider, may_settle
 from ..detection.noise.covariance import Whitener
 from ..detection.noise.rounds import Noise, check_noise, restored
 from ..detection.rows import Rows
+from ..detection.settling.early import EarlyDecider, may_settle
 from ..estimate import Estimate, check_book, takes_noise_var
 from ..pilots.book import PilotBook
 from ..random_access.search import PreambleSearch

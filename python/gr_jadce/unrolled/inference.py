@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The estimator that runs a trained network, in NumPy or in the kernel. No torch."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable
 from importlib import import_module
 from os import PathLike
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..backend import complex_frames, kernel_for
 from ..checks import check_integer, check_positive
-from ..estimate import Estimate, check_received, noise_levels, part_of, per_frame
+from ..estimate import Estimate, check_received, noise_levels, per_frame
 from ..pilots.book import PilotBook, as_pilot_book
 from ..solvers.group_lasso import Operator
 from ..solvers.unit_norms import UnitNorms
@@ -33,7 +33,7 @@ class Unrolled:
     rotation : Rotation
         Of its pilots with unit norms.
     settles : bool
-        Whether who decides may end frames early (`detection.early`).
+        Whether who decides may end frames early (`detection.settling`).
     network : object or None
         The layers in the kernel, None where NumPy runs them.
     """
@@ -112,23 +112,9 @@ class Unrolled:
             self._hard.improve(received, estimate, levels)
         return self._unit.restored(estimate)
 
-    def stages(
-        self, received: NDArray, levels: NDArray | None, n_layers: int
-    ) -> Generator[Estimate, NDArray, None]:
-        """The estimate after so many layers; of frames (index) sent, after all; of those sent then, a call's.
-
-        In NumPy. It is the layers' estimates, for pilots of unit norms, that come first.
-        """
-        run, scale = self._start(received, levels)
-        run.run(n_layers)
-        index = yield self._as_estimate(received, run, scale)
-        run.keep(index)
-        run.run()
-        estimate = self._as_estimate(received[index], run, scale[index])
-        last = yield estimate
-        index = index[last]
-        told = None if levels is None else levels[index]
-        yield self.finish(received[index], part_of(estimate, last), told)
+    def staged(self, received: NDArray, levels: NDArray | None) -> "StagedRun":
+        """The layers on frames (B, L, M), a few at a time. In NumPy."""
+        return StagedRun(self, received, levels)
 
     def _estimate(self, received: NDArray, levels: NDArray | None) -> Estimate:
         """The layers' result for the pilots with unit norms."""
@@ -138,20 +124,16 @@ class Unrolled:
             return self.estimate_of(received, *found)
         if self._torch is not None:
             frames, scale = self.rotation.normalise(received, levels)
-            return self._scaled(received, scale, *self._torch.run(frames, self.tol))
-        run, scale = self._start(received, levels)
-        run.run()
-        return self._as_estimate(received, run, scale)
+            return self.scaled(received, scale, *self._torch.run(frames, self.tol))
+        return self.staged(received, levels).estimate()
 
-    def _start(self, received: NDArray, levels: NDArray | None) -> tuple[LayerRun, NDArray]:
+    def start(self, received: NDArray, levels: NDArray | None) -> tuple[LayerRun, NDArray]:
+        """The layers before the first, in NumPy, and the amplitudes (B,) that frames were divided by."""
         frames, scale = self.rotation.normalise(received, levels)
         run = LayerRun(NumPy, self._layers, self._variant.layer, self.rotation.book, frames, self.tol)
         return run, scale
 
-    def _as_estimate(self, received: NDArray, run: LayerRun, scale: NDArray) -> Estimate:
-        return self._scaled(received, scale, run.channel, run.score, run.n_iter)
-
-    def _scaled(
+    def scaled(
         self, received: NDArray, scale: NDArray, channel: NDArray, score: NDArray, n_iter: NDArray
     ) -> Estimate:
         """The estimate of channels (N, B, M) and scores (N, B) of frames as `normalise` gives them."""
@@ -162,6 +144,35 @@ class Unrolled:
         """An estimate of what the layers gave."""
         channel = channel.astype(np.result_type(received, np.complex64), copy=False)
         return Estimate(channel, score, n_iter, np.full(len(received), np.nan), self._variant.posterior_mean)
+
+
+class StagedRun:
+    """The layers on frames, a few at a time, and on fewer and fewer of them; `Unrolled.staged` makes it."""
+
+    def __init__(self, estimator: Unrolled, received: NDArray, levels: NDArray | None) -> None:
+        self._estimator, self._received, self._levels = estimator, received, levels
+        self._run, self._scale = estimator.start(received, levels)
+        self._kept = np.arange(len(received))
+
+    @property
+    def scatter(self) -> NDArray:
+        """Of the energies of devices (B,), once the first layer has run; see `layer_loop.scatter_of`."""
+        return self._run.scatter
+
+    def estimate(self, n_layers: int | None = None, index: NDArray | None = None) -> Estimate:
+        """After so many layers, or all, of frames `index` alone, ascending: they are kept for later calls."""
+        if index is not None:
+            self._run.keep(np.searchsorted(self._kept, index))
+            self._kept = index
+        self._run.run(n_layers)
+        scale, received = self._scale[self._kept], self._received[self._kept]
+        return self._estimator.scaled(received, scale, self._run.channel, self._run.score, self._run.n_iter)
+
+    def finish(self, index: NDArray) -> Estimate:
+        """What a call gives of frames `index`, of which all layers have run."""
+        estimate = self.estimate(None, index)
+        levels = None if self._levels is None else self._levels[index]
+        return self._estimator.finish(self._received[index], estimate, levels)
 
 
 def unrolled(
@@ -216,8 +227,8 @@ def unrolled(
         Each sweep counts as an iteration.
     settle : bool
         With n_layers="auto": a `FrameReceiver`, and with it the receiver block and the programs, may decide
-        frames after a few layers where their decisions are settled by then, as `detection.early` says. A call
-        of the estimator itself always runs all layers.
+        frames after a few layers where their decisions are settled by then, as `detection.settling` says. A
+        call of the estimator itself always runs all layers.
     device : str, optional
         Of torch, as "cuda"; with backend="torch" only. Default: "cpu".
 

@@ -47,6 +47,8 @@ class LayerRun:
     ----------
     channel : (N, B, M), score : (N, B), n_iter : (B,)
         Estimates and numbers of layers, of all frames when `run` has returned.
+    scatter : (B,)
+        Of the energies after the first layer, of all frames that there were; see `scatter_of`.
     """
 
     def __init__(
@@ -82,6 +84,8 @@ class LayerRun:
         )
         self._n_run += 1
         N, _, M = output.estimate.shape
+        if self._n_run == 1:
+            self.scatter = scatter_of(self._xp, output.energy, M)
         moved = squares(output.estimate - self._before).sum(0) / (N * M)
         rests = moved < self._tol * output.error
         stops = rests | (self._n_run == until)
@@ -96,6 +100,13 @@ class LayerRun:
         """Take other live frames than these (B,) off."""
         self._live, self._before = self._live[goes_on], self._before[:, goes_on]
         self._frames, self._state = (_select(part, goes_on) for part in (self._frames, self._state))
+
+
+def scatter_of(xp: Any, energy: Any, n_antennas: int) -> Any:
+    """Variance of the energies (N, B) of devices over their mean's square, times M: 1 for those of noise."""
+    mean, square = energy.mean(0), (energy**2).mean(0)
+    nothing = 1e30 * (mean <= 0)  # of a frame without any energy: no noise either
+    return n_antennas * (square / xp.clip(mean**2, 1e-30, None) - 1) + nothing
 
 
 def _select(part: Any, keep: Any) -> Any:

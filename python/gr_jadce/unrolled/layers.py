@@ -93,11 +93,15 @@ class State(NamedTuple):
 
 
 class Output(NamedTuple):
-    """The estimate Z~ (N, B, M), its score (N, B) in log-odds, and its predicted error variance (B,)."""
+    """The estimate Z~ (N, B, M), its score (N, B) in log-odds, and its predicted error variance (B,).
+
+    The energies (N, B), ‖t_n‖²/M, are what the score is made from.
+    """
 
     estimate: Any
     score: Any
     error: Any
+    energy: Any
 
 
 def start(zeros: Any, ones: Any, ratio: float) -> State:
@@ -123,7 +127,7 @@ def layer(
         state.Z, state.U, lambda V: V + apply(book.adjoint, push), attend, 1.0, attend.corrector
     )
     state = State(Z, attend.dual_scale[:, None] * U, attend.error, attend.logit, attend.log_power, energy)
-    return state, Output(estimate, attend.score, attend.error)
+    return state, Output(estimate, attend.score, attend.error, attend.energies)
 
 
 class Attention:
@@ -146,7 +150,7 @@ class Attention:
 
     def __call__(self, T: Any) -> Any:
         N, M = T.shape[0], T.shape[2]
-        n = squares(T) / M
+        self.energies = n = squares(T) / M
         self.excited = self._excite(self._squeeze(n, N, M))
         gain = self._gate(n, M)
         return gain[..., None] * T

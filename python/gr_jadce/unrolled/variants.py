@@ -81,17 +81,18 @@ def soft_layer(xp: Any, w: dict, book: Book, frames: Frames, state: State) -> tu
     r, C = admissible(xp, w)
     Z, U, estimate = step(state.Z, U, lambda V: V + apply(book.adjoint, push), shrink, r, C)
     state = state._replace(Z=Z, U=U, error=beta, energy=energy)
-    return state, Output(estimate, shrink.score, L / N * energy)
+    return state, Output(estimate, shrink.score, L / N * energy, shrink.energies)
 
 
 class Shrink:
-    """Row shrink; afterwards `score`, by how much a row is above the threshold."""
+    """Row shrink; afterwards `score`, by how much a row is above the threshold, and `energies` of rows."""
 
     def __init__(self, xp: Any, threshold: Any) -> None:
         self.xp, self.threshold = xp, threshold
 
     def __call__(self, T: Any) -> Any:
-        ratio = self.threshold / self.xp.sqrt(squares(T) + 1e-12)
+        energy = squares(T)
+        ratio, self.energies = self.threshold / self.xp.sqrt(energy + 1e-12), energy / T.shape[2]
         self.score = self.xp.clip(4 / ratio - 4, None, 60)
         return self.xp.clip(1 - ratio, 0, None)[..., None] * T
 

@@ -14,13 +14,14 @@ namespace {
 
 using Limits = std::array<double, 2>;
 
-// Of gr_jadce.detection.early.SettlingRule: n_layers, tol, n_proposed, margin, missed, missed_late, unlike,
-// spread, rows, rows_late, busy, limits, busy_limits, excess, unfound.
+// Of gr_jadce.detection.settling.rule.SettlingRule: n_layers, tol, n_proposed, margin, missed, missed_late,
+// unlike, spread, rows, rows_late, busy, limits, busy_limits, excess, unfound, evidence, scatter.
 SettlingRule settling_of(const py::tuple& given)
 {
-    check(given.size() == 15, "settling: expected 15 entries");
+    check(given.size() == 17, "settling: expected 17 entries");
     const auto number = [&](std::size_t place) { return given[place].cast<double>(); };
     const auto unlike = given[6].cast<Limits>(), unfound = given[14].cast<Limits>();
+    const auto scatter = given[16].cast<Limits>();
     const auto limits = given[11].cast<Limits>(), busy_limits = given[12].cast<Limits>();
     return {given[0].cast<int>(),
             given[1].cast<float>(),
@@ -36,7 +37,9 @@ SettlingRule settling_of(const py::tuple& given)
             {limits[0], limits[1]},
             {busy_limits[0], busy_limits[1]},
             number(13),
-            {unfound[0], unfound[1]}};
+            {unfound[0], unfound[1]},
+            number(15),
+            {scatter[0], scatter[1]}};
 }
 
 // Of gr_jadce.detection.noise.look_rule.LookRule: sure, sure_crowd, whitened, crowded, telling, n_rounds,

@@ -72,6 +72,7 @@ public:
     }
 
     float expected(const Work& work) const { return network_.expected(work); }
+    float scatter(const Work& work) const { return network_.scatter(work); }
 
     // The estimate as it is now: channel (N, M) and score (N,).
     template <class Sample>

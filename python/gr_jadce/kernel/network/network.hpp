@@ -87,6 +87,20 @@ public:
     // How many devices the last layer takes for active.
     float expected(const Workspace& work) const { return total_of(work.sum_active); }
 
+    // Variance of the last layer's energies of devices over their mean's square, times M: 1 for those of
+    // noise.
+    float scatter(const Workspace& work) const
+    {
+        const float N = float(pilots_.devices);
+        Vec<float> total = {}, fourth = {};
+        for (std::size_t n = 0; n < work.n.size(); n += lanes<float>) {
+            total += vec(&work.n[n]);
+            fourth += vec(&work.n[n]) * vec(&work.n[n]);
+        }
+        const float mean = sum<float>(total) / N;
+        return mean > 0 ? float(work.M) * (sum<float>(fourth) / N / (mean * mean) - 1) : 1e30f;
+    }
+
 private:
     // Returns the mean square by which the estimate moved.
     float run_layer(const Layer& w, Workspace& work) const

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Frames decided after a few layers of the network, if that settles them: detection/early.py, compiled.
+// Frames decided after a few layers of the network, if that settles them: detection/settling, compiled.
 #pragma once
 
 #include "arithmetic/spare.hpp"
@@ -42,14 +42,14 @@ public:
         const std::size_t N = score_.size();
         const auto* received = frames.received + b * frame_size_;
         const double scale = network_.start(received, frames.told[b], work_);
-        const bool rests = network_.run_on(work_, rule.n_layers, rule.tol);
         Decision decision = results.decisions.of_frame(b, N, M_);
         Doubts doubts;
         decision.doubts = &doubts;
-        Stage stage = try_to(rule, received, frames.noise_var[b], decision);
-        if (stage != Stage::open && detector_.ends_elsewhere()) {
-            clear(decision);
-            stage = Stage::open;
+        bool rests = network_.run_on(work_, 1, rule.tol);
+        Stage stage = try_as_quiet(rule, received, frames.noise_var[b], decision);
+        if (stage == Stage::open) {
+            rests = rests || network_.run_on(work_, rule.n_layers, rule.tol);
+            stage = unless_elsewhere(try_to(rule, received, frames.noise_var[b], decision), decision);
         }
         if (stage == Stage::open) {
             if (!rests) {
@@ -82,6 +82,48 @@ private:
         rule.unlike[0] = rule.unlike[1] = rule.unfound[0] = any;
         rule.rows = rule.rows_late;
         return rule;
+    }
+
+    // Of a frame whose energies scatter as those of noise.
+    static SettlingRule quiet(SettlingRule rule)
+    {
+        constexpr double any = std::numeric_limits<double>::infinity();
+        rule.missed = rule.unlike[0] = rule.unlike[1] = rule.unfound[0] = any;
+        rule.rows = rule.rows_late;
+        rule.evidence = -any;
+        return rule;
+    }
+
+    // Decides a frame without a proposal, if by the energies after the first layer it may be a quiet one.
+    template <class Sample>
+    Stage try_as_quiet(const SettlingRule& rule,
+                       const std::complex<Sample>* frame,
+                       double noise_var,
+                       const Decision& decision)
+    {
+        const double scatter = network_.scatter(work_);
+        Stage stage = Stage::open;
+        if (scatter <= std::max(rule.scatter[0], rule.scatter[1])) {
+            std::fill(score_.begin(), score_.end(), -1.0);
+            detector_.decide(frame, score_.data(), noise_var, decision);
+            const std::size_t count = decision.rows->device.size();
+            const bool is_quiet = count < 2 && scatter <= rule.scatter[count];
+            stage = is_quiet ? stage_of(quiet(rule), decision, noise_var) : stage;
+            stage = unless_elsewhere(stage == Stage::settled ? stage : Stage::open, decision);
+        }
+        return stage;
+    }
+
+    // Open where σ² is measured off other devices if more are sure at first; no rows of a frame that is open.
+    Stage unless_elsewhere(Stage stage, const Decision& decision)
+    {
+        if (stage != Stage::open && detector_.ends_elsewhere()) {
+            stage = Stage::open;
+        }
+        if (stage == Stage::open) {
+            clear(decision);
+        }
+        return stage;
     }
 
     // Decides a frame by the scores as they are now; no rows of one that is open.
@@ -118,7 +160,8 @@ private:
         const double most = rule.unfound[0] + (1 + rule.unfound[1]) * double(count);
         const bool is_sure = count <= rule.n_proposed && network_.expected(work_) <= most &&
                              support_is_sure(rule, *decision.doubts) && dof >= rule.rows &&
-                             *decision.evidence >= 0 && excess(decision, noise_var) <= rule.excess;
+                             *decision.evidence >= rule.evidence &&
+                             excess(decision, noise_var) <= rule.excess;
         const bool is_white = statistics[0] <= limits[0] && statistics[1] <= limits[1];
         return !is_sure ? Stage::open : is_white ? Stage::settled : Stage::sure;
     }
