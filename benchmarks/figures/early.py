@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Frames decided after a few layers against the same after all, in the cells of `network.py`.
+"""Frames decided after a few layers against the same after all, in the cells of `network.py` and quiet ones.
 
 Writes early.json and early.md. Both receivers get the same frames and know neither σ² nor anything else.
 A frame is settled if its report tells of no more layers than a first decision takes.
@@ -24,6 +24,18 @@ from gr_jadce.receiving.frame_receiver import FrameReceiver
 from gr_jadce.unrolled import unrolled
 
 SEED, BATCH = 321, 64
+NOBODY = 1e-9  # an activity rate
+QUIET = {
+    "nobody, M = 2": network.A | {"n_antennas": 2, "activity_rate": NOBODY},
+    "nobody, M = 4": network.A | {"activity_rate": NOBODY},
+    "nobody, M = 8": network.A | {"n_antennas": 8, "activity_rate": NOBODY},
+    "activity 0.005, M = 4": network.A | {"activity_rate": 0.005},
+    "activity 0.02, M = 4": network.A | {"activity_rate": 0.02},
+}
+# Part → cells and SNRs.
+PARTS = {part: (cells, snrs) for part, (cells, _, _, _, snrs) in network.PARTS.items()}
+PARTS["quiet"] = (QUIET, (0, 10))
+TITLES = network.TITLES | {"quiet": "Nobody, or hardly anybody, transmits"}
 HEAD = """\
 # Frames decided early
 
@@ -39,14 +51,14 @@ def main():
     results = {part: run(part, args) for part in args.parts}
     origin = {"command": shlex.join(["early.py", *sys.argv[1:]]), "version": __version__}
     origin["commit"] = program.commit()
-    tables = [f"## {network.TITLES[part]}\n\n{table(cells)}" for part, cells in results.items()]
+    tables = [f"## {TITLES[part]}\n\n{table(cells)}" for part, cells in results.items()]
     text = HEAD + "\n".join([*tables, total(results)])
     program.save(args.output / "early", {"origin": origin, "parts": results}, text)
 
 
 def run(part, args):
     """Cell and SNR → figures."""
-    cells, _, _, _, snrs = network.PARTS[part]
+    cells, snrs = PARTS[part]
     return {
         f"{name}, {snr} dB": compare(cell, snr, args.frames) for name, cell in cells.items() for snr in snrs
     }
@@ -138,7 +150,7 @@ def total(results):
 
 def parse():
     parser = program.parser(__doc__, "figures/early")
-    parser.add_argument("--parts", nargs="+", choices=network.PARTS, default=list(network.PARTS))
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--frames", type=int, default=400, help="frames a cell and SNR (default 400)")
     return parser.parse_args()
 

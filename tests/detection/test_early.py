@@ -185,6 +185,23 @@ def test_other_estimators_do_not_settle():
     assert not may_settle(lambda frames: None, BOOK, 4, "auto")
 
 
+@pytest.mark.parametrize(
+    ("statistic", "least", "most"),
+    [
+        ([3000.0, 13.0], [0.99, 0.0], [1.0, 0.1]),
+        ([3000.0, 3000.0, 13.0], [0.99, 0.99, 0.0], [1.0, 1.0, 0.1]),
+        ([3000.0], [0.99], [1.0]),
+        ([13.0], [0.0], [0.2]),
+    ],
+)
+def test_what_weight_a_device_has_beside_others_of_other_powers(statistic, least, most):
+    statistic, members = np.array([*statistic, *[4.0] * (200 - len(statistic))]), np.arange(len(statistic))
+    power = (statistic[members] / 4 - 1) / 64
+    tested = doubt.Tested(statistic, np.full(200, 64.0), np.zeros(200), members, power, 4)
+    weight = doubt.doubt_of(tested, 1.0, 3.0).weight
+    assert np.all(weight >= least) and np.all(weight <= most)
+
+
 def test_devices_that_enter_together_have_to_leave_again():
     devices, noise = (np.array([50.0, 12.0, 11.0, 4.0]), np.array([0]), 4), (100.0, 100.0)
     starts = []

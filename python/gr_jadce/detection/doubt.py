@@ -8,12 +8,13 @@ Gamma(M, 1) if it is inactive. So the logarithm of its odds of being active is
 
 Its power is taken for the mean one of the members; a member's, for that of any other member; and where powers
 spread, for that of any of them. The posterior mean of a member's channel is its least-squares one times the
-probability, times the mean of r/(1 + r) over those powers, as likely as they make it.
+probability, times the mean of r/(1 + r) over those powers, as likely as they make it; and there any power
+within 30 dB counts as one more, so that a device alone, or far stronger than others, is what it looks like.
 `kernel/detection/doubt.hpp` is the same, compiled.
 """
 
 from collections.abc import Callable
-from math import log
+from math import log, pi
 from typing import NamedTuple
 
 import numpy as np
@@ -47,6 +48,7 @@ class Lead(NamedTuple):
 # How far below the level that is asked of sure devices some outside may be, so many together, to enter.
 _ENTRY, _MAX_ENTRIES = 0.4, 3
 LEAST_WEIGHT = 0.5  # of a likely member
+_POWERS = log(1e3)  # what any power spans, as a logarithm
 _MIN_ENERGY = 2.0  # times M: of a device that may be missed, whatever its power
 
 
@@ -100,16 +102,16 @@ def doubt_of(tested: Tested, noise_var: float, threshold: float) -> Doubt:
     unlike = np.flatnonzero(outside & (energy >= _MIN_ENERGY * n_antennas))
     ratio = tested.power * tested.share[unlike, None] / noise_var
     missed_unlike = np.sum(_probability(np.log(_likely(energy[unlike, None], ratio, n_antennas)) + prior))
-    weight = _weights(tested, noise_var, prior) if K > 1 else np.ones(K)
+    weight = _weights(tested, noise_var, prior)
     spread = np.sqrt(n_antennas) * tested.power.std() / tested.power.mean()
     return Doubt(margin, float(missed), weight, float(missed_unlike), float(spread))
 
 
 def _weights(tested: Tested, noise_var: float, prior: float) -> NDArray:
-    """Of the members (K,): by the powers of the others, in place of their own."""
+    """Of the members (K,): by the powers of the others, and any power in place of their own."""
     energy, share = (values[tested.members] / noise_var for values in (tested.statistic, tested.share))
     ratio = tested.power * share[:, None]
-    odds, likely = _by_others(energy, ratio, np.arange(len(energy)), tested.n_antennas)
+    odds, likely = _by_others(energy, ratio, np.arange(len(energy)), tested.n_antennas, or_any=True)
     shrink, own = np.sum(likely * ratio / (1 + ratio), axis=1), tested.power * share
     return np.asarray(_probability(odds + prior) * shrink * (1 + own) / own)
 
@@ -136,14 +138,24 @@ def member_probability(
     return _probability(odds + np.log(count / (n_devices - count)))
 
 
-def _by_others(energy: NDArray, ratio: NDArray, own: NDArray, n_antennas: int) -> tuple[NDArray, NDArray]:
-    """How much likelier, as a logarithm (W,), other members' powers make some; how likely they are (W, K)."""
-    log_ratio = _log_ratio(energy[:, None], ratio, n_antennas)
-    log_ratio[np.arange(len(own)), own] = -np.inf
+def _by_others(
+    energy: NDArray, ratio: NDArray, own: NDArray, n_antennas: int, or_any: bool = False
+) -> tuple[NDArray, NDArray]:
+    """How much likelier, as a logarithm (W,), other members' powers make some; how likely they are (W, K).
+
+    Where it may be any power, too, that is in the place of their own.
+    """
+    log_ratio, mine = _log_ratio(energy[:, None], ratio, n_antennas), (np.arange(len(own)), own)
+    log_ratio[mine] += _log_share(ratio[mine], n_antennas) if or_any else -np.inf
     peak = log_ratio.max(axis=1)
     likely = np.exp(log_ratio - peak[:, None])
     total = likely.sum(axis=1)
-    return peak + np.log(total / (ratio.shape[1] - 1)), likely / total[:, None]
+    return peak + np.log(total / (ratio.shape[1] - 1 + or_any)), likely / total[:, None]
+
+
+def _log_share(ratio: NDArray, n_antennas: int) -> NDArray:
+    """Logarithm of the share of powers, by their logarithm, that energies do not tell from the likeliest."""
+    return np.asarray(0.5 * log(2 * pi / n_antennas) + np.log((1 + ratio) / ratio / _POWERS))
 
 
 def ends_elsewhere(

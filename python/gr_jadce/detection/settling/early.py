@@ -137,7 +137,8 @@ class EarlyDecider:
         """The rows of frames decided without a proposal, and stages (B,): settled if they are quiet."""
         nobody = estimate._replace(score=np.full_like(estimate.score, -1.0))
         rows = self._rows_plain(nobody, frames, known)
-        return rows, np.where(are_quiet(rows, rule, known, scatter), SETTLED, OPEN)
+        stage = np.where(are_quiet(rows, rule, known, scatter), SETTLED, OPEN)
+        return _weighed(rows, stage), stage
 
     def _rows_plain(self, estimate: Estimate, frames: NDArray, known: NDArray) -> Rows:
         told = known if known.any() else None
@@ -146,15 +147,11 @@ class EarlyDecider:
     def _decide_plain(
         self, estimate: Estimate, frames: NDArray, known: NDArray, rule: SettlingRule
     ) -> tuple[Rows, NDArray]:
-        """The rows of frames, those of settled ones weighed, and stages (B,)."""
+        """The rows of frames, their channels weighed if they are settled, and stages (B,)."""
         rows = self._rows_plain(estimate, frames, known)
         expected = np.sum(1 / (1 + np.exp(-np.clip(estimate.score, -60, 60))), axis=1)
         stage = stages_of(rows, rule, known, np.sum(estimate.score > 0, axis=1), expected)
-        channel = rows.channel.copy()
-        for b in np.flatnonzero(stage == SETTLED):
-            doubt = rows.doubts[b]
-            channel[rows.start[b] : rows.start[b + 1]] = doubt.channel * doubt.weight[:, None]
-        return rows._replace(channel=channel), stage
+        return _weighed(rows, stage), stage
 
     def _run_compiled(self, frames: NDArray, levels: NDArray | None, known: NDArray) -> _Early:
         stage, decided, *found = self._early(frames.shape[2]).run(
@@ -196,6 +193,15 @@ def may_settle(estimator: Any, pilots: PilotBook, n_antennas: int, noise: Noise)
 def _proposal(estimate: Estimate) -> Estimate:
     """An estimate of a few layers: its scores propose, its channels are not used."""
     return estimate._replace(posterior_mean=False)
+
+
+def _weighed(rows: Rows, stage: NDArray) -> Rows:
+    """The rows of frames, with posterior means as channels of settled ones."""
+    channel = rows.channel.copy()
+    for b in np.flatnonzero(stage == SETTLED):
+        doubt = rows.doubts[b]
+        channel[rows.start[b] : rows.start[b + 1]] = doubt.channel * doubt.weight[:, None]
+    return rows._replace(channel=channel)
 
 
 def _merged(estimate: Estimate, index: NDArray, part: Estimate) -> Estimate:

@@ -83,7 +83,7 @@ public:
     void weigh(ActiveRows& rows, const SupportFit& fit, double noise_var)
     {
         rows.weight.assign(rows.device.size(), 1.0);
-        if (!can_tell(fit, noise_var) || fit.size() < 2) {
+        if (!can_tell(fit, noise_var)) {
             return;
         }
         take_powers(fit, noise_var);
@@ -115,16 +115,16 @@ private:
         shrink_.resize(power_.size());
     }
 
-    // Of member k, by the powers of the others in place of its own.
+    // Of member k, by the powers of the others, and any power in place of its own.
     double weight(const SupportFit& fit, std::size_t k, double noise_var)
     {
         const double share = fit.own_share(k), own = fit.power[k] * share / noise_var;
-        const double active = probability(fit, fit.own_statistic(k) / noise_var, share, k);
+        const double active = probability(fit, fit.own_statistic(k) / noise_var, share, k, true);
         return active * mean_shrink_ * (1 + own) / own;
     }
 
     // That a device is active, with the power of any member but k, and how much its channel is shrunk then.
-    double probability(const SupportFit& fit, double energy, double share, std::size_t k)
+    double probability(const SupportFit& fit, double energy, double share, std::size_t k, bool or_any = false)
     {
         constexpr float never = -1e30f, least = -46; // e^x of which is nothing beside 1, and a normal number
         take_logarithms(float(energy), float(share), float(fit.n_antennas));
@@ -132,7 +132,7 @@ private:
         float *value = log_ratio_.data(), *shrink = shrink_.data();
         std::fill(value + K, value + padded_size, never);
         if (k < K) {
-            value[k] = never;
+            value[k] = or_any ? value[k] + log_share(power_[k] * float(share), float(fit.n_antennas)) : never;
         }
         const float peak = *std::max_element(value, value + K);
 #pragma GCC ivdep
@@ -147,8 +147,16 @@ private:
             shrunk += shrink[j];
         }
         mean_shrink_ = double(shrunk / likely);
-        const double times_likelier = double(likely) / double(k < K ? K - 1 : K); // times e^peak
+        const double times_likelier = double(likely) / double(k < K && !or_any ? K - 1 : K); // times e^peak
         return 1 / (1 + std::exp(-double(peak)) / (times_likelier * prior_odds(fit)));
+    }
+
+    // Logarithm of the share of all powers, by their logarithm, that an energy does not tell from the
+    // likeliest.
+    static float log_share(float ratio, float n_antennas)
+    {
+        constexpr float pi = 3.14159265f, powers = 6.9077553f; // ln 1000: 30 dB
+        return 0.5f * std::log(2 * pi / n_antennas) + std::log((1 + ratio) / (ratio * powers));
     }
 
     // Of ratios r by the members' powers: energy r/(1 + r) − M log(1 + r), and r/(1 + r).
