@@ -99,6 +99,6 @@ def test_what_is_a_quiet_frame(changed, scatter, expected):
     assert found == expected
 
 
-@pytest.mark.parametrize(("n_antennas", "expected"), [(2, -np.inf), (3, 1.1), (8, 1.2)])
+@pytest.mark.parametrize(("n_antennas", "expected"), [(2, -np.inf), (3, 1.0), (8, 1.2)])
 def test_few_samples_tell_less_of_how_energies_scatter(n_antennas, expected):
     assert SettlingRule.of(BOOK, n_antennas, 1e-3, "auto").scatter[1] == expected

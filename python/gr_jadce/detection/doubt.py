@@ -9,7 +9,7 @@ Gamma(M, 1) if it is inactive. So the logarithm of its odds of being active is
 Its power is taken for the mean one of the members; a member's, for that of any other member; and where powers
 spread, for that of any of them. The posterior mean of a member's channel is its least-squares one times the
 probability, times the mean of r/(1 + r) over those powers, as likely as they make it; and there any power
-within 30 dB counts as one more, so that a device alone, or far stronger than others, is what it looks like.
+within 30 dB counts a little, too, so that a device alone, or far stronger than others, is what it looks like.
 `kernel/detection/doubt.hpp` is the same, compiled.
 """
 
@@ -48,7 +48,7 @@ class Lead(NamedTuple):
 # How far below the level that is asked of sure devices some outside may be, so many together, to enter.
 _ENTRY, _MAX_ENTRIES = 0.4, 3
 LEAST_WEIGHT = 0.5  # of a likely member
-_POWERS = log(1e3)  # what any power spans, as a logarithm
+_ANY_POWER, _POWERS = 0.05, log(1e3)  # in members, how likely it may be any; what that spans, as a logarithm
 _MIN_ENERGY = 2.0  # times M: of a device that may be missed, whatever its power
 
 
@@ -111,7 +111,7 @@ def _weights(tested: Tested, noise_var: float, prior: float) -> NDArray:
     """Of the members (K,): by the powers of the others, and any power in place of their own."""
     energy, share = (values[tested.members] / noise_var for values in (tested.statistic, tested.share))
     ratio = tested.power * share[:, None]
-    odds, likely = _by_others(energy, ratio, np.arange(len(energy)), tested.n_antennas, or_any=True)
+    odds, likely = _by_others(energy, ratio, np.arange(len(energy)), tested.n_antennas, _ANY_POWER)
     shrink, own = np.sum(likely * ratio / (1 + ratio), axis=1), tested.power * share
     return np.asarray(_probability(odds + prior) * shrink * (1 + own) / own)
 
@@ -139,18 +139,18 @@ def member_probability(
 
 
 def _by_others(
-    energy: NDArray, ratio: NDArray, own: NDArray, n_antennas: int, or_any: bool = False
+    energy: NDArray, ratio: NDArray, own: NDArray, n_antennas: int, any_power: float = 0.0
 ) -> tuple[NDArray, NDArray]:
     """How much likelier, as a logarithm (W,), other members' powers make some; how likely they are (W, K).
 
-    Where it may be any power, too, that is in the place of their own.
+    It may be any power, too, in the place of their own, as likely as of so many members.
     """
     log_ratio, mine = _log_ratio(energy[:, None], ratio, n_antennas), (np.arange(len(own)), own)
-    log_ratio[mine] += _log_share(ratio[mine], n_antennas) if or_any else -np.inf
+    log_ratio[mine] += _log_share(ratio[mine], n_antennas) + log(any_power) if any_power else -np.inf
     peak = log_ratio.max(axis=1)
     likely = np.exp(log_ratio - peak[:, None])
     total = likely.sum(axis=1)
-    return peak + np.log(total / (ratio.shape[1] - 1 + or_any)), likely / total[:, None]
+    return peak + np.log(total / (ratio.shape[1] - 1 + any_power)), likely / total[:, None]
 
 
 def _log_share(ratio: NDArray, n_antennas: int) -> NDArray:

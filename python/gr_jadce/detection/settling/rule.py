@@ -41,7 +41,7 @@ _MAX_SPREAD = 1.4  # of powers, against what fading explains
 _MAX_UNFOUND = (1.0, 0.2)  # devices that the network expects beyond those found: and for each of these
 # Scatter of energies at most, that of noise being 1, of a frame in which nobody is found, and one device: by
 # the samples that it has at least, over all antennas.
-_MAX_SCATTER = ((200, (1.3, 1.2)), (120, (1.3, 1.1)), (0, (-np.inf, -np.inf)))
+_MAX_SCATTER = ((200, (1.3, 1.2)), (120, (1.2, 1.0)), (0, (-np.inf, -np.inf)))
 _MIN_SAMPLES = 130  # of noise, over all antennas: they tell σ² to 9 %
 _MAX_EXCESS = 4.0  # standard deviations
 # What is known of a frame: nothing for sure, its support, or all; by the kernel, also its support, and that

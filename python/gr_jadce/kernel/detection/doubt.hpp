@@ -119,12 +119,13 @@ private:
     double weight(const SupportFit& fit, std::size_t k, double noise_var)
     {
         const double share = fit.own_share(k), own = fit.power[k] * share / noise_var;
-        const double active = probability(fit, fit.own_statistic(k) / noise_var, share, k, true);
+        const double active = probability(fit, fit.own_statistic(k) / noise_var, share, k, any_power);
         return active * mean_shrink_ * (1 + own) / own;
     }
 
-    // That a device is active, with the power of any member but k, and how much its channel is shrunk then.
-    double probability(const SupportFit& fit, double energy, double share, std::size_t k, bool or_any = false)
+    // That a device is active, with the power of any member but k, or as likely as of so many members any
+    // power at all, and how much its channel is shrunk then.
+    double probability(const SupportFit& fit, double energy, double share, std::size_t k, float any = 0)
     {
         constexpr float never = -1e30f, least = -46; // e^x of which is nothing beside 1, and a normal number
         take_logarithms(float(energy), float(share), float(fit.n_antennas));
@@ -132,7 +133,8 @@ private:
         float *value = log_ratio_.data(), *shrink = shrink_.data();
         std::fill(value + K, value + padded_size, never);
         if (k < K) {
-            value[k] = or_any ? value[k] + log_share(power_[k] * float(share), float(fit.n_antennas)) : never;
+            const float ratio = power_[k] * float(share);
+            value[k] = any > 0 ? value[k] + log_share(ratio, float(fit.n_antennas)) + std::log(any) : never;
         }
         const float peak = *std::max_element(value, value + K);
 #pragma GCC ivdep
@@ -147,12 +149,14 @@ private:
             shrunk += shrink[j];
         }
         mean_shrink_ = double(shrunk / likely);
-        const double times_likelier = double(likely) / double(k < K && !or_any ? K - 1 : K); // times e^peak
+        const double times_likelier =
+            double(likely) / (double(k < K ? K - 1 : K) + double(any)); // times e^peak
         return 1 / (1 + std::exp(-double(peak)) / (times_likelier * prior_odds(fit)));
     }
 
-    // Logarithm of the share of all powers, by their logarithm, that an energy does not tell from the
-    // likeliest.
+    static constexpr float any_power = 0.05f; // in members, how likely a device's power may be any
+
+    // Logarithm of the share of powers, by their logarithm, that energies do not tell from the likeliest.
     static float log_share(float ratio, float n_antennas)
     {
         constexpr float pi = 3.14159265f, powers = 6.9077553f; // ln 1000: 30 dB
