@@ -43,6 +43,8 @@ def stage_of(changed, rule, proposed):
         ({"missed": 0.4}, SETTLED),
         ({"unlike": 5.0, "spread": 3.0, "elsewhere": True, "expected": 60.0}, SETTLED),
         ({"missed": 0.6}, OPEN),
+        ({"missed": 0.6, "decided": 25, "expected": 30.0}, SETTLED),
+        ({"missed": 0.6, "decided": 23, "expected": 28.0}, OPEN),
         ({"noise_dof": 20.0}, OPEN),
         ({"decided": 40}, OPEN),
         ({"evidence": -1.0}, OPEN),

@@ -34,7 +34,8 @@ from ..rows import Rows
 
 _MAX_PROPOSED = 0.65  # devices a pilot symbol: more leave too few rows
 _MARGIN = 0.01  # of −log10 p-values: more than powers not quite at rest change
-_MAX_MISSED, _MAX_MISSED_LATE = 0.3, 0.5  # devices a frame
+# Devices a frame, or for each that is found if those are more.
+_MAX_MISSED, _MAX_MISSED_LATE = (0.3, 0.0), (0.5, 0.025)
 _MAX_UNLIKE = 1.3  # of them, of any member's power
 _MAX_UNLIKE_SPREAD = 0.7  # the same where powers spread by more than fading does
 _MAX_SPREAD = 1.4  # of powers, against what fading explains
@@ -57,8 +58,10 @@ class SettlingRule(NamedTuple):
     tol: float  # of the layers
     n_proposed: int  # devices at most, for a decision to be tried, and to hold
     margin: float  # of all scores from the threshold
-    missed: float  # devices at most that are expected to be active all the same
-    missed_late: float  # and after all layers
+    missed: tuple[
+        float, float
+    ]  # devices at most that are expected to be active all the same: or for each one
+    missed_late: tuple[float, float]  # and after all layers
     unlike: tuple[float, float]  # of them with the power of any other; and where powers spread
     spread: float  # of powers, above which they do
     rows: float  # that bear witness of the noise: with fewer, no frame is settled
@@ -96,7 +99,7 @@ class SettlingRule(NamedTuple):
     def quiet(self) -> "SettlingRule":
         """After the first layer, of a frame whose energies scatter as those of noise."""
         return self._replace(
-            n_layers=1, missed=np.inf, unlike=_ANYTHING, rows=self.rows_late, unfound=(np.inf, 0.0),
+            n_layers=1, missed=(np.inf, 0.0), unlike=_ANYTHING, rows=self.rows_late, unfound=(np.inf, 0.0),
             evidence=-np.inf,
         )  # fmt: skip
 
@@ -125,7 +128,7 @@ def stages_of(
     is_sure = (
         (np.maximum(proposed, np.diff(rows.start)) <= rule.n_proposed)
         & (expected <= rule.unfound[0] + (1 + rule.unfound[1]) * np.diff(rows.start))
-        & np.array([doubt is not None and _is_sure(doubt, rule) for doubt in rows.doubts], bool)
+        & np.array([_is_sure(*one, rule) for one in zip(rows.doubts, np.diff(rows.start), strict=True)], bool)
         & (rows.noise_dof >= rule.rows)
         & (rows.evidence >= rule.evidence)
         & ((known == 0) | (excess <= rule.excess))
@@ -149,6 +152,9 @@ def are_quiet(rows: Rows, rule: SettlingRule, known: NDArray, scatter: NDArray) 
     return np.asarray((scatter <= limits) & (stage == SETTLED))
 
 
-def _is_sure(doubt: Doubt, rule: SettlingRule) -> bool:
+def _is_sure(doubt: Doubt | None, n_found: int, rule: SettlingRule) -> bool:
+    if doubt is None:
+        return False
+    missed = max(rule.missed[0], rule.missed[1] * n_found)
     unlike = rule.unlike[1] if doubt.spread > rule.spread else rule.unlike[0]
-    return doubt.margin >= rule.margin and doubt.missed <= rule.missed and doubt.missed_unlike <= unlike
+    return doubt.margin >= rule.margin and doubt.missed <= missed and doubt.missed_unlike <= unlike

@@ -20,6 +20,7 @@ SettlingRule settling_of(const py::tuple& given)
 {
     check(given.size() == 17, "settling: expected 17 entries");
     const auto number = [&](std::size_t place) { return given[place].cast<double>(); };
+    const auto missed = given[4].cast<Limits>(), missed_late = given[5].cast<Limits>();
     const auto unlike = given[6].cast<Limits>(), unfound = given[14].cast<Limits>();
     const auto scatter = given[16].cast<Limits>();
     const auto limits = given[11].cast<Limits>(), busy_limits = given[12].cast<Limits>();
@@ -27,8 +28,8 @@ SettlingRule settling_of(const py::tuple& given)
             given[1].cast<float>(),
             given[2].cast<std::size_t>(),
             number(3),
-            number(4),
-            number(5),
+            {missed[0], missed[1]},
+            {missed_late[0], missed_late[1]},
             {unlike[0], unlike[1]},
             number(7),
             number(8),

@@ -78,7 +78,7 @@ private:
     {
         constexpr double any = std::numeric_limits<double>::infinity();
         rule.margin = -any;
-        rule.missed = rule.missed_late;
+        std::copy_n(rule.missed_late, 2, rule.missed);
         rule.unlike[0] = rule.unlike[1] = rule.unfound[0] = any;
         rule.rows = rule.rows_late;
         return rule;
@@ -88,7 +88,7 @@ private:
     static SettlingRule quiet(SettlingRule rule)
     {
         constexpr double any = std::numeric_limits<double>::infinity();
-        rule.missed = rule.unlike[0] = rule.unlike[1] = rule.unfound[0] = any;
+        rule.missed[0] = rule.unlike[0] = rule.unlike[1] = rule.unfound[0] = any;
         rule.rows = rule.rows_late;
         rule.evidence = -any;
         return rule;
@@ -159,16 +159,17 @@ private:
         const std::size_t count = decision.rows->device.size();
         const double most = rule.unfound[0] + (1 + rule.unfound[1]) * double(count);
         const bool is_sure = count <= rule.n_proposed && network_.expected(work_) <= most &&
-                             support_is_sure(rule, *decision.doubts) && dof >= rule.rows &&
+                             support_is_sure(rule, *decision.doubts, count) && dof >= rule.rows &&
                              *decision.evidence >= rule.evidence &&
                              excess(decision, noise_var) <= rule.excess;
         const bool is_white = statistics[0] <= limits[0] && statistics[1] <= limits[1];
         return !is_sure ? Stage::open : is_white ? Stage::settled : Stage::sure;
     }
 
-    static bool support_is_sure(const SettlingRule& rule, const Doubts& doubts)
+    static bool support_is_sure(const SettlingRule& rule, const Doubts& doubts, std::size_t n_found)
     {
-        return doubts.margin >= rule.margin && doubts.missed <= rule.missed &&
+        const double missed = std::max(rule.missed[0], rule.missed[1] * double(n_found));
+        return doubts.margin >= rule.margin && doubts.missed <= missed &&
                doubts.missed_unlike <= rule.unlike[doubts.spread > rule.spread];
     }
 
