@@ -35,7 +35,7 @@ from ..rows import Rows
 _MAX_PROPOSED = 0.65  # devices a pilot symbol: more leave too few rows
 _MARGIN = 0.01  # of −log10 p-values: more than powers not quite at rest change
 # Devices a frame, or for each that is found if those are more.
-_MAX_MISSED, _MAX_MISSED_LATE = (0.3, 0.0), (0.5, 0.025)
+_MAX_MISSED, _MAX_MISSED_LATE = (0.3, 0.0), (0.5, 0.04)
 _MAX_UNLIKE = 1.3  # of them, of any member's power
 _MAX_UNLIKE_SPREAD = 0.7  # the same where powers spread by more than fading does
 _MAX_SPREAD = 1.4  # of powers, against what fading explains
