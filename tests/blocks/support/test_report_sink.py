@@ -39,3 +39,12 @@ def test_messages_behind_a_slow_handler_are_bounded(monkeypatch, capfd):
     assert frames[-1] == 499  # the newest are kept
     assert sink.waiting() == 0
     assert "messages dropped" in "".join(capfd.readouterr())
+
+
+def test_a_wild_count_of_messages_drops_none(capfd):
+    sink, counts = collector(), [10**9, 3, 10**9, 0]
+    sink._count_waiting = lambda _port: counts.pop(0) if counts else 0
+    for pdu in to_pmts(make_report(frame_id=1)):
+        sink.handle_message(pdu)
+    assert sink.dropped() == 0 and [report.frame_id for report in sink.reports] == [1]
+    assert "dropped" not in "".join(capfd.readouterr())

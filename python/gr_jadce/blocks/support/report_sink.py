@@ -157,7 +157,7 @@ class report_sink(gr.basic_block):
 
     def handle_message(self, message: Any) -> None:
         """Take one message of any of the kinds."""
-        if self._count_waiting(_PORT) > _MAX_MESSAGES:
+        if self._more_wait_than(_MAX_MESSAGES):
             self._drop_oldest()
         if pmt.equal(message, pmt.PMT_EOF):
             self._end()
@@ -175,7 +175,7 @@ class report_sink(gr.basic_block):
     def _drop_oldest(self) -> None:
         """Drop messages until half of the room is free; an end of file among them counts all the same."""
         before = self._dropped
-        while self._count_waiting(_PORT) > _MAX_MESSAGES // 2:
+        while self._more_wait_than(_MAX_MESSAGES // 2):
             message = self._pop(_PORT)
             if message is None:
                 break
@@ -184,6 +184,10 @@ class report_sink(gr.basic_block):
             else:
                 self._dropped += 1
         self._log.warn(f"{self._dropped - before} messages dropped: they come faster than they are taken")
+
+    def _more_wait_than(self, count: int) -> bool:
+        """Whether more messages wait, by two looks: a count is wild where GNU Radio adds one meanwhile."""
+        return self._count_waiting(_PORT) > count and self._count_waiting(_PORT) > count
 
     def _take(self, message: Any) -> None:
         if pmt.is_dict(message):
