@@ -65,6 +65,8 @@ def test_what_settles_a_frame_after_all_layers(changed, expected):
         ({"missed": 0.4}, 5, OPEN),
         ({"unlike": 1.5}, 5, OPEN),
         ({"unlike": 0.8, "spread": 1.5}, 5, OPEN),
+        ({"missed": 0.15, "spread": 1.2}, 5, SETTLED),
+        ({"missed": 0.15, "spread": 1.4}, 5, OPEN),
         ({"elsewhere": True}, 5, OPEN),
         ({"noise_dof": 31.0}, 5, OPEN),
         ({"noise_dof": 20.0}, 5, OPEN),

@@ -37,8 +37,8 @@ _MARGIN = 0.01  # of −log10 p-values: more than powers not quite at rest chang
 # Devices a frame, or for each that is found if those are more.
 _MAX_MISSED, _MAX_MISSED_LATE = (0.3, 0.0), (0.5, 0.04)
 _MAX_UNLIKE = 1.3  # of them, of any member's power
-_MAX_UNLIKE_SPREAD = 0.7  # the same where powers spread by more than fading does
-_MAX_SPREAD = 1.4  # of powers, against what fading explains
+_MAX_MISSED_SPREAD, _MAX_UNLIKE_SPREAD = 0.1, 0.7  # the same where powers spread by more than fading does
+_MAX_SPREAD = 1.3  # of powers, against what fading explains
 _MAX_UNFOUND = (1.0, 0.2)  # devices that the network expects beyond those found: and for each of these
 # Scatter of energies at most, that of noise being 1, of a frame in which nobody is found, and one device: by
 # the samples that it has at least, over all antennas.
@@ -62,6 +62,7 @@ class SettlingRule(NamedTuple):
         float, float
     ]  # devices at most that are expected to be active all the same: or for each one
     missed_late: tuple[float, float]  # and after all layers
+    missed_spread: float  # the same where powers spread
     unlike: tuple[float, float]  # of them with the power of any other; and where powers spread
     spread: float  # of powers, above which they do
     rows: float  # that bear witness of the noise: with fewer, no frame is settled
@@ -82,7 +83,7 @@ class SettlingRule(NamedTuple):
         rows = max(CROWDED * L, _MIN_SAMPLES / n_antennas)
         scatter = next(most for least, most in _MAX_SCATTER if L * n_antennas >= least)
         return cls(
-            N_LAYERS, tol, int(_MAX_PROPOSED * L), _MARGIN, _MAX_MISSED, _MAX_MISSED_LATE,
+            N_LAYERS, tol, int(_MAX_PROPOSED * L), _MARGIN, _MAX_MISSED, _MAX_MISSED_LATE, _MAX_MISSED_SPREAD,
             (_MAX_UNLIKE, _MAX_UNLIKE_SPREAD), _MAX_SPREAD, rows, CROWDED * L, BUSY * L, limits, busy_limits,
             _MAX_EXCESS, _MAX_UNFOUND, 0.0, scatter,
         )  # fmt: skip
@@ -155,6 +156,7 @@ def are_quiet(rows: Rows, rule: SettlingRule, known: NDArray, scatter: NDArray) 
 def _is_sure(doubt: Doubt | None, n_found: int, rule: SettlingRule) -> bool:
     if doubt is None:
         return False
-    missed = max(rule.missed[0], rule.missed[1] * n_found)
-    unlike = rule.unlike[1] if doubt.spread > rule.spread else rule.unlike[0]
+    missed, unlike = max(rule.missed[0], rule.missed[1] * n_found), rule.unlike[0]
+    if doubt.spread > rule.spread:
+        missed, unlike = rule.missed_spread, rule.unlike[1]
     return doubt.margin >= rule.margin and doubt.missed <= missed and doubt.missed_unlike <= unlike

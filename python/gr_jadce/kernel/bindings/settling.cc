@@ -15,31 +15,33 @@ namespace {
 using Limits = std::array<double, 2>;
 
 // Of gr_jadce.detection.settling.rule.SettlingRule: n_layers, tol, n_proposed, margin, missed, missed_late,
-// unlike, spread, rows, rows_late, busy, limits, busy_limits, excess, unfound, evidence, scatter.
+// missed_spread, unlike, spread, rows, rows_late, busy, limits, busy_limits, excess, unfound, evidence,
+// scatter.
 SettlingRule settling_of(const py::tuple& given)
 {
-    check(given.size() == 17, "settling: expected 17 entries");
+    check(given.size() == 18, "settling: expected 18 entries");
     const auto number = [&](std::size_t place) { return given[place].cast<double>(); };
     const auto missed = given[4].cast<Limits>(), missed_late = given[5].cast<Limits>();
-    const auto unlike = given[6].cast<Limits>(), unfound = given[14].cast<Limits>();
-    const auto scatter = given[16].cast<Limits>();
-    const auto limits = given[11].cast<Limits>(), busy_limits = given[12].cast<Limits>();
+    const auto unlike = given[7].cast<Limits>(), unfound = given[15].cast<Limits>();
+    const auto limits = given[12].cast<Limits>(), busy_limits = given[13].cast<Limits>();
+    const auto scatter = given[17].cast<Limits>();
     return {given[0].cast<int>(),
             given[1].cast<float>(),
             given[2].cast<std::size_t>(),
             number(3),
             {missed[0], missed[1]},
             {missed_late[0], missed_late[1]},
+            number(6),
             {unlike[0], unlike[1]},
-            number(7),
             number(8),
             number(9),
             number(10),
+            number(11),
             {limits[0], limits[1]},
             {busy_limits[0], busy_limits[1]},
-            number(13),
+            number(14),
             {unfound[0], unfound[1]},
-            number(15),
+            number(16),
             {scatter[0], scatter[1]}};
 }
 

@@ -79,7 +79,7 @@ private:
         constexpr double any = std::numeric_limits<double>::infinity();
         rule.margin = -any;
         std::copy_n(rule.missed_late, 2, rule.missed);
-        rule.unlike[0] = rule.unlike[1] = rule.unfound[0] = any;
+        rule.unlike[0] = rule.spread = rule.unfound[0] = any;
         rule.rows = rule.rows_late;
         return rule;
     }
@@ -168,9 +168,11 @@ private:
 
     static bool support_is_sure(const SettlingRule& rule, const Doubts& doubts, std::size_t n_found)
     {
-        const double missed = std::max(rule.missed[0], rule.missed[1] * double(n_found));
+        const bool spreads = doubts.spread > rule.spread;
+        const double missed =
+            spreads ? rule.missed_spread : std::max(rule.missed[0], rule.missed[1] * double(n_found));
         return doubts.margin >= rule.margin && doubts.missed <= missed &&
-               doubts.missed_unlike <= rule.unlike[doubts.spread > rule.spread];
+               doubts.missed_unlike <= rule.unlike[spreads];
     }
 
     // The posterior means of the channels, so far as it is doubtful that devices are active.
