@@ -185,6 +185,22 @@ def test_other_estimators_do_not_settle():
     assert not may_settle(lambda frames: None, BOOK, 4, "auto")
 
 
+def test_the_kernel_is_told_how_channels_are_weighed(monkeypatch):
+    compiled_kernel()
+    frames = uplink(40, snr_db=5.0).received
+    before, _ = decided(decider(), frames)
+    for changed in ({"any_power": 5.0, "powers": 1.0}, {"least_weight": 0.999, "min_energy": 0.5}):
+        monkeypatch.setattr(doubt, "RULE", doubt.DoubtRule(**changed))
+        (rows, n_iter), (expected, expected_iter) = (
+            decided(decider(backend), frames) for backend in ("kernel", "numpy")
+        )
+        assert np.array_equal(n_iter, expected_iter)
+        assert (
+            rows.channel.shape != before.channel.shape or np.abs(rows.channel - before.channel).max() > 1e-3
+        )
+        np.testing.assert_allclose(rows.channel, expected.channel, rtol=2e-3, atol=2e-3)
+
+
 @pytest.mark.parametrize(
     ("statistic", "least", "most"),
     [

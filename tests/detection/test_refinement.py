@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from gr_jadce import Estimate, Scenario, decide, make_pilots, simulate
-from gr_jadce.detection import refinement
+from gr_jadce.detection import doubt
 from gr_jadce.detection.refinement import Members, are_weak
 
 BOOK = make_pilots("gaussian", 100, 40, seed=1)
@@ -36,9 +36,10 @@ def test_devices_near_the_threshold_do_not_vouch_for_each_other(backend):
     assert differing(uplink_of_few(), backend) <= 1
 
 
-def test_without_a_second_test_they_would(monkeypatch):
-    monkeypatch.setattr(refinement, "_LEAVE", -np.inf)
-    assert differing(uplink_of_few(), "numpy") >= 4
+@pytest.mark.parametrize("backend", ["numpy", "kernel"])  # which is told the rule
+def test_without_a_second_test_they_would(backend, monkeypatch):
+    monkeypatch.setattr(doubt, "RULE", doubt.RULE._replace(leave=-np.inf))
+    assert differing(uplink_of_few(), backend) >= 4
 
 
 def test_who_has_to_come_back():
@@ -46,5 +47,5 @@ def test_who_has_to_come_back():
     energy, share = np.array([300.0, 250.0, 14.0, 14.0, 40.0]), np.ones(5)
     lead = np.array([50.0, 40.0, 0.1, 0.5, 0.1])
     members = Members(energy, share, np.array([70.0, 60.0, 2.5, 2.5, 9.0]))
-    assert list(are_weak(members, lead, 4, 200)) == [False, False, True, False, False]
-    assert not are_weak(members, lead, 1, 200).any()
+    assert list(are_weak(members, lead, 4, 200, doubt.RULE)) == [False, False, True, False, False]
+    assert not are_weak(members, lead, 1, 200, doubt.RULE).any()

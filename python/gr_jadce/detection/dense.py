@@ -28,7 +28,7 @@ from ..estimate import Estimate, noise_levels
 from ..numeric import ratio_db
 from ..pilots.book import PilotBook
 from . import support_fit
-from .doubt import LEAST_WEIGHT, Tested, doubt_of, ends_elsewhere, start_powers
+from .doubt import Tested, doubt_of, ends_elsewhere, start_powers
 from .noise.scale import sure_level
 from .p_values import TINY
 from .refinement import (
@@ -114,7 +114,7 @@ def _decision(test: Test, fit: SupportFit, sure: SupportFit, noise_var: float) -
     tested = Tested(statistic, np.maximum(share, 0), scores, fit.members, fit.power, fit.channel.shape[1])
     doubt = doubt_of(tested, noise_var, test.rule.threshold)
     n_samples, told_apart = frame.pilot_length * fit.channel.shape[1], _are_told_apart(test, fit)
-    unlikely = (doubt.weight < LEAST_WEIGHT) & told_apart
+    unlikely = (doubt.weight < test.rule.doubt.least_weight) & told_apart
     channel = _without_unlikely(frame, fit, unlikely)[told_apart]
     return FrameDecision(
         fit.members[told_apart],

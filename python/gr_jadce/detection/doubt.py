@@ -45,11 +45,22 @@ class Lead(NamedTuple):
         return cls(max(log(_DOUBTFUL / allowed), 0.0), max(log(_DOUBTFUL_CROWD / allowed), 0.0))
 
 
-# How far below the level that is asked of sure devices some outside may be, so many together, to enter.
-_ENTRY, _MAX_ENTRIES = 0.4, 3
-LEAST_WEIGHT = 0.5  # of a likely member
-_ANY_POWER, _POWERS = 0.05, log(1e3)  # in members, how likely it may be any; what that spans, as a logarithm
-_MIN_ENERGY = 2.0  # times M: of a device that may be missed, whatever its power
+class DoubtRule(NamedTuple):
+    """Numbers of doubts, which the compiled form is told."""
+
+    # How far below the level that is asked of sure devices some outside may be, so many together, to enter;
+    entry: float = 0.4
+    max_entries: int = 3
+    # how far above it members, so much less likely active, have to come back: see `refinement`.
+    leave: float = 0.4
+    likely: float = 0.8
+    least_weight: float = 0.5  # of a member that channels of settled frames are fitted with
+    any_power: float = 0.05  # in members, how likely a power may be any
+    powers: float = log(1e3)  # what that spans, as a logarithm
+    min_energy: float = 2.0  # times M: of a device that may be missed, whatever its power
+
+
+RULE = DoubtRule()
 
 
 def _never() -> bool:
@@ -99,7 +110,7 @@ def doubt_of(tested: Tested, noise_var: float, threshold: float) -> Doubt:
     outside[tested.members] = False
     ratio = tested.power.mean() * tested.share[outside] / noise_var
     missed = np.sum(_probability(_log_ratio(energy[outside], ratio, n_antennas) + prior))
-    unlike = np.flatnonzero(outside & (energy >= _MIN_ENERGY * n_antennas))
+    unlike = np.flatnonzero(outside & (energy >= RULE.min_energy * n_antennas))
     ratio = tested.power * tested.share[unlike, None] / noise_var
     missed_unlike = np.sum(_probability(np.log(_likely(energy[unlike, None], ratio, n_antennas)) + prior))
     weight = _weights(tested, noise_var, prior)
@@ -111,7 +122,7 @@ def _weights(tested: Tested, noise_var: float, prior: float) -> NDArray:
     """Of the members (K,): by the powers of the others, and any power in place of their own."""
     energy, share = (values[tested.members] / noise_var for values in (tested.statistic, tested.share))
     ratio = tested.power * share[:, None]
-    odds, likely = _by_others(energy, ratio, np.arange(len(energy)), tested.n_antennas, _ANY_POWER)
+    odds, likely = _by_others(energy, ratio, np.arange(len(energy)), tested.n_antennas, RULE.any_power)
     shrink, own = np.sum(likely * ratio / (1 + ratio), axis=1), tested.power * share
     return np.asarray(_probability(odds + prior) * shrink * (1 + own) / own)
 
@@ -155,7 +166,7 @@ def _by_others(
 
 def _log_share(ratio: NDArray, n_antennas: int) -> NDArray:
     """Logarithm of the share of powers, by their logarithm, that energies do not tell from the likeliest."""
-    return np.asarray(0.5 * log(2 * pi / n_antennas) + np.log((1 + ratio) / ratio / _POWERS))
+    return np.asarray(0.5 * log(2 * pi / n_antennas) + np.log((1 + ratio) / ratio / RULE.powers))
 
 
 def ends_elsewhere(
@@ -187,11 +198,11 @@ def ends_elsewhere(
     """
     outside = statistic.copy()
     outside[members] = -np.inf
-    best = np.argsort(-outside, kind="stable")[: min(_MAX_ENTRIES, len(outside) - len(members))]
+    best = np.argsort(-outside, kind="stable")[: min(RULE.max_entries, len(outside) - len(members))]
     count, (energy, dof) = np.arange(1, len(best) + 1), noise
     rest = np.maximum(energy - np.cumsum(outside[best]), 0.0)
     together = -log10_p_unknown(outside[best], rest, n_antennas, dof - n_antennas * count)
-    starts = [np.union1d(members, best[:k]) for k in count[1:] if together[k - 1] >= level - _ENTRY]
+    starts = [np.union1d(members, best[:k]) for k in count[1:] if together[k - 1] >= level - RULE.entry]
     return any(not np.array_equal(refine(start), members) for start in starts)
 
 

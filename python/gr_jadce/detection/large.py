@@ -142,7 +142,7 @@ def _find_sure(frame: _Frame, fit: _Fit, rule: Rule) -> _Fit:
     level, share = fit.noise_left, 1 / fit.spread
     members = Members(fit.own_statistic / level, share / level, _powers(fit, level))
     lead = _member_scores(frame, fit, rule) - level_of(len(share))
-    weak = are_weak(members, lead, n_antennas, n_devices)
+    weak = are_weak(members, lead, n_antennas, n_devices, rule.doubt)
     return _refine(frame, fit.of(fit.members[~weak]), level_of, rule) if weak.any() else fit
 
 

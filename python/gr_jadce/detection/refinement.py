@@ -12,16 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..pilots.book import PilotBook
-from . import support_fit
-from .doubt import Lead, member_probability
+from . import doubt, support_fit
+from .doubt import DoubtRule, Lead, member_probability
 from .noise.scale import LowerStatistics, Rest, Scale, SureRule, left_over, noise_scaled
 from .p_values import p_score
 from .support_fit import FrameData, SupportFit
 
 _FEW_SAMPLES = 32  # of a frame: see `find_sure`
-# How far above the level that is asked of sure devices weaker ones, so much less likely active, have to come
-# back.
-_LEAVE, _LIKELY = 0.4, 0.8
 _EXCHANGED = range(2, 9)  # members of a frame of few samples, for pairs of them to be exchanged
 _MAX_EXCHANGES = 3
 
@@ -38,6 +35,7 @@ class Rule(NamedTuple):
     scale: Scale
     sure: SureRule
     lead: Lead
+    doubt: DoubtRule
 
 
 class Test(NamedTuple):
@@ -61,7 +59,9 @@ def make_rule(pilots: PilotBook, n_antennas: int, false_alarm: float, max_rounds
     lower, threshold = LowerStatistics.of(pilots, n_antennas), -log10(false_alarm)
     sure = SureRule.of(n_antennas, scale, threshold)
     lead = Lead.of(pilots.n_devices, false_alarm)
-    return Rule(L, threshold, max_rounds, proposed, max(L - 2, proposed), lower, scale, sure, lead)
+    return Rule(
+        L, threshold, max_rounds, proposed, max(L - 2, proposed), lower, scale, sure, lead, doubt.RULE
+    )
 
 
 def find_sure(test: Test, fit: SupportFit) -> SupportFit:
@@ -89,7 +89,8 @@ def _retest_weak(test: Test, fit: SupportFit) -> SupportFit:
     frame, score = test.frame, member_scores(test, fit)
     share, energy = support_fit.own_share(frame, fit), support_fit.own_statistic(frame, fit)
     known = Members(energy / fit.noise_left, share / fit.noise_left, fit.power)
-    weak = are_weak(known, score - test.level_of(len(score)), fit.channel.shape[1], len(frame.gram))
+    lead = score - test.level_of(len(score))
+    weak = are_weak(known, lead, fit.channel.shape[1], len(frame.gram), test.rule.doubt)
     if not weak.any():
         return fit
     strong = support_fit.settle(frame, support_fit.without(frame, fit, weak), fixed=False)
@@ -104,16 +105,16 @@ class Members(NamedTuple):
     power: NDArray
 
 
-def are_weak(members: Members, lead: NDArray, n_antennas: int, n_devices: int) -> NDArray:
+def are_weak(members: Members, lead: NDArray, n_antennas: int, n_devices: int, rule: DoubtRule) -> NDArray:
     """Which members (K,), so much above the level, have to come back.
 
     Of one antenna, whose few samples hardly tell supports apart, none: it would cost devices.
     """
-    weak = np.flatnonzero((lead < _LEAVE) & (n_antennas > 1))
+    weak = np.flatnonzero((lead < rule.leave) & (n_antennas > 1))
     ratio = members.power * members.share[weak, None]
     likely = member_probability(members.energy[weak], ratio, weak, n_antennas, n_devices)
     which = np.zeros(len(lead), bool)
-    which[weak] = likely < _LIKELY
+    which[weak] = likely < rule.likely
     return which
 
 

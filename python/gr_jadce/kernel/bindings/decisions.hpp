@@ -13,11 +13,23 @@
 
 namespace jadce {
 
-// Of gr_jadce.detection.dense.Rule: pilot_length, threshold, max_rounds, n_proposed, n_members, (limit, mean,
-// excess), scale, (share, least), (least, crowded) lead.
+inline DoubtRule doubt_rule_of(const py::object& given)
+{
+    return {field<double>(given, "entry"),
+            field<std::size_t>(given, "max_entries"),
+            field<double>(given, "leave"),
+            field<double>(given, "likely"),
+            field<double>(given, "least_weight"),
+            field<double>(given, "any_power"),
+            field<double>(given, "powers"),
+            field<double>(given, "min_energy")};
+}
+
+// Of gr_jadce.detection.refinement.Rule: pilot_length, threshold, max_rounds, n_proposed, n_members, (limit,
+// mean, excess), scale, (share, least), (least, crowded) lead, doubt.
 inline Rule rule_of(const py::tuple& given, py::ssize_t M)
 {
-    check(given.size() == 9, "rule: expected 9 entries");
+    check(given.size() == 10, "rule: expected 10 entries");
     const auto lower = given[5].cast<std::array<double, 3>>();
     const auto sure = given[7].cast<std::array<double, 2>>();
     const auto lead = given[8].cast<std::array<double, 2>>();
@@ -35,7 +47,8 @@ inline Rule rule_of(const py::tuple& given, py::ssize_t M)
             : scale == "antennas" ? Scale::antennas
                                   : Scale::white,
             lead[0],
-            lead[1]};
+            lead[1],
+            doubt_rule_of(given[9])};
 }
 
 class Decisions

@@ -16,7 +16,8 @@ namespace jadce {
 struct Detector::Work : Refinement
 {
     Work(const BookArrays& book, const Rule& rule)
-        : Refinement(book, rule), look(rule.n_antennas), noise_cov(rule.n_antennas * rule.n_antennas)
+        : Refinement(book, rule), look(rule.n_antennas), entrants(rule.doubt),
+          noise_cov(rule.n_antennas * rule.n_antennas)
     {
         order.reserve(book.gram.n_devices());
     }
@@ -176,7 +177,7 @@ struct Detector::Work : Refinement
     // The channels of rows as if those of little weight were not active; the fit is without them then.
     void leave_unlikely_out(ActiveRows& rows)
     {
-        constexpr double least = 0.5; // of the weights
+        const double least = rule.doubt.least_weight;
         rows.settled.clear();
         fails.assign(fit.size(), 0);
         for (std::size_t i = 0, k = 0; i < rows.device.size(); ++i) {

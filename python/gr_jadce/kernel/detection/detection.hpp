@@ -24,6 +24,14 @@ struct LowerStatistics
     double limit, mean, excess;
 };
 
+// Numbers of doubts: `DoubtRule` of detection/doubt.py, which says what these are.
+struct DoubtRule
+{
+    double entry;
+    std::size_t max_entries;
+    double leave, likely, least_weight, any_power, powers, min_energy;
+};
+
 // What is asked of every frame.
 struct Rule
 {
@@ -39,6 +47,7 @@ struct Rule
     // By which, as a logarithm, an active device makes a frame, and a crowded one, likelier than any other in
     // its place.
     double least_lead, crowded_lead;
+    DoubtRule doubt;
 };
 
 // One frame: its samples in planes, real parts and imaginary ones of antenna after antenna, padded; YᴴY (M,

@@ -16,7 +16,9 @@ namespace jadce {
 class Doubt
 {
 public:
-    explicit Doubt(std::size_t n_devices) : energy_(n_devices), ratio_(n_devices) {}
+    Doubt(std::size_t n_devices, const DoubtRule& rule) : rule_(rule), energy_(n_devices), ratio_(n_devices)
+    {
+    }
 
     // Devices outside the support expected to be active.
     double missed(SupportFit& fit, double noise_var)
@@ -45,13 +47,12 @@ public:
     // As `missed`, with the power of any member, of devices that stand out.
     double missed_unlike(SupportFit& fit, double noise_var)
     {
-        constexpr double min_energy = 2; // times M
         if (!can_tell(fit, noise_var)) {
             return 0;
         }
         const std::vector<double>& statistic = fit.statistics();
         take_powers(fit, noise_var);
-        const double least = min_energy * double(fit.n_antennas) * noise_var;
+        const double least = rule_.min_energy * double(fit.n_antennas) * noise_var;
         double sum = 0;
         for (std::size_t n = 0; n < statistic.size(); ++n) {
             if (statistic[n] >= least && !fit.is_member[n]) {
@@ -119,7 +120,8 @@ private:
     double weight(const SupportFit& fit, std::size_t k, double noise_var)
     {
         const double share = fit.own_share(k), own = fit.power[k] * share / noise_var;
-        const double active = probability(fit, fit.own_statistic(k) / noise_var, share, k, any_power);
+        const double active =
+            probability(fit, fit.own_statistic(k) / noise_var, share, k, float(rule_.any_power));
         return active * mean_shrink_ * (1 + own) / own;
     }
 
@@ -154,13 +156,11 @@ private:
         return 1 / (1 + std::exp(-double(peak)) / (times_likelier * prior_odds(fit)));
     }
 
-    static constexpr float any_power = 0.05f; // in members, how likely a device's power may be any
-
     // Logarithm of the share of powers, by their logarithm, that energies do not tell from the likeliest.
-    static float log_share(float ratio, float n_antennas)
+    float log_share(float ratio, float n_antennas) const
     {
-        constexpr float pi = 3.14159265f, powers = 6.9077553f; // ln 1000: 30 dB
-        return 0.5f * std::log(2 * pi / n_antennas) + std::log((1 + ratio) / (ratio * powers));
+        constexpr float pi = 3.14159265f;
+        return 0.5f * std::log(2 * pi / n_antennas) + std::log((1 + ratio) / (ratio * float(rule_.powers)));
     }
 
     // Of ratios r by the members' powers: energy r/(1 + r) − M log(1 + r), and r/(1 + r).
@@ -201,6 +201,7 @@ private:
         }
     }
 
+    const DoubtRule rule_;
     std::vector<float> energy_, ratio_;             // of devices, as if outside
     std::vector<float> power_, log_ratio_, shrink_; // of members, padded; the first over σ²
     double mean_shrink_ = 1;                        // by the last probability

@@ -14,6 +14,8 @@ namespace jadce {
 class Entrants
 {
 public:
+    explicit Entrants(const DoubtRule& rule) : rule_(rule) {}
+
     // Takes a fit, and the level that is asked for.
     void take(SupportFit& fit, double level)
     {
@@ -63,10 +65,9 @@ public:
     }
 
 private:
-    static constexpr std::size_t most = 3;
-
     void find_best(const SupportFit& fit, const std::vector<double>& statistic)
     {
+        const std::size_t most = rule_.max_entries;
         for (std::size_t n = 0; n < statistic.size(); ++n) {
             if (fit.is_member[n] || (best_.size() == most && statistic[n] <= statistic[best_.back()])) {
                 continue;
@@ -82,7 +83,6 @@ private:
     // How many of the best, two or more, nearly pass the test together: against what all of them leave.
     void keep_close(SupportFit& fit, double level)
     {
-        constexpr double entry = 0.4; // below the level
         const double M = double(fit.n_antennas);
         double dof = M * fit.rows(), rest = fit.noise_left() * dof;
         for (std::size_t i = 0; i < best_.size(); ++i) {
@@ -90,12 +90,13 @@ private:
             power_[best_[i]] = fit.power_outside(best_[i], t);
             rest -= t;
             dof -= M;
-            if (i > 0 && score_unknown(t, std::max(rest, 0.0), fit.n_antennas, dof) >= level - entry) {
+            if (i > 0 && score_unknown(t, std::max(rest, 0.0), fit.n_antennas, dof) >= level - rule_.entry) {
                 counts_.push_back(i + 1);
             }
         }
     }
 
+    const DoubtRule rule_;
     std::vector<std::size_t> members_, best_, counts_; // best first
     std::vector<double> power_;                        // of all devices
 };

@@ -22,8 +22,8 @@ namespace jadce {
 struct Refinement
 {
     Refinement(const BookArrays& book, const Rule& rule)
-        : rule(rule), fit(book, rule), doubt(book.gram.n_devices()), barred(book.gram.n_devices()),
-          sure_noise(book.gram.n_devices())
+        : rule(rule), fit(book, rule), doubt(book.gram.n_devices(), rule.doubt),
+          barred(book.gram.n_devices()), sure_noise(book.gram.n_devices())
     {
     }
 
@@ -182,9 +182,7 @@ struct Refinement
     template <class Level>
     void retest_weak(Level level)
     {
-        constexpr double leave = 0.4; // above the level
-        constexpr double likely = 0.8;
-        const double least = level() + leave, rows = rows_left();
+        const double least = level() + rule.doubt.leave, rows = rows_left();
         if (rule.n_antennas == 1 || weakest_passes(least, rows)) {
             return;
         }
@@ -192,7 +190,7 @@ struct Refinement
         bool any = false;
         for (std::size_t k = 0; k < fit.size(); ++k) {
             fails[k] = score(fit.members[k], fit.own_statistic(k), rows) < least &&
-                       doubt.of_member(fit, k, fit.noise_left()) < likely;
+                       doubt.of_member(fit, k, fit.noise_left()) < rule.doubt.likely;
             any = any || fails[k];
         }
         if (any) {
