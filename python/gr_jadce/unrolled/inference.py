@@ -152,7 +152,7 @@ class StagedRun:
     def __init__(self, estimator: Unrolled, received: NDArray, levels: NDArray | None) -> None:
         self._estimator, self._received, self._levels = estimator, received, levels
         self._run, self._scale = estimator.start(received, levels)
-        self._kept = np.arange(len(received))
+        self._kept: NDArray = np.arange(len(received))
 
     @property
     def scatter(self) -> NDArray:
