@@ -34,7 +34,7 @@ from ..rows import Rows
 
 _MAX_PROPOSED = 0.65  # devices a pilot symbol: more leave too few rows
 _MARGIN = 0.01  # of −log10 p-values: more than powers not quite at rest change
-# Devices a frame: and for each that is found, where that is more.
+# Devices a frame, or, if that is more, for each that is found.
 _MAX_MISSED, _MAX_MISSED_LATE = (0.3, 0.0), (0.5, 0.04)
 _MAX_UNLIKE = 1.3  # of them, of any member's power
 _MAX_MISSED_SPREAD, _MAX_UNLIKE_SPREAD = 0.1, 0.7  # the same where powers spread by more than fading does
@@ -58,7 +58,7 @@ class SettlingRule(NamedTuple):
     tol: float  # of the layers
     n_proposed: int  # devices at most, for a decision to be tried, and to hold
     margin: float  # of all scores from the threshold
-    missed: tuple[float, float]  # devices at most that are expected beside those found: and for each of these
+    missed: tuple[float, float]  # devices at most expected beside those found: or, if more, for each of these
     missed_late: tuple[float, float]  # the same after all layers
     missed_spread: float  # and, before that, where powers spread
     unlike: tuple[float, float]  # of them with the power of any other; and where powers spread

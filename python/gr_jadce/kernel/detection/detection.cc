@@ -16,7 +16,7 @@ namespace jadce {
 struct Detector::Work : Refinement
 {
     Work(const BookArrays& book, const Rule& rule)
-        : Refinement(book, rule), look(rule.n_antennas), entrants(rule.doubt),
+        : Refinement(book, rule), look(rule.n_antennas), entrants(this->rule.doubt),
           noise_cov(rule.n_antennas * rule.n_antennas)
     {
         order.reserve(book.gram.n_devices());

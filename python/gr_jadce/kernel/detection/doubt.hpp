@@ -16,6 +16,7 @@ namespace jadce {
 class Doubt
 {
 public:
+    // The rule has to outlive it.
     Doubt(std::size_t n_devices, const DoubtRule& rule) : rule_(rule), energy_(n_devices), ratio_(n_devices)
     {
     }
@@ -201,7 +202,7 @@ private:
         }
     }
 
-    const DoubtRule rule_;
+    const DoubtRule& rule_;
     std::vector<float> energy_, ratio_;             // of devices, as if outside
     std::vector<float> power_, log_ratio_, shrink_; // of members, padded; the first over σ²
     double mean_shrink_ = 1;                        // by the last probability

@@ -14,6 +14,7 @@ namespace jadce {
 class Entrants
 {
 public:
+    // The rule has to outlive it.
     explicit Entrants(const DoubtRule& rule) : rule_(rule) {}
 
     // Takes a fit, and the level that is asked for.
@@ -96,7 +97,7 @@ private:
         }
     }
 
-    const DoubtRule rule_;
+    const DoubtRule& rule_;
     std::vector<std::size_t> members_, best_, counts_; // best first
     std::vector<double> power_;                        // of all devices
 };

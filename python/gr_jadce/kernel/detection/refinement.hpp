@@ -22,10 +22,13 @@ namespace jadce {
 struct Refinement
 {
     Refinement(const BookArrays& book, const Rule& rule)
-        : rule(rule), fit(book, rule), doubt(book.gram.n_devices(), rule.doubt),
+        : rule(rule), fit(book, rule), doubt(book.gram.n_devices(), this->rule.doubt),
           barred(book.gram.n_devices()), sure_noise(book.gram.n_devices())
     {
     }
+
+    Refinement(const Refinement&) = delete; // its parts refer to its rule
+    Refinement& operator=(const Refinement&) = delete;
 
     static constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
 

@@ -19,7 +19,7 @@ struct SettlingRule
     float tol;              // of the layers, as for an estimate
     std::size_t n_proposed; // devices at most, for a decision to be tried, and to hold
     double margin;          // of all scores from the threshold
-    double missed[2];       // devices at most that are expected beside those found: and for each of these
+    double missed[2];       // devices at most expected beside those found: or, if more, for each of these
     double missed_late[2];  // the same after all layers
     double missed_spread;   // and, before that, where powers spread
     double unlike[2];       // of them with the power of any other; and where powers spread
