@@ -95,10 +95,9 @@ def fit_support(
 def settle(frame: FrameData, fit: SupportFit, *, fixed: bool) -> SupportFit:
     """The fit once its powers, and σ² unless it is `fixed`, have come to rest."""
     for _ in range(_MAX_PASSES):
-        power = _likely_power(frame, fit)
         noise_var = fit.noise_var if fixed else max(fit.noise_left, ROUNDING * frame.mean_energy, TINY)
-        moved = _change(fit, power, noise_var)
-        if moved < _TOLERANCE:
+        power = _likely_power(frame, fit, noise_var)
+        if _change(fit, power, noise_var) < _TOLERANCE:
             break
         fit = _solve(frame, fit.members, power, noise_var)
     return fit
@@ -253,10 +252,9 @@ def _log_evidence(frame: FrameData, fit: SupportFit) -> float:
     return float(n_antennas * gain)
 
 
-def _likely_power(frame: FrameData, fit: SupportFit) -> NDArray:
-    share = own_share(frame, fit)
-    power = likely_power(_own_energy(fit), share, fit.noise_var, fit.channel.shape[1])
-    return np.maximum(power, MIN_SNR * fit.noise_var / frame.norm[fit.members])
+def _likely_power(frame: FrameData, fit: SupportFit, noise_var: float) -> NDArray:
+    power = likely_power(_own_energy(fit), own_share(frame, fit), noise_var, fit.channel.shape[1])
+    return np.maximum(power, MIN_SNR * noise_var / frame.norm[fit.members])
 
 
 def _own_energy(fit: SupportFit) -> NDArray:

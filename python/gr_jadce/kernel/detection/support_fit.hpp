@@ -96,7 +96,7 @@ public:
             double change = std::abs(level / noise_var - 1);
             next_.resize(size());
             for (std::size_t k = 0; k < size(); ++k) {
-                next_[k] = bounded_power(members[k], likely_power(own_energy(k), own_share(k)));
+                next_[k] = bounded_power(members[k], likely_power(own_energy(k), own_share(k), level), level);
                 const double added = (level / next_[k] - ratio_[k]) * variance(k);
                 change = std::max(change, std::abs(added / (1 + added)));
             }
@@ -139,7 +139,7 @@ public:
     double power_outside(std::size_t device, double t) const
     {
         const double share = off_support_.share(device);
-        return bounded_power(device, likely_power(t * share, share));
+        return bounded_power(device, likely_power(t * share, share, noise_var), noise_var);
     }
 
     std::size_t size() const { return members.size(); }
@@ -291,15 +291,15 @@ private:
 
     double own_energy(std::size_t k) const { return energies_[k] / (variance(k) * variance(k)); }
 
-    // γ of the greatest likelihood.
-    double likely_power(double energy, double share) const
+    // γ of the greatest likelihood, at this σ².
+    double likely_power(double energy, double share, double level) const
     {
-        return (energy / double(n_antennas) - noise_var * share) / (share * share);
+        return (energy / double(n_antennas) - level * share) / (share * share);
     }
 
-    double bounded_power(std::size_t device, double likely) const
+    double bounded_power(std::size_t device, double likely, double level) const
     {
-        return std::max(likely, min_snr * noise_var / gram.norm(device));
+        return std::max(likely, min_snr * level / gram.norm(device));
     }
 
     void solve()
