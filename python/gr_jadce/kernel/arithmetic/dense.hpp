@@ -17,24 +17,9 @@
 
 namespace jadce {
 
-template <class T, int C>
-struct Planes
-{
-    const T* plane[2 * C];
-    Planes(const T* x, int stride)
-    {
-        for (int i = 0; i < 2 * C; ++i) {
-            plane[i] = x + std::ptrdiff_t(i) * stride;
-        }
-    }
-};
-
-// Tiles in one pass, so that there are about as many accumulators as hide the latency of a sum.
+// Tiles in one pass, so that the accumulators of a real product fit in the registers.
 template <int C>
-constexpr int most_tiles = C == 1   ? 5
-                           : C == 2 ? 3
-                           : C == 3 ? 2
-                                    : 1;
+constexpr int most_tiles = 12 / std::max(C, 2);
 
 // Antennas at a time of four inner products, as far as there are registers.
 constexpr int dot_antennas = vector_bytes == 64 ? 2 : 1;
@@ -65,17 +50,20 @@ public:
         }
     }
 
-    // out = matrix · x for the columns listed, or all of them; x and out planar, of M antennas.
-    void multiply(const T* x, int x_stride, const int* list, int count, int M, T* out) const
+    // out = matrix · x for the columns listed, or all of them; x and out planar, of M antennas. `spare` has
+    // room for as many numbers as `spare_size` of the columns says.
+    void multiply(const T* x, int x_stride, const int* list, int count, int M, T* out, T* spare) const
     {
-        dispatch<false>(x, x_stride, list, count, M, out);
+        dispatch<false>(x, x_stride, list, count, M, out, spare);
     }
 
     // The same with every entry of the matrix conjugated.
-    void multiply_conjugate(const T* x, int x_stride, int M, T* out) const
+    void multiply_conjugate(const T* x, int x_stride, int M, T* out, T* spare) const
     {
-        dispatch<true>(x, x_stride, nullptr, columns_, M, out);
+        dispatch<true>(x, x_stride, nullptr, columns_, M, out, spare);
     }
+
+    static std::size_t spare_size(int columns) { return std::size_t(most_antennas) * columns; }
 
     // out[k] = column kᴴ · y for the first columns, up to a multiple of four. Column-major only.
     void dot(const T* y, int count, int M, T* out, int out_stride) const
@@ -119,26 +107,31 @@ private:
         }
     }
 
+    static constexpr int most_antennas = 4;
+
     // Of the antennas left: 4, but two times 3, or 3 and 2, rather than 4 and 1 or 2.
-    static constexpr int antennas_at_once(int left) { return left == 5 || left == 6 ? 3 : std::min(left, 4); }
+    static constexpr int antennas_at_once(int left)
+    {
+        return left == 5 || left == 6 ? 3 : std::min(left, most_antennas);
+    }
 
     template <bool conjugate>
-    void dispatch(const T* x, int x_stride, const int* list, int count, int M, T* out) const
+    void dispatch(const T* x, int x_stride, const int* list, int count, int M, T* out, T* spare) const
     {
         for (int left = M; left > 0;) {
             const int C = antennas_at_once(left);
             switch (C) {
             case 1:
-                tiles<1, conjugate>(x, x_stride, list, count, out);
+                tiles<1, conjugate>(x, x_stride, {list, count}, out, spare);
                 break;
             case 2:
-                tiles<2, conjugate>(x, x_stride, list, count, out);
+                tiles<2, conjugate>(x, x_stride, {list, count}, out, spare);
                 break;
             case 3:
-                tiles<3, conjugate>(x, x_stride, list, count, out);
+                tiles<3, conjugate>(x, x_stride, {list, count}, out, spare);
                 break;
             default:
-                tiles<4, conjugate>(x, x_stride, list, count, out);
+                tiles<4, conjugate>(x, x_stride, {list, count}, out, spare);
             }
             x += std::ptrdiff_t(2 * C) * x_stride;
             out += std::ptrdiff_t(2 * C) * row_stride();
@@ -146,58 +139,91 @@ private:
         }
     }
 
-    template <int C, bool conjugate>
-    void tiles(const T* x, int x_stride, const int* list, int count, T* out) const
+    // Those listed, or the first ones.
+    struct Columns
     {
-        const Planes<T, C> planes(x, x_stride);
+        const int* list;
+        int count;
+        int at(int i) const { return list ? list[i] : i; }
+    };
+
+    // By three real products in place of four: of the real parts, of the imaginary ones, and of the sums of a
+    // matrix's two with x's sum, or difference.
+    template <int C, bool conjugate>
+    void tiles(const T* x, int x_stride, Columns columns, T* out, T* mixed) const
+    {
+        const T* planes[3][C];
+        for (int c = 0; c < C; ++c) {
+            const T *re = x + std::ptrdiff_t(2 * c) * x_stride, *im = re + x_stride;
+            T* place = mixed + std::ptrdiff_t(c) * columns_;
+            for (int i = 0; i < columns.count; ++i) {
+                const int k = columns.at(i);
+                place[k] = conjugate ? re[k] - im[k] : re[k] + im[k];
+            }
+            planes[0][c] = re;
+            planes[1][c] = im;
+            planes[2][c] = place;
+        }
         for (int tile = 0, left = (tiles_ + most_tiles<C> - 1) / most_tiles<C>; tile < tiles_; --left) {
             const int width = (tiles_ - tile + left - 1) / left; // passes of even width
-            some_tiles<C, conjugate, most_tiles<C>>(width, tile, planes.plane, list, count, out);
+            some_tiles<C, conjugate, most_tiles<C>>(width, tile, planes, columns, out);
             tile += width;
         }
     }
 
     template <int C, bool conjugate, int W>
-    void some_tiles(int width, int tile, const T* const* x, const int* list, int count, T* out) const
+    void some_tiles(int width, int tile, const T* const (&x)[3][C], Columns columns, T* out) const
     {
         if constexpr (W > 1) {
             if (width < W) {
-                return some_tiles<C, conjugate, W - 1>(width, tile, x, list, count, out);
+                return some_tiles<C, conjugate, W - 1>(width, tile, x, columns, out);
             }
         }
-        Vec<T> re[C][W], im[C][W];
-        clear(re, im);
+        Vec<T> part[3][C][W];
+        real_product<0>(x[0], tile, columns, part[0]);
+        real_product<1>(x[1], tile, columns, part[1]);
+        real_product<2>(x[2], tile, columns, part[2]);
+        T* place = out + tile * lanes<T>;
+        for (int c = 0; c < C; ++c, place += 2 * row_stride()) {
+            for (int w = 0; w < W; ++w) {
+                const Vec<T> first = part[0][c][w], second = part[1][c][w], mixed = part[2][c][w];
+                vec(place + w * lanes<T>) = conjugate ? first + second : first - second;
+                vec(place + w * lanes<T> + row_stride()) =
+                    conjugate ? first - second - mixed : mixed - first - second;
+            }
+        }
+    }
+
+    // W tiles of the matrix's real parts, imaginary ones, or sums of both, times C planes.
+    template <int which, int C, int W>
+    void real_product(const T* const (&x)[C], int tile, Columns columns, Vec<T> (&product)[C][W]) const
+    {
+        Vec<T> sum[C][W]; // in registers
+        for (int c = 0; c < C; ++c) {
+            for (int w = 0; w < W; ++w) {
+                sum[c][w] = Vec<T>{};
+            }
+        }
         const T* data = data_.data() + tile * tile_step_;
-        for (int i = 0; i < count; ++i) {
-            const int k = list ? list[i] : i;
+        for (int i = 0; i < columns.count; ++i) {
+            const int k = columns.at(i);
             const T* column = data + k * column_step_;
+            Vec<T> a[W];
             for (int w = 0; w < W; ++w, column += tile_step_) {
-                const Vec<T> ar = vec(column), ai = vec(column + lanes<T>);
-                for (int c = 0; c < C; ++c) {
-                    const T xr = x[2 * c][k], xi = x[2 * c + 1][k];
-                    re[c][w] += ar * xr;
-                    im[c][w] += ar * xi;
-                    if (conjugate) {
-                        re[c][w] += ai * xi;
-                        im[c][w] -= ai * xr;
-                    } else {
-                        re[c][w] -= ai * xi;
-                        im[c][w] += ai * xr;
-                    }
+                a[w] = which == 0   ? vec(column)
+                       : which == 1 ? vec(column + lanes<T>)
+                                    : vec(column) + vec(column + lanes<T>);
+            }
+            for (int c = 0; c < C; ++c) {
+                for (int w = 0; w < W; ++w) {
+                    sum[c][w] += a[w] * x[c][k];
                 }
             }
         }
         for (int c = 0; c < C; ++c) {
-            store<W>(re[c], im[c], out + std::ptrdiff_t(2 * c) * row_stride() + tile * lanes<T>);
-        }
-    }
-
-    template <int W>
-    void store(const Vec<T> (&re)[W], const Vec<T> (&im)[W], T* place) const
-    {
-        for (int w = 0; w < W; ++w, place += lanes<T>) {
-            vec(place) = re[w];
-            vec(place + row_stride()) = im[w];
+            for (int w = 0; w < W; ++w) {
+                product[c][w] = sum[c][w];
+            }
         }
     }
 

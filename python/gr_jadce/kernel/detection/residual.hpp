@@ -18,7 +18,8 @@ public:
         : book_(book), n_antennas_(int(n_antennas)), is_known_(book.gram.n_devices()),
           known_(book.gram.n_devices() * n_antennas), left_(2 * n_antennas * std::size_t(book.pilots.stride)),
           single_(2 * n_antennas * std::size_t(padded<float>(book.pilots.L))),
-          product_(2 * n_antennas * book.gram.single_stride())
+          product_(2 * n_antennas * book.gram.single_stride()),
+          spare_(Packed<float>::spare_size(book.pilots.L))
     {
     }
 
@@ -64,7 +65,7 @@ public:
         }
         const double scale = to_single();
         book_.adjoint.multiply_conjugate(
-            single_.data(), padded<float>(book_.pilots.L), n_antennas_, product_.data());
+            single_.data(), padded<float>(book_.pilots.L), n_antennas_, product_.data(), spare_.data());
         return {product_.data(), std::sqrt(book_.gram.scale()) / scale};
     }
 
@@ -154,7 +155,7 @@ private:
     std::vector<char> is_known_;
     std::vector<Complex> known_; // (N, M)
     Array<double> left_;         // as the samples
-    Array<float> single_, product_;
+    Array<float> single_, product_, spare_;
 };
 
 } // namespace jadce

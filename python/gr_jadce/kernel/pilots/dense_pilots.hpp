@@ -20,10 +20,12 @@ public:
     struct Scratch
     { // what products need besides their arguments, one for each thread
         Scratch(const DensePilots& pilots, int /*antennas*/)
-            : selected(pilots.length, pilots.devices / 2 + 4, true, [](int, int) { return T(0); })
+            : selected(pilots.length, pilots.devices / 2 + 4, true, [](int, int) { return T(0); }),
+              spare(Packed<T>::spare_size(std::max(pilots.length, pilots.devices)))
         {
         }
         Packed<T> selected; // columns of B
+        Array<T> spare;
     };
     static constexpr bool selects = true;
     bool has_gram() const { return false; }
@@ -40,21 +42,22 @@ public:
     }
 
     // out = Qᴴ y.
-    void rotate(const T* y, int M, T* out, Scratch&) const
+    void rotate(const T* y, int M, T* out, Scratch& scratch) const
     {
-        rotation_.multiply_conjugate(y, padded<T>(length), M, out);
+        rotation_.multiply_conjugate(y, padded<T>(length), M, out, scratch.spare.data());
     }
 
     // out = B x, of which only the listed rows of x are not zero.
-    void forward(const T* x, const int* list, int count, int M, T* out, Scratch&) const
+    void forward(const T* x, const int* list, int count, int M, T* out, Scratch& scratch) const
     {
-        columns_.multiply(x, padded<T>(devices), count < devices ? list : nullptr, count, M, out);
+        columns_.multiply(
+            x, padded<T>(devices), count < devices ? list : nullptr, count, M, out, scratch.spare.data());
     }
 
     // out = Bᴴ y.
-    void adjoint(const T* y, int M, T* out, Scratch&) const
+    void adjoint(const T* y, int M, T* out, Scratch& scratch) const
     {
-        adjoint_.multiply_conjugate(y, padded<T>(length), M, out);
+        adjoint_.multiply_conjugate(y, padded<T>(length), M, out, scratch.spare.data());
     }
 
     // From now on the next two are products with these columns of B only.
@@ -66,7 +69,8 @@ public:
     void
     forward_selected(const T* x, int rows, const int* list, int count, int M, T* out, Scratch& scratch) const
     {
-        scratch.selected.multiply(x, padded<T>(rows), count < rows ? list : nullptr, count, M, out);
+        scratch.selected.multiply(
+            x, padded<T>(rows), count < rows ? list : nullptr, count, M, out, scratch.spare.data());
     }
 
     void adjoint_selected(const T* y, int rows, int M, T* out, Scratch& scratch) const
