@@ -201,7 +201,7 @@ def test_the_kernel_is_told_how_a_search_goes_on(monkeypatch):
     received, *_ = receive(Waveform(4, cyclic_prefix=5), 4, 12, (0, 3), 0.0)
     usual = Delayed(BOOK, asynchrony).decide_rows(received, 0.01)
     rule = search.RoundRule(
-        3, 1.5, 1.2, 1.0, 1, 1, 0.9, 0.9, 0.6, 3, 0.7, 1, 0.9, least_dof_share=0.8, sure_false_count=1e-9
+        3, 1.5, 1.2, 1.2, 1.0, 1, 1, 0.9, 0.9, 0.6, 3, 0.7, 1, 0.9, least_dof_share=0.8, sure_false_count=1e-9
     )
     monkeypatch.setattr(search, "RULE", rule)
     plain, compiled = (

@@ -36,7 +36,7 @@ def frames(delays, count, seed=2):
 def found(frame):
     search = LastLook(DELAYED.table, Rule.of(DELAYED.asynchrony, DELAYED.table.extent, 1e-3, 4), frame, None)
     search.run()
-    return search, search.own()
+    return search, search.fit.own()
 
 
 def error_of(search, own, taps, truth):

@@ -35,7 +35,7 @@ def found_by(search, frame):
     one = search(DELAYED.table, Rule.of(DELAYED.asynchrony, DELAYED.table.extent, 1e-3, 4), frame, None)
     one.run()
     activity = np.zeros(60, bool)
-    activity[list(one.own())] = True
+    activity[list(one.fit.own())] = True
     return activity
 
 

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...numeric import sum_squares
+from ..p_values import TINY
 from .pilot_table import PilotTable
 
 _NODES, SHARES = np.polynomial.laguerre.laggauss(2)
@@ -94,6 +95,13 @@ class ClusterFit:
         self.clusters: list[Cluster] = []
         self.invert()
 
+    def own(self) -> dict[int, list[int]]:
+        """The numbers of the clusters of each device."""
+        numbers: dict[int, list[int]] = {}
+        for i, cluster in enumerate(self.clusters):
+            numbers.setdefault(cluster.device, []).append(i)
+        return dict(sorted(numbers.items()))
+
     def columns(self, cluster: Cluster) -> NDArray:
         """B (L, R)."""
         return self.table.at(cluster.device, cluster.delays, cluster.offset) * cluster.weights
@@ -134,6 +142,17 @@ class ClusterFit:
         seen = values[kept], energy, match.shape[1]
         power, gain = _best_power(cluster.power, *seen)
         return Trial(cluster.but(power=power), gain, _gain(cluster.power, *seen), gram, match)
+
+    def match(self, path: Cluster) -> float:
+        """‖aᴴΣ⁻¹Y‖² of a path."""
+        pilot = self.table.at(path.device, np.array([path.delay]), path.offset)[:, 0]
+        return float(sum_squares(pilot.conj() @ self.filtered, axis=None))
+
+    def statistic(self, path: Cluster) -> float:
+        """t of a path."""
+        pilot = self.table.at(path.device, np.array([path.delay]), path.offset)[:, 0]
+        own = float(self.energy(pilot[:, None], self.all)[0, 0].real)
+        return float(self.match(path) / max(own, TINY))
 
     @property
     def rest(self) -> float:

@@ -203,7 +203,7 @@ class Delayed:
 
 def _gathered(searches: list[Search], n_antennas: int) -> _Found:
     """What plain searches found."""
-    own = [search.own() for search in searches]
+    own = [search.fit.own() for search in searches]
     taps = [_taps(search, numbers) for search, numbers in zip(searches, own, strict=True)]
     counts = [np.unique(part.device, return_counts=True)[1] for part in taps]
     found = [

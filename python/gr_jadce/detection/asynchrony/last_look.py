@@ -162,7 +162,7 @@ class LastLook(Search):
             return alone
         profile, scores = self._profile(), dict(alone)
         sure = -RULE.sure_share * np.log10(self.rule.false_alarm)
-        for device, numbers in self.own().items():
+        for device, numbers in self.fit.own().items():
             prior = profile.prior(device)
             if alone[device] < sure and prior is not None:
                 offset = self.fit.clusters[numbers[0]].offset

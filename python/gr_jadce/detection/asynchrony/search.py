@@ -11,6 +11,10 @@ on what they leave, and devices that fail the test drop out. σ² begins as the 
 so that at first only what stands out of everything else is found. Nearly all of the pilots of a book
 match nothing: only the devices that matched best are looked at again, and the whole book where they
 give nothing more.
+
+At the end, what is not sure is taken off once, devices and further paths, and the search goes on from there:
+devices come before paths then. What was added first, while much was still to be found, may stand in
+the place of what is there.
 """
 
 from typing import NamedTuple
@@ -31,20 +35,21 @@ class RoundRule(NamedTuple):
 
     rounds: int = 60
     strong: float = 3.0  # times the limit: devices that are added before any more paths
-    near: float = 0.8  # times the limit: devices that are tried
+    near: float = 0.85  # times the limit: devices that are tried
+    near_turned: float = 0.8  # the same where offsets are searched, in wider steps
     weak: float = 0.75  # times the limit: devices that drop out before the end
     devices_at_once: int = 8  # added in a round
     paths_at_once: int = 4
-    device_share: float = 0.5  # of the strongest: added together with it
+    device_share: float = 0.35  # of the strongest: added together with it
     path_share: float = 0.5
     tried_share: float = 0.3  # of the strongest match of a device: peaks whose t is computed
     looked_at: int = 16  # devices of a round for which aᴴΣ⁻¹a is computed, and not taken for a mean pilot's
     looked_at_share: float = 0.4  # of the limit, by a mean pilot's: of devices, and of peaks of a device
-    settling: int = 3  # times that clusters move and σ² is measured: at most in a round, and at the end
-    falling: float = 0.7  # of σ² in a round: more is to come
+    settling: int = 3  # times that clusters move and σ² is measured in a round, at most
+    falling: float = 0.3  # of σ² in a round: more is to come
     least_noise_var: float = 1e-12  # of a frame of energy 1 a sample: rounding is more
     least_dof_share: float = LEAST_DOF_SHARE  # of all samples, on which σ² is measured
-    sure_false_count: float = 0.02  # devices of a frame expected to be false among the sure ones
+    sure_false_count: float = 0.005  # devices of a frame expected to be false among the sure ones
 
 
 RULE = RoundRule()
@@ -63,33 +68,61 @@ class Search:
         self.dropped = np.zeros(table.n_devices, int)
         self.scores: dict[int, float] = {}
         self.likely: NDArray = np.empty(0, int)
+        self.devices_first = False
 
     def run(self) -> None:
         """Find all devices."""
+        self._search()
+        self.scores = self._score_all()
+        if self._take_unsure_off():
+            self.devices_first = True
+            self._search()
+        self._settle(1)
+        self._decide()
+
+    def _search(self) -> None:
         for _ in range(RULE.rounds):
             if not self._add_anything():
                 break
             self._settle(RULE.settling, RULE.falling)
             self._drop_weak()
-        self._settle(RULE.settling)
-        self._decide()
+        self._settle(1)
+
+    def _take_unsure_off(self) -> bool:
+        """Devices that are not sure leave, and paths of others; whether any did. Any may come again."""
+        leaving: list[int] = []
+        for device, numbers in self.fit.own().items():
+            leaving += numbers if self.scores[device] < self._sure else self._unsure_paths(numbers)
+        self.fit.clusters = [cluster for i, cluster in enumerate(self.fit.clusters) if i not in leaving]
+        if leaving:
+            self.fit.invert()
+            self._settle(1)
+            self.dropped[:] = 0
+        return bool(leaving)
+
+    @property
+    def _sure(self) -> float:
+        """The score of sure devices."""
+        return float(np.log10(self.table.n_devices / RULE.sure_false_count))
 
     def _add_anything(self) -> bool:
-        if self._add_of_likely():
+        if self._add_of_likely(with_paths=True):
             return True
         reach, _ = self._scan(np.arange(self.table.n_devices), _WHOLE_BOOK_STEP)
         most = max(self.table.length // 2, RULE.looked_at)  # more cannot be told apart
         self.likely = np.argsort(-reach, kind="stable")[:most]
-        return self._add_of_likely()
+        return self._add_of_likely(with_paths=False)  # which were tried before
 
-    def _add_of_likely(self) -> bool:
+    def _add_of_likely(self, *, with_paths: bool) -> bool:
         """Add the strongest of the likely devices, or of more paths, or weaker ones of these devices."""
         reach, places = self._scan(self.likely, 1)
         limit = self.rule.device_limit
+        near = limit * (RULE.near_turned if self.rule.asynchrony.max_offset > 0 else RULE.near)
         return (
             self._add_devices(reach, places, RULE.strong * limit)
-            or (self.rule.asynchrony.max_paths != 1 and self._add_paths())
-            or self._add_devices(reach, places, RULE.near * limit)
+            or (self.devices_first and self._add_devices(reach, places, near))
+            or (with_paths and self.rule.asynchrony.max_paths != 1 and self._add_paths())
+            or self._add_devices(reach, places, near)
         )
 
     def _scan(self, devices: NDArray, step: int) -> tuple[NDArray, NDArray]:
@@ -113,17 +146,6 @@ class Search:
         """aᴴΣ⁻¹a of a mean pilot of energy 1."""
         return self.fit.noise_dof / self.fit.noise_var / self.table.length
 
-    def _match(self, cluster: Cluster) -> float:
-        """‖aᴴΣ⁻¹Y‖² of a path."""
-        pilot = self.table.at(cluster.device, np.array([cluster.delay]), cluster.offset)[:, 0]
-        return float(sum_squares(pilot.conj() @ self.fit.filtered, axis=None))
-
-    def _statistic(self, cluster: Cluster) -> float:
-        """t of a path."""
-        pilot = self.table.at(cluster.device, np.array([cluster.delay]), cluster.offset)[:, 0]
-        own = float(self.fit.energy(pilot[:, None], self.fit.all)[0, 0].real)
-        return float(self._match(cluster) / max(own, TINY))
-
     def _add_devices(self, reach: NDArray, places: NDArray, limit: float) -> bool:
         order = np.argsort(-reach, kind="stable")[: RULE.looked_at]
         order = order[reach[order] >= RULE.looked_at_share * limit]
@@ -132,7 +154,7 @@ class Search:
 
     def _add_paths(self) -> bool:
         paths = []
-        for device, numbers in self.own().items():
+        for device, numbers in self.fit.own().items():
             if len(numbers) < (self.rule.asynchrony.max_paths or 1):
                 offset = self.fit.clusters[numbers[0]].offset
                 paths.append(self._strongest(device, offset))
@@ -146,27 +168,20 @@ class Search:
     def _strongest(self, device: int, offset: float) -> Cluster | None:
         """A device's strongest path, of the peaks of its match that may reach the limit."""
         tried = [Cluster(device, float(delay), offset=offset) for delay in self.table.delays]
-        match = np.array([self._match(path) for path in tried])
+        match = np.array([self.fit.match(path) for path in tried])
         limit = max(
             RULE.tried_share * match.max(), RULE.looked_at_share * self.rule.path_limit * self._mean_energy
         )
         beside = np.pad(match, 1)
         is_peak = (match >= beside[:-2]) & (match >= beside[2:]) & (match >= limit)
-        return max((tried[g] for g in np.flatnonzero(is_peak)), key=self._statistic, default=None)
+        return max((tried[g] for g in np.flatnonzero(is_peak)), key=self.fit.statistic, default=None)
 
     def _add(self, paths: list[Cluster], limit: float, share: float, most: int) -> bool:
         """The strongest of some paths, if they reach the limit and a share of the strongest."""
-        ranked = sorted(((self._statistic(path), path) for path in paths), key=lambda one: -one[0])
+        ranked = sorted(((self.fit.statistic(path), path) for path in paths), key=lambda one: -one[0])
         added = [path for t, path in ranked[:most] if t >= max(limit, share * ranked[0][0])]
         self.fit.clusters += added
         return bool(added)
-
-    def own(self) -> dict[int, list[int]]:
-        """The numbers of the clusters of each device."""
-        numbers: dict[int, list[int]] = {}
-        for i, cluster in enumerate(self.fit.clusters):
-            numbers.setdefault(cluster.device, []).append(i)
-        return dict(sorted(numbers.items()))
 
     def _settle(self, times: int, share: float = np.inf) -> None:
         """So many times, or fewer: until σ² falls by less than to that share."""
@@ -191,9 +206,9 @@ class Search:
         turns = self.rule.asynchrony.max_offset > 0
         return sum(1 + (not cluster.is_path) + turns for cluster in clusters)
 
-    def _statistic_without(self, numbers: list[int]) -> float:
-        """t of a device at its strongest column, its clusters taken out of Σ."""
-        others = self.fit.without(numbers)
+    def _statistic_without(self, numbers: list[int], more: list[int] | None = None) -> float:
+        """t of a device at its strongest column, its clusters, and maybe `more`, taken out of Σ."""
+        others = self.fit.without(numbers + (more or []))
         trials = [self.fit.look(self.fit.clusters[i], others) for i in numbers]
         return max(
             float(np.max(sum_squares(trial.match) / np.maximum(np.diagonal(trial.gram).real, TINY)))
@@ -207,7 +222,7 @@ class Search:
     def _drop_weak(self) -> None:
         weakest = RULE.weak * self.rule.device_limit
         weak = [
-            device for device, numbers in self.own().items() if self._statistic_without(numbers) < weakest
+            device for device, numbers in self.fit.own().items() if self._statistic_without(numbers) < weakest
         ]
         for device in weak:
             self._drop(device)
@@ -230,28 +245,35 @@ class Search:
         """−log10 of the p-value of every device that was found.
 
         False devices take the largest peaks of the noise along, and so do false paths of others, of a σ²
-        that is measured. So those that are not sure count as noise for each other.
+        that is measured. So those that are not sure count as noise for each other, nor do they vouch for each
+        other: each is tested without the others.
         """
-        own = self.own()
+        own = self.fit.own()
         t = {device: self._statistic_without(numbers) for device, numbers in own.items()}
         scores = {device: self._score(t[device], 0.0, 0.0) for device in own}
-        sure = np.log10(self.table.n_devices / RULE.sure_false_count)
-        taken = {device: self._taken(numbers) for device, numbers in own.items() if scores[device] < sure}
-        paths = [self._unsure_paths(numbers, sure) for device, numbers in own.items() if device not in taken]
-        energy = sum(t[device] for device in taken) + sum(path[0] for path in paths)
-        dof = sum(taken.values()) + sum(path[1] for path in paths)
+        taken = {
+            device: self._taken(numbers) for device, numbers in own.items() if scores[device] < self._sure
+        }
+        others = [numbers for device, numbers in own.items() if device not in taken]
+        paths = [i for numbers in others for i in self._unsure_paths(numbers)] if self._is_measured else []
+        energy = sum(t[device] for device in taken) + sum(self._statistic_without([i]) for i in paths)
+        dof = sum(taken.values()) + sum(self._taken([i]) for i in paths)
+        unsure = [i for device in taken for i in own[device]]
         for device in taken:
-            scores[device] = self._score(t[device], energy - t[device], dof - taken[device])
+            alone = self._statistic_without(own[device], unsure)
+            scores[device] = self._score(alone, energy - t[device], dof - taken[device])
         return scores
 
-    def _unsure_paths(self, numbers: list[int], sure: float) -> tuple[float, float]:
-        """Energy over a measured σ² and degrees of freedom of unsure paths of a device, but its strongest."""
-        if self.fit.noise_var <= self.told:
-            return 0.0, 0.0
+    @property
+    def _is_measured(self) -> bool:
+        """Whether σ² is, and not the one that was told."""
+        return self.fit.noise_var > self.told
+
+    def _unsure_paths(self, numbers: list[int]) -> list[int]:
+        """Those of a device's clusters that are not sure, but its strongest."""
         strongest = max(numbers, key=lambda i: self.fit.clusters[i].power)
-        t = {i: self._statistic_without([i]) for i in numbers if i != strongest}
-        unsure = [i for i in t if self._score(t[i], 0.0, 0.0) < sure]
-        return sum(t[i] for i in unsure), sum(self._taken([i]) for i in unsure)
+        others = (i for i in numbers if i != strongest)
+        return [i for i in others if self._score(self._statistic_without([i]), 0.0, 0.0) < self._sure]
 
     def _taken(self, numbers: list[int]) -> float:
         """Degrees of freedom that clusters of a device take of the noise."""
@@ -264,7 +286,7 @@ class Search:
         order.
         """
         rest, dof = self.dof + more_energy, self.dof + more_dof
-        if self.fit.noise_var <= self.told:
+        if not self._is_measured:
             raised = t * np.exp(rest / dof - 1)
             return -float(log10_p_known_anywhere(raised, self.n_antennas, self.rule.extent))
         return -float(log10_p_unknown_anywhere(t, rest, self.n_antennas, dof, self.rule.extent))

@@ -75,6 +75,16 @@ public:
         all.leave_out(out);
     }
 
+    // Of some clusters, so far as they are in Σ.
+    int n_columns(const std::vector<int>& numbers) const
+    {
+        int count = 0;
+        for (int number : numbers) {
+            count += start(number) >= 0 ? clusters[std::size_t(number)].n_columns() : 0;
+        }
+        return count;
+    }
+
     // Tries a cluster in place of what is left out, with the power that is best for it.
     void look(const Cluster& cluster, const LeftOut& out, Trial& trial) const
     {

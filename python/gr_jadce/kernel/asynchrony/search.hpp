@@ -3,13 +3,13 @@
 // gr_jadce.detection.asynchrony.search.
 #pragma once
 
-#include "asynchrony/cluster_fit.hpp"
 #include "asynchrony/correlator.hpp"
+#include "asynchrony/device_tests.hpp"
 #include "asynchrony/moves.hpp"
-#include "asynchrony/search_rule.hpp"
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <numeric>
 #include <utility>
@@ -17,20 +17,15 @@
 
 namespace jadce {
 
-class Search
+class Search : public DeviceTests
 {
 public:
     Search(const ArrivalTable& table, const SearchRule& rule, int M)
-        : table_(table), rule_(rule), numbers_(rule_.rounds), M_(M), fit_(table, M),
-          moves_(table, rule_, fit_), one_(table.L, 1), correlator_(table, M), dropped_(std::size_t(table.N)),
-          all_(std::size_t(table.N))
+        : DeviceTests(table, rule, M), moves_(table, rule_, fit_), one_(table.L, 1), correlator_(table, M),
+          dropped_(std::size_t(table.N)), all_(std::size_t(table.N))
     {
         std::iota(all_.begin(), all_.end(), 0);
     }
-
-    const ClusterFit& fit() const { return fit_; }
-    double score(int device) const { return scores_.at(device); }
-    double told() const { return told_; }
 
     // `noise_var`: 0 if unknown. A frame has a mean energy of 1 a sample.
     template <class Sample>
@@ -44,36 +39,70 @@ public:
         dof_ = double(table_.L) * M_;
         fit_.all.noise_var = std::max({fit_.all.energy() / dof_, told_, numbers_.least_noise_var});
         fit_.invert();
-        for (int round = 0; round < numbers_.rounds && add_anything(); ++round) {
-            settle(numbers_.settling, numbers_.falling);
-            drop_weak();
+        devices_first_ = false;
+        search();
+        score_all();
+        if (take_unsure_off()) {
+            devices_first_ = true;
+            search();
         }
-        settle(numbers_.settling);
+        settle(1);
         decide();
     }
 
 protected:
+    void search()
+    {
+        for (int round = 0; round < numbers_.rounds && add_anything(); ++round) {
+            settle(numbers_.settling, numbers_.falling);
+            drop_weak();
+        }
+        settle(1);
+    }
+
+    // Devices that are not sure leave, and paths of others; whether any did. Any may come again.
+    bool take_unsure_off()
+    {
+        std::vector<int> leaving;
+        for (const auto& [device, numbers] : fit_.own()) {
+            const std::vector<int> unsure = scores_.at(device) < sure() ? numbers : unsure_paths(numbers);
+            leaving.insert(leaving.end(), unsure.begin(), unsure.end());
+        }
+        std::sort(leaving.begin(), leaving.end(), std::greater<int>());
+        for (int number : leaving) {
+            fit_.clusters.erase(fit_.clusters.begin() + number);
+        }
+        if (!leaving.empty()) {
+            fit_.invert();
+            settle(1);
+            std::fill(dropped_.begin(), dropped_.end(), 0);
+        }
+        return !leaving.empty();
+    }
+
     bool add_anything()
     {
         correlator_.load(fit_.all.filtered(), fit_.all.trace() / table_.L);
         clear_places();
         correlator_.look_coarsely(likely_, places_);
-        if (add_of_likely()) {
+        if (add_of_likely(true)) {
             return true;
         }
         clear_places();
         correlator_.look_coarsely(all_, places_);
         likely_.resize(std::size_t(std::min(table_.N, std::max(table_.L / 2, numbers_.looked_at))));
         find_strongest(likely_);
-        return add_of_likely();
+        return add_of_likely(false);
     }
 
-    // Of the likely devices, of which every other delay was looked at.
-    bool add_of_likely()
+    // Of the likely devices, of which every other delay was looked at; of more paths of others, if they were
+    // not tried before.
+    bool add_of_likely(bool with_paths)
     {
         correlator_.look_between(likely_, places_);
-        return add_devices(numbers_.strong * rule_.limit) || (rule_.max_paths > 1 && add_paths()) ||
-               add_devices(numbers_.near * rule_.limit);
+        const double near = rule_.limit * (rule_.max_offset > 0 ? numbers_.near_turned : numbers_.near);
+        return add_devices(numbers_.strong * rule_.limit) || (devices_first_ && add_devices(near)) ||
+               (with_paths && rule_.max_paths > 1 && add_paths()) || add_devices(near);
     }
 
     // Devices that are there are not looked for, nor those that dropped out twice.
@@ -210,30 +239,6 @@ protected:
         fit_.all.noise_var = std::max({fit_.all.rest() / dof_, told_, numbers_.least_noise_var});
     }
 
-    // Real numbers by which clusters were fitted, but for their gains.
-    double parameters(const std::vector<int>& numbers) const
-    {
-        double count = 0;
-        for (int number : numbers) {
-            const bool is_path = fit_.clusters[std::size_t(number)].is_path();
-            count += 1 + !is_path + (rule_.max_offset > 0);
-        }
-        return count;
-    }
-
-    // The statistic of a device at its strongest column, its clusters taken out of Σ.
-    double statistic_without(const std::vector<int>& numbers)
-    {
-        SmallMatrix gram, match;
-        fit_.leave_out(numbers, out_);
-        fit_.all.see_own(out_, gram, match);
-        double strongest = 0;
-        for (int i = 0; i < gram.rows(); ++i) {
-            strongest = std::max(strongest, match.row_energy(i) / std::max(gram(i, i).real(), DBL_MIN));
-        }
-        return strongest;
-    }
-
     void drop(int device)
     {
         auto& all = fit_.clusters;
@@ -275,73 +280,14 @@ protected:
         }
     }
 
-    // False devices take the largest peaks of the noise along, and so do false paths of others, from a σ²
-    // that is measured. So those that are not sure count as noise for each other.
-    virtual void score_all()
-    {
-        const auto all = fit_.own();
-        const double sure = std::log10(table_.N / numbers_.sure_false_count);
-        std::map<int, double> statistics, taken;
-        double energy = 0, dof = 0;
-        scores_.clear();
-        for (const auto& [device, numbers] : all) {
-            const double t = statistics[device] = statistic_without(numbers);
-            scores_[device] = score(t, 0, 0);
-            if (scores_[device] < sure) {
-                dof += taken[device] = M_ + parameters(numbers) / 2;
-                energy += t;
-            } else if (!is_known()) {
-                add_unsure_paths(numbers, sure, energy, dof);
-            }
-        }
-        for (const auto& [device, own_dof] : taken) {
-            const double t = statistics[device];
-            scores_[device] = score(t, energy - t, dof - own_dof);
-        }
-    }
-
-    // Energy over σ² and degrees of freedom of unsure paths of a device, but its strongest.
-    void add_unsure_paths(const std::vector<int>& numbers, double sure, double& energy, double& dof)
-    {
-        const auto power = [&](int number) { return fit_.clusters[std::size_t(number)].power; };
-        const int strongest = *std::max_element(
-            numbers.begin(), numbers.end(), [&](int a, int b) { return power(a) < power(b); });
-        for (int number : numbers) {
-            const double t = number == strongest ? 0 : statistic_without({number});
-            if (number != strongest && score(t, 0, 0) < sure) {
-                energy += t;
-                dof += M_ + parameters({number}) / 2;
-            }
-        }
-    }
-
-    // −log10 p of a statistic, with some more energy (over σ²) of some more noise. Others that took it left
-    // less than the σ² that is told: the statistic is raised by as much, to first order.
-    double score(double t, double more_energy, double more_dof) const
-    {
-        const double rest = dof_ + more_energy, dof = dof_ + more_dof;
-        return is_known() ? score_known_anywhere(t * std::exp(rest / dof - 1), M_, rule_.extent)
-                          : score_unknown_anywhere(t, rest, M_, dof, rule_.extent);
-    }
-
-    // Whether σ² is the one that was told.
-    bool is_known() const { return told_ > 0 && fit_.all.noise_var <= told_; }
-
-    const ArrivalTable& table_;
-    const SearchRule rule_;
-    const RoundRule& numbers_;
-    const int M_;
-    ClusterFit fit_;
     Moves moves_;
     Seen one_;
-    LeftOut out_;
     const LeftOut nothing_;
     Correlator correlator_;
     std::vector<Place> places_;
     std::vector<float> match_;
     std::vector<int> dropped_, all_, likely_;
-    std::map<int, double> scores_;
-    double told_ = 0, dof_ = 0;
+    bool devices_first_ = false;
 };
 
 } // namespace jadce

@@ -12,7 +12,7 @@ namespace jadce {
 struct RoundRule
 {
     int rounds;
-    double strong, near, weak;
+    double strong, near, near_turned, weak;
     std::size_t devices_at_once, paths_at_once;
     double device_share, path_share, tried_share;
     int looked_at;

@@ -101,6 +101,7 @@ RoundRule round_rule_of(const py::object& given)
     const RoundRule rule = {field<int>(given, "rounds"),
                             field<double>(given, "strong"),
                             field<double>(given, "near"),
+                            field<double>(given, "near_turned"),
                             field<double>(given, "weak"),
                             field<std::size_t>(given, "devices_at_once"),
                             field<std::size_t>(given, "paths_at_once"),
