@@ -63,7 +63,7 @@ public:
         dispatch<true>(x, x_stride, nullptr, columns_, M, out, spare);
     }
 
-    static std::size_t spare_size(int columns) { return std::size_t(most_antennas) * columns; }
+    static std::size_t spare_size(int columns) { return std::size_t(most_antennas) * std::size_t(columns); }
 
     // out[k] = column kᴴ · y for the first columns, up to a multiple of four. Column-major only.
     void dot(const T* y, int count, int M, T* out, int out_stride) const

@@ -8,6 +8,7 @@
 #include "arithmetic/complex.hpp"
 #include "arithmetic/dense.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace jadce {
@@ -21,7 +22,7 @@ public:
     { // what products need besides their arguments, one for each thread
         Scratch(const DensePilots& pilots, int /*antennas*/)
             : selected(pilots.length, pilots.devices / 2 + 4, true, [](int, int) { return T(0); }),
-              spare(Packed<T>::spare_size(std::max(pilots.length, pilots.devices)))
+              spare(Packed<T>::spare_size(std::max({pilots.length, pilots.devices, selected.columns()})))
         {
         }
         Packed<T> selected; // columns of B
