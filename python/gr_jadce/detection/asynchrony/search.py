@@ -206,9 +206,9 @@ class Search:
         turns = self.rule.asynchrony.max_offset > 0
         return sum(1 + (not cluster.is_path) + turns for cluster in clusters)
 
-    def _statistic_without(self, numbers: list[int], more: list[int] | None = None) -> float:
-        """t of a device at its strongest column, its clusters, and maybe `more`, taken out of Σ."""
-        others = self.fit.without(numbers + (more or []))
+    def _statistic_without(self, numbers: list[int], out: list[int] | None = None) -> float:
+        """t of a device at its strongest column, its clusters, or all of `out`, taken out of Σ."""
+        others = self.fit.without(out or numbers)
         trials = [self.fit.look(self.fit.clusters[i], others) for i in numbers]
         return max(
             float(np.max(sum_squares(trial.match) / np.maximum(np.diagonal(trial.gram).real, TINY)))
