@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Part (v): the whole flowgraph, from a file of samples to messages."""
 
+import os
+import subprocess
+import sys
 import tempfile
 from functools import partial
 from pathlib import Path
-from time import monotonic, perf_counter, process_time, sleep, thread_time
+from subprocess import PIPE
+from time import monotonic, perf_counter, process_time, thread_time
 
 import numpy as np
 
@@ -17,6 +21,7 @@ from gr_jadce.reports.pdus import bytes_of, to_pmts
 
 N, L, M, PERIOD = 200, 64, 4, 64
 LOADS = (0.1, 0.5, 0.9)
+DRIVER = Path(__file__).with_name("driver.py")
 FRAMES, BATCH = 1024, 64  # different ones: few are hard, and take the longest
 PATIENT_TURNS = 2  # of all layers, which take long
 
@@ -209,58 +214,43 @@ def _framer_alone(duration):
 
 
 def _latencies(book, received, duration, say):
-    """Of frames that come one by one, at shares of the rate at which the same source can be kept up with."""
-    rate = _paced(book, received, np.inf, 4000)["rate"]
-    say(f"  from one source   {rate:8.0f} frames/s at most")
-    results = {"most": rate}
-    for load in LOADS:
-        found = _paced(book, received, load * rate, max(int(duration * load * rate), 100))
-        results[str(load)] = found
-        percentiles = ", ".join(f"{name} {1e3 * found[name]:6.2f} ms" for name in ("p50", "p90", "p99"))
-        say(f"  latency at {100 * load:2.0f} % load ({found['rate']:6.0f} frames/s): {percentiles}")
+    """Of frames that come one by one, at shares of the rate at which such frames can be kept up with."""
+    with tempfile.NamedTemporaryFile(suffix=".cf32") as file:
+        received.tofile(file.name)
+        rate = _paced(book, file.name, np.inf, 20000)["rate"]
+        say(f"  one by one        {rate:8.0f} frames/s at most")
+        results = {"most": rate}
+        for load in LOADS:
+            found = _paced(book, file.name, load * rate, max(int(duration * load * rate), 100))
+            results[str(load)] = found
+            percentiles = ", ".join(f"{name} {1e3 * found[name]:6.2f} ms" for name in ("p50", "p90", "p99"))
+            say(f"  latency at {100 * load:2.0f} % load ({found['rate']:6.0f} frames/s): {percentiles}")
     return results
 
 
-def _paced(book, received, rate, count):
-    """From the time that a frame's last sample is due to that its message is read; rate of the messages."""
-    from gnuradio import gr
+def _paced(book, path, rate, count):
+    """From the time that a frame's last sample is due to that its message is read; rate of the messages.
+
+    The frames come through a pipe, as from a radio's driver: a source in Python would share the interpreter
+    with the receiver, and take longer than it waits for frames.
+    """
+    from gnuradio import blocks, gr
 
     from gr_jadce.blocks import receiver
 
-    top, source, sink = gr.top_block(), _paced_source(received, rate, count), counter()
-    solver = receiver(book, M, estimator="unrolled")
-    top.connect(source, solver)
+    size = 8 * L * M
+    read, write = os.pipe()
+    command = [sys.executable, DRIVER, path, str(size), str(rate), str(count), str(write)]
+    driver = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, pass_fds=[write], text=True)
+    os.close(write)
+    top, sink, solver = gr.top_block(), counter(), receiver(book, M, estimator="unrolled")
+    top.connect(blocks.file_descriptor_source(size, read, False), solver)
     for port in ("activity", "channel", "status"):
         top.msg_connect(solver, port, sink, "in")
-    top.run()
-    arrivals = np.array([sink.arrivals[frame] - source.began for frame in sorted(sink.arrivals)])
+    top.start()
+    began = float(driver.communicate("begin\n")[0])
+    top.wait()
+    arrivals = np.array([sink.arrivals[frame] - began for frame in sorted(sink.arrivals)])
     steady = (arrivals - np.arange(len(arrivals)) / rate)[len(arrivals) // 10 :]
     values = {f"p{q}": float(np.percentile(steady, q)) for q in (50, 90, 99)}
     return {"rate": len(arrivals) / arrivals[-1], "frames": count, "missing": count - len(arrivals)} | values
-
-
-def _paced_source(received, rate, count):
-    """A source that gives each frame when it is due; as fast as they are taken if the rate is infinite."""
-    from gnuradio import gr
-
-    flat = received.reshape(len(received), -1)
-
-    class paced(gr.sync_block):
-        def __init__(self):
-            gr.sync_block.__init__(self, "paced", in_sig=None, out_sig=[(np.complex64, flat.shape[1])])
-            self.sent, self.began = 0, None
-
-        def work(self, input_items, output_items):
-            if self.sent == count:
-                return -1
-            self.began = self.began or perf_counter()
-            due = count
-            if rate < np.inf:
-                sleep(max(0.0, self.began + self.sent / rate - perf_counter()))
-                due = min(int((perf_counter() - self.began) * rate) + 1, count)
-            ready = max(min(due - self.sent, len(output_items[0])), 1)
-            output_items[0][:ready] = flat[np.arange(self.sent, self.sent + ready) % len(flat)]
-            self.sent += ready
-            return ready
-
-    return paced()

@@ -35,17 +35,19 @@ class FrameCounts:
 
     def add(self, reports: list[Report]) -> int:
         """Count the reports of a batch; how many of them are bad."""
-        bad = sum(report.status == "bad_input" for report in reports)
-        self.frames_bad += bad
-        self.frames_solved += len(reports) - bad
-        self.frames_with_dead_antennas += sum(report.antennas_dead is not None for report in reports)
+        bad, longest = 0, 0.0
         for report in reports:
+            bad += report.status == "bad_input"
+            self.frames_with_dead_antennas += report.antennas_dead is not None
+            longest = max(longest, report.solve_time)
             if report.payload is not None:
                 decoded = sum(map(bool, report.payload))
                 self.packets_decoded += decoded
                 self.packets_failed += len(report.payload) - decoded
+        self.frames_bad += bad
+        self.frames_solved += len(reports) - bad
         self.hearing.add(reports)
-        self._solve_times.append(max(report.solve_time for report in reports))
+        self._solve_times.append(longest)
         return bad
 
     def as_dict(self) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from ..pilots.book import PilotBook
 from ..random_access.search import PreambleSearch
 from ..reports.report import Report
 from .antennas import alike, coloured_noise, spread
+from .samples import survey
 from .taps import optional_fields
 
 _PATH_SEARCH, _PREAMBLE_SEARCH = "path_search", "preamble_search"  # what finds devices out of step
@@ -136,9 +137,9 @@ class FrameReceiver:
         error : Exception or None
             One of those that the estimator raised, if it did.
         """
-        peak, hint = _peaks(frames), _Hint(noise_var_hint, self._whitener(noise_cov))
-        heads = self._heads(frames, peak, stamps, frames_dropped)
-        good, error = np.isfinite(peak), None
+        good, clipped = survey(frames, self.clip_level)
+        hint, error = _Hint(noise_var_hint, self._whitener(noise_cov)), None
+        heads = self._heads(frames, clipped, stamps, frames_dropped)
         reports: list[Any] = [None if ok else _bad_report(head) for ok, head in zip(good, heads, strict=True)]
         for index, antennas in alike(frames, good):
             part = frames if index is None else frames[index]
@@ -150,7 +151,7 @@ class FrameReceiver:
         return reports, error
 
     def _heads(
-        self, frames: NDArray, peak: NDArray, stamps: list[Stamp], frames_dropped: int
+        self, frames: NDArray, clipped: NDArray, stamps: list[Stamp], frames_dropped: int
     ) -> list[dict[str, Any]]:
         """The fields of each frame's report that are known before it is solved."""
         common = {
@@ -160,10 +161,9 @@ class FrameReceiver:
             "estimator": self.name,
             "frames_dropped": frames_dropped,
         }
-        clipped = peak >= (self.clip_level or np.inf)
         return [
             {"frame_id": frame_id, "rx_time": rx_time, "status": "clipped" if clip else "ok", **common}
-            for (frame_id, rx_time), clip in zip(stamps, clipped, strict=True)
+            for (frame_id, rx_time), clip in zip(stamps, clipped.tolist(), strict=True)
         ]
 
     def _solve_or_halve(
@@ -278,12 +278,6 @@ def name_of(estimator: Callable) -> str:
         return name_of(estimator.func)
     names = (getattr(estimator, attribute, None) for attribute in ("name", "__name__"))
     return next((name for name in names if isinstance(name, str)), type(estimator).__name__)
-
-
-def _peaks(frames: NDArray) -> NDArray:
-    """The largest magnitude of a real or imaginary part of each frame (B,); NaN or Inf if it has one."""
-    values = np.ascontiguousarray(frames).reshape(len(frames), -1).view(np.float32)
-    return np.maximum(values.max(axis=1), -values.min(axis=1))
 
 
 def _bad_report(head: dict[str, Any]) -> Report:

@@ -21,9 +21,9 @@ _IN_PLACE_SHARE, _LOUDER = 0.2, 4.0  # at most, of the frames, by chance; at lea
 
 
 class _Frame(NamedTuple):
-    detections: int
-    strong: int
-    expected: float  # false alarms
+    score: np.ndarray  # of the devices found
+    threshold: float
+    n_devices: int
     noise_var: float
 
 
@@ -35,11 +35,12 @@ class Hearing:
         self._is_warned = False
 
     def add(self, reports: list[Report]) -> None:
-        """Add the reports of a batch."""
-        solved = [report for report in reports if report.status != "bad_input"]
-        for report, strong in zip(solved, _strong_detections(solved), strict=True):
-            expected = report.n_devices * 10.0**-report.threshold
-            self._frames.append(_Frame(len(report.device), strong, expected, report.noise_var))
+        """Add the reports of a batch; they are counted when somebody asks, which is seldom."""
+        self._frames.extend(
+            _Frame(report.score, report.threshold, report.n_devices, report.noise_var)
+            for report in reports
+            if report.status != "bad_input"
+        )
 
     def is_deaf(self) -> bool:
         """Whether there were frames enough, and nobody was heard."""
@@ -58,16 +59,16 @@ class Hearing:
         frames = list(self._frames.copy())
         if len(frames) < _MIN_FRAMES:
             return ""
-        detections, strong, expected, noise_var = map(np.array, zip(*frames, strict=True))
+        detections = np.array([len(frame.score) for frame in frames])
+        strong = np.array([_n_strong(frame) for frame in frames])
+        expected = np.array([frame.n_devices * 10.0**-frame.threshold for frame in frames])
+        noise_var = np.array([frame.noise_var for frame in frames])
         return _chance(detections, strong, expected, noise_var) or _louder_frames(strong > 0, noise_var)
 
 
-def _strong_detections(reports: list[Report]) -> list[int]:
-    """How many of each report are far above the threshold."""
-    frame = np.repeat(np.arange(len(reports)), [len(report.device) for report in reports])
-    limit = np.array([report.threshold + _STRONG_ABOVE for report in reports])
-    score = np.concatenate([np.empty(0), *(report.score for report in reports)])
-    return [int(count) for count in np.bincount(frame[score > limit[frame]], minlength=len(reports))]
+def _n_strong(frame: _Frame) -> int:
+    """How many detections of a frame are far above the threshold."""
+    return int(np.count_nonzero(frame.score > frame.threshold + _STRONG_ABOVE))
 
 
 def _chance(detections: np.ndarray, strong: np.ndarray, expected: np.ndarray, noise_var: np.ndarray) -> str:

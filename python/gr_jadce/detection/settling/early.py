@@ -101,7 +101,10 @@ class EarlyDecider:
             else self._run_compiled
         )
         early = run(frames, levels, known)
-        rows, n_iter, kinds = early.rows, early.n_iter, np.full(len(frames), "white", "U8")
+        rows, n_iter = early.rows, early.n_iter
+        if early.sure is None and early.open is None:  # mostly
+            return rows, n_iter
+        kinds = np.full(len(frames), "white", "U8")
         for stage, estimate in ((SURE, early.sure), (OPEN, early.open)):
             if estimate is None:
                 continue
@@ -159,9 +162,10 @@ class EarlyDecider:
         )
         rows, n_iter = rows_of_kernel(decided, frames, -log10(self._false_alarm)), found[2]
         finished = early = None
-        for index in filter(len, (np.flatnonzero(stage == OPEN), np.flatnonzero(stage == SURE))):
+        for asked in {OPEN, SURE}.intersection(stage.tolist()):
+            index = np.flatnonzero(stage == asked)
             estimate = self._estimator.estimate_of(frames[index], *(part[index] for part in found))
-            if stage[index[0]] == SURE:
+            if asked == SURE:
                 early = _proposal(estimate)
             else:
                 told = None if levels is None else levels[index]
