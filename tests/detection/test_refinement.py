@@ -45,7 +45,7 @@ def test_without_a_second_test_they_would(backend, monkeypatch):
 def test_who_has_to_come_back():
     """Those near the level that the others' powers make no likely devices."""
     energy, share = np.array([300.0, 250.0, 14.0, 14.0, 40.0]), np.ones(5)
-    lead = np.array([50.0, 40.0, 0.1, 0.5, 0.1])
+    lead = np.array([50.0, 40.0, 0.1, 0.7, 0.1])
     members = Members(energy, share, np.array([70.0, 60.0, 2.5, 2.5, 9.0]))
     assert list(are_weak(members, lead, 4, 200, doubt.RULE)) == [False, False, True, False, False]
     assert not are_weak(members, lead, 1, 200, doubt.RULE).any()

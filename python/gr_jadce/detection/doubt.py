@@ -52,8 +52,8 @@ class DoubtRule(NamedTuple):
     entry: float = 0.4
     max_entries: int = 3
     # how far above it members, so much less likely active, have to come back: see `refinement`.
-    leave: float = 0.4
-    likely: float = 0.8
+    leave: float = 0.6
+    likely: float = 0.88
     least_weight: float = 0.5  # of a member that channels of settled frames are fitted with
     any_power: float = 0.05  # in members, how likely a power may be any
     powers: float = log(1e3)  # what that spans, as a logarithm
