@@ -5,6 +5,7 @@
 paths, which are fitted by EM. `evidence`: all that of every device, but
 not who is active: the covariance Σ = σ²I + Σ_n γ_n B_n B_nᴴ, where B_n has a column for each path of
 device n, scaled by its share of the power, fitted by coordinate descent on the one power γ_n of each.
+`misses_told_all`: all that, and who else is active and how loud.
 """
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 _LOSS = 1e-4  # of a device's energy that its reduced columns leave out
 _SWEEPS, _ROUNDS, _EM_ROUNDS = 6, 3, 30
 _MEMBER = 7.0  # log-likelihood that a power has to add
+_DRAWS = 20_000  # of a statistic where the device is not active: its quantile
 _POWERS = np.concatenate([[0], np.logspace(-1, 8, 109)])  # tried, over σ²
 
 
@@ -41,6 +43,30 @@ def _gains(slot, power, noise_var):
 
 def _parts(slot, gain):
     return np.einsum("lkp,kpm->klm", slot.columns, gain)
+
+
+def misses_told_all(slot, noise_var, false_alarm, rng):
+    """Active devices that a test misses which is told everything but whether that one is active.
+
+    With Σ of all devices, C the columns of one times its amplitudes of paths, and g, V the eigenvalues and
+    vectors of CᴴΣ⁻¹C, the likelihood ratio of gains that fade by Rayleigh's law grows with
+
+        Σ_i ‖v_iᴴCᴴΣ⁻¹Y‖² / (1 − g_i),  without the device a sum of g_i times Gamma(M, 1).
+    """
+    scaled = slot.columns * np.sqrt(slot.profile)  # (L, K, P)
+    flat = scaled.reshape(len(slot.frame), -1)
+    inverse = np.linalg.inv(flat @ flat.conj().T + noise_var * np.eye(len(flat)))
+    return sum(_is_missed(own, inverse, slot.frame, false_alarm, rng) for own in np.moveaxis(scaled, 1, 0))
+
+
+def _is_missed(own, inverse, frame, false_alarm, rng):
+    left = inverse @ own
+    share, vectors = np.linalg.eigh(own.conj().T @ left)
+    kept = share > _LOSS * share[-1]
+    share, filtered = share[kept], (left @ vectors[:, kept]).conj().T @ frame
+    statistic = np.sum(np.sum(np.abs(filtered) ** 2, axis=1) / np.maximum(1 - share, 1e-12))
+    null = rng.gamma(frame.shape[1], size=(_DRAWS, len(share))) @ share
+    return statistic < np.quantile(null, 1 - false_alarm)
 
 
 def all_columns(air, slots, number):

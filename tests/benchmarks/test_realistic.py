@@ -63,7 +63,7 @@ def test_the_program_and_the_library_agree_and_a_genie_is_ahead(tmp_path):
     for entry in (with_offset, without):
         assert entry["inactive"] == 378
         assert entry["nmse_db"] > entry["delays_nmse_db"] > entry["genie_nmse_db"] > -30
-        assert entry["miss"] >= entry["bound_miss"] == 0
+        assert entry["miss"] >= entry["bound_miss"] == entry["told_all_miss"] == 0
     run(*common, "--library", "--no-bound")
     library = json.loads((tmp_path / "realistic.json").read_text())["cells"]
     for one, other in zip(result["cells"], library, strict=True):
@@ -114,3 +114,18 @@ def test_the_evidence_of_those_active_is_that_of_their_power(air):
     evidence = realistic_bound.evidence(columns, slots[0].frame, air.noise_var)
     active = np.isin(np.arange(200), slots[0].device)
     assert evidence[active].min() > evidence[~active].max()
+
+
+@pytest.mark.parametrize("false_alarm", [0.1, 0.5])
+def test_who_is_told_all_misses_nobody_who_is_loud_and_most_who_are_not_there(air, false_alarm):
+    _, slot = air.slot(0)
+    rng = np.random.default_rng(1)
+    assert realistic_bound.misses_told_all(slot, air.noise_var, 1e-6, rng) == 0
+    silent, count = slot._replace(gain=1e-3 * slot.gain), 40 * len(slot.device)
+    missed = 0
+    for _ in range(40):
+        noise = rng.standard_normal((*slot.frame.shape, 2)) @ np.array([1, 1j]) * np.sqrt(air.noise_var / 2)
+        missed += realistic_bound.misses_told_all(
+            silent._replace(frame=noise), air.noise_var, false_alarm, rng
+        )
+    assert missed / count == pytest.approx(1 - false_alarm, abs=0.12)
