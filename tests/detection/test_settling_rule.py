@@ -6,7 +6,7 @@ import pytest
 
 from gr_jadce.detection import doubt
 from gr_jadce.detection.rows import Rows
-from gr_jadce.detection.settling.rule import OPEN, SETTLED, SURE, SettlingRule, are_quiet, stages_of
+from gr_jadce.detection.settling.rule import OPEN, SETTLED, SURE, SettlingRule, are_quiet, may_hide, stages_of
 from gr_jadce.pilots import make_pilots
 
 BOOK = make_pilots("gaussian", n_devices=100, pilot_length=48, seed=3)
@@ -106,3 +106,19 @@ def test_what_is_a_quiet_frame(changed, scatter, expected):
 @pytest.mark.parametrize(("n_antennas", "expected"), [(2, -np.inf), (3, 1.0), (8, 1.2)])
 def test_few_samples_tell_less_of_how_energies_scatter(n_antennas, expected):
     assert SettlingRule.of(BOOK, n_antennas, 1e-3, "auto").scatter[1] == expected
+
+
+@pytest.mark.parametrize(
+    ("decided", "scatter", "expected"), [(0, 1.3, False), (0, 1.5, True), (1, 5.0, False)]
+)
+def test_where_nobody_is_found_energies_scatter_as_those_of_noise(decided, scatter, expected):
+    rule = SettlingRule.of(BOOK, 4, 1e-3, "auto")
+    assert may_hide(decided_rows({"decided": decided}), rule, np.array([scatter])) == [expected]
+
+
+def test_few_samples_have_to_leave_less_doubt_after_all_layers():
+    short = make_pilots("gaussian", n_devices=100, pilot_length=24, seed=3)
+    few, enough = (SettlingRule.of(book, 4, 1e-3, "auto").late for book in (short, BOOK))
+    changed = {"missed": 0.4, "noise_dof": 23.0}
+    assert stage_of(changed, few, 5) == OPEN
+    assert stage_of(changed, few._replace(missed=enough.missed), 5) == SETTLED

@@ -31,7 +31,7 @@ from ..noise.look_rule import LookRule
 from ..noise.rounds import Noise
 from ..refinement import make_rule
 from ..rows import Rows, replaced, rows_of_kernel, selected
-from .rule import OPEN, SETTLED, SURE, SettlingRule, are_quiet, stages_of
+from .rule import OPEN, SETTLED, SURE, SettlingRule, are_quiet, may_hide, stages_of
 
 _MAX_ROUNDS = 60
 _PLACED = ("channel", "score", "n_iter")
@@ -129,6 +129,8 @@ class EarlyDecider:
                 later = _proposal(run.estimate(n_layers, index))
                 part, stage[index] = self._decide_plain(later, frames[index], known[index], asked)
                 estimate, rows = _merged(estimate, index, later), replaced(rows, index, part)
+                if n_layers is None:
+                    stage[index[may_hide(part, rule, run.scatter[index])]] = OPEN
         is_open, sure = np.flatnonzero(stage == OPEN), np.flatnonzero(stage == SURE)
         finished = run.finish(is_open) if is_open.size else None
         early = part_of(estimate, sure) if sure.size else None

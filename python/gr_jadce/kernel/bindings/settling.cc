@@ -16,10 +16,10 @@ using Limits = std::array<double, 2>;
 
 // Of gr_jadce.detection.settling.rule.SettlingRule: n_layers, tol, n_proposed, margin, missed, missed_late,
 // missed_spread, unlike, spread, rows, rows_late, busy, limits, busy_limits, excess, unfound, evidence,
-// scatter.
+// scatter, scatter_late.
 SettlingRule settling_of(const py::tuple& given)
 {
-    check(given.size() == 18, "settling: expected 18 entries");
+    check(given.size() == 19, "settling: expected 19 entries");
     const auto number = [&](std::size_t place) { return given[place].cast<double>(); };
     const auto missed = given[4].cast<Limits>(), missed_late = given[5].cast<Limits>();
     const auto unlike = given[7].cast<Limits>(), unfound = given[15].cast<Limits>();
@@ -42,7 +42,8 @@ SettlingRule settling_of(const py::tuple& given)
             number(14),
             {unfound[0], unfound[1]},
             number(16),
-            {scatter[0], scatter[1]}};
+            {scatter[0], scatter[1]},
+            number(18)};
 }
 
 // Of gr_jadce.detection.noise.look_rule.LookRule: sure, sure_crowd, whitened, crowded, telling, n_rounds,

@@ -55,7 +55,8 @@ public:
             if (!rests) {
                 network_.run_on(work_, 0, rule.tol);
             }
-            stage = try_to(late(rule), received, frames.noise_var[b], decision);
+            stage =
+                unless_hidden(rule, try_to(late(rule), received, frames.noise_var[b], decision), decision);
         }
         if (stage == Stage::sure && !(frames.noise_var[b] > 0)) {
             stage = look_.is_white(received, score_.data(), decision) ? Stage::white : stage;
@@ -101,13 +102,13 @@ private:
                        double noise_var,
                        const Decision& decision)
     {
-        const double scatter = network_.scatter(work_);
+        scatter_ = network_.scatter(work_);
         Stage stage = Stage::open;
-        if (scatter <= std::max(rule.scatter[0], rule.scatter[1])) {
+        if (scatter_ <= std::max(rule.scatter[0], rule.scatter[1])) {
             std::fill(score_.begin(), score_.end(), -1.0);
             detector_.decide(frame, score_.data(), noise_var, decision);
             const std::size_t count = decision.rows->device.size();
-            const bool is_quiet = count < 2 && scatter <= rule.scatter[count];
+            const bool is_quiet = count < 2 && scatter_ <= rule.scatter[count];
             stage = is_quiet ? stage_of(quiet(rule), decision, noise_var) : stage;
             stage = unless_elsewhere(stage == Stage::settled ? stage : Stage::open, decision);
         }
@@ -124,6 +125,12 @@ private:
             clear(decision);
         }
         return stage;
+    }
+
+    // Open where nobody is found after all layers, and energies scatter more than those of noise.
+    Stage unless_hidden(const SettlingRule& rule, Stage stage, const Decision& decision) const
+    {
+        return decision.rows->device.empty() && scatter_ > rule.scatter_late ? Stage::open : stage;
     }
 
     // Decides a frame by the scores as they are now; no rows of one that is open.
@@ -214,6 +221,7 @@ private:
     DenseNetwork::Work work_;
     std::vector<double> score_;
     const std::size_t M_, frame_size_;
+    double scatter_ = 0.0; // of energies after the first layer
 };
 
 } // namespace jadce
