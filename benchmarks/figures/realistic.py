@@ -13,7 +13,7 @@ but for a log-normal error of 3 dB: the energy of a pilot is 18 dB above the noi
 Beside the receiver stand a genie that is told support, delays, offsets and profiles, one that is not told
 the profiles and fits the power of every path (their NMSE), and a detector that is told delays, offsets,
 profiles and the noise variance, but not who is active, at the same share of false alarms, with hindsight;
-and a test that is told everything but whether one device is active.
+and a test of one active device that is told everything but that and the gains.
 Last, misses and NMSE of a receiver that takes devices to be in step and channels to be flat.
 """
 

@@ -46,7 +46,7 @@ def _parts(slot, gain):
 
 
 def misses_told_all(slot, noise_var, false_alarm, rng):
-    """Active devices that a test misses which is told everything but whether that one is active.
+    """Active devices missed by a test that is told everything but the gains and whether that one is active.
 
     With Σ of all devices, C the columns of one times its amplitudes of paths, and g, V the eigenvalues and
     vectors of CᴴΣ⁻¹C, the likelihood ratio of gains that fade by Rayleigh's law grows with
