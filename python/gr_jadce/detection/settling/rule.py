@@ -13,7 +13,7 @@ A frame is *settled* if
 * what they leave is white, and no louder than a known σ² by more than chance.
 
 After all layers a score near the threshold no longer matters, which an estimate has no part in, and more
-devices may be missed. But where nobody is found, energies may not scatter more than those of noise do.
+devices may be missed. But where hardly anybody is found, energies may not scatter more than those of noise.
 
 A frame in which nobody transmits, or one device alone is hardly heard, has none of this from the network,
 which proposes dozens of devices there until its last layers. It is known, as *quiet*, by the energies of all
@@ -34,9 +34,9 @@ from ..rows import Rows
 
 _MAX_PROPOSED = 0.65  # devices a pilot symbol: more leave too few rows
 _MARGIN = 0.01  # of −log10 p-values: more than powers not quite at rest change
-# Devices a frame, or, if that is more, for each that is found; after all layers by the samples that the frame
-# has at least, over all antennas: few of them hardly tell supports apart.
-_MAX_MISSED, _MAX_MISSED_LATE = (0.3, 0.0), ((120, (0.5, 0.04)), (0, (0.3, 0.02)))
+# Devices a frame, or, if that is more, for each that is found; after all layers by the symbols that pilots
+# have at least: short ones hardly tell supports apart.
+_MAX_MISSED, _MAX_MISSED_LATE = (0.3, 0.0), ((32, (0.5, 0.04)), (0, (0.3, 0.02)))
 _MAX_UNLIKE = 1.3  # of them, of any member's power
 _MAX_MISSED_SPREAD, _MAX_UNLIKE_SPREAD = 0.1, 0.7  # the same where powers spread by more than fading does
 _MAX_SPREAD = 1.3  # of powers, against what fading explains
@@ -44,7 +44,7 @@ _MAX_UNFOUND = (1.0, 0.2)  # devices that the network expects beyond those found
 # Scatter of energies at most, that of noise being 1, of a frame in which nobody is found, and one device: by
 # the samples that it has at least, over all antennas.
 _MAX_SCATTER = ((200, (1.3, 1.2)), (120, (1.2, 1.0)), (0, (-np.inf, -np.inf)))
-_MAX_SCATTER_LATE = 1.4  # the same after all layers, where nobody is found: noise seldom has more
+_MAX_SCATTER_LATE, _LITTLE_EVIDENCE = 1.4, 5.0  # after all layers, of little evidence: noise seldom has more
 _MIN_SAMPLES = 130  # of noise, over all antennas: they tell σ² to 9 %
 _MAX_EXCESS = 4.0  # standard deviations
 # What is known of a frame: nothing for sure, its support, or all; by the kernel, also its support, and that
@@ -74,7 +74,9 @@ class SettlingRule(NamedTuple):
     unfound: tuple[float, float]  # devices that the network expects beyond those found: and for each of these
     evidence: float  # for the support, at least
     scatter: tuple[float, float]  # of energies, where nobody is found and one device, to know a quiet frame
-    scatter_late: float  # after all layers, where nobody is found
+    scatter_late: tuple[
+        float, float
+    ]  # after all layers, where the evidence for the support is less than so much
 
     @classmethod
     def of(cls, pilots: PilotBook, n_antennas: int, tol: float, noise: Noise) -> "SettlingRule":
@@ -82,14 +84,12 @@ class SettlingRule(NamedTuple):
         L = pilots.pilot_length
         limits, busy_limits = (_limits(n_antennas, error, noise) for error in (COLOURED, ODD))
         rows = max(CROWDED * L, _MIN_SAMPLES / n_antennas)
-        scatter, missed_late = (
-            next(most for least, most in limits if L * n_antennas >= least)
-            for limits in (_MAX_SCATTER, _MAX_MISSED_LATE)
-        )
+        missed_late = next(most for least, most in _MAX_MISSED_LATE if L >= least)
+        scatter = next(most for least, most in _MAX_SCATTER if L * n_antennas >= least)
         return cls(
             N_LAYERS, tol, int(_MAX_PROPOSED * L), _MARGIN, _MAX_MISSED, missed_late, _MAX_MISSED_SPREAD,
             (_MAX_UNLIKE, _MAX_UNLIKE_SPREAD), _MAX_SPREAD, rows, CROWDED * L, BUSY * L, limits, busy_limits,
-            _MAX_EXCESS, _MAX_UNFOUND, 0.0, scatter, _MAX_SCATTER_LATE,
+            _MAX_EXCESS, _MAX_UNFOUND, 0.0, scatter, (_MAX_SCATTER_LATE, _LITTLE_EVIDENCE),
         )  # fmt: skip
 
     @property
@@ -158,8 +158,9 @@ def are_quiet(rows: Rows, rule: SettlingRule, known: NDArray, scatter: NDArray) 
 
 
 def may_hide(rows: Rows, rule: SettlingRule, scatter: NDArray) -> NDArray:
-    """Whether frames (B,) in which nobody is found after all layers scatter more than noise does."""
-    return np.asarray((np.diff(rows.start) == 0) & (scatter > rule.scatter_late))
+    """Whether frames (B,) in which hardly anybody is found after all layers scatter more than noise does."""
+    most, little = rule.scatter_late
+    return np.asarray((rows.evidence < little) & (scatter > most))
 
 
 def _is_sure(doubt: Doubt | None, n_found: int, rule: SettlingRule) -> bool:

@@ -24,7 +24,7 @@ SettlingRule settling_of(const py::tuple& given)
     const auto missed = given[4].cast<Limits>(), missed_late = given[5].cast<Limits>();
     const auto unlike = given[7].cast<Limits>(), unfound = given[15].cast<Limits>();
     const auto limits = given[12].cast<Limits>(), busy_limits = given[13].cast<Limits>();
-    const auto scatter = given[17].cast<Limits>();
+    const auto scatter = given[17].cast<Limits>(), scatter_late = given[18].cast<Limits>();
     return {given[0].cast<int>(),
             given[1].cast<float>(),
             given[2].cast<std::size_t>(),
@@ -43,7 +43,7 @@ SettlingRule settling_of(const py::tuple& given)
             {unfound[0], unfound[1]},
             number(16),
             {scatter[0], scatter[1]},
-            number(18)};
+            {scatter_late[0], scatter_late[1]}};
 }
 
 // Of gr_jadce.detection.noise.look_rule.LookRule: sure, sure_crowd, whitened, crowded, telling, n_rounds,

@@ -127,10 +127,14 @@ private:
         return stage;
     }
 
-    // Open where nobody is found after all layers, and energies scatter more than those of noise.
+    // Open where hardly anybody is found after all layers, and energies scatter more than those of noise.
     Stage unless_hidden(const SettlingRule& rule, Stage stage, const Decision& decision) const
     {
-        return decision.rows->device.empty() && scatter_ > rule.scatter_late ? Stage::open : stage;
+        if (scatter_ > rule.scatter_late[0] && *decision.evidence < rule.scatter_late[1]) {
+            clear(decision);
+            stage = Stage::open;
+        }
+        return stage;
     }
 
     // Decides a frame by the scores as they are now; no rows of one that is open.

@@ -28,10 +28,10 @@ struct SettlingRule
     double busy;            // rows, below which the limits are stricter
     double limits[2], busy_limits[2]; // of what these say of the noise
     double excess;                    // standard deviations of the noise over a known one
-    double unfound[2];   // devices that the network expects beyond those found: and for each of these
-    double evidence;     // for the support, at least
-    double scatter[2];   // of energies, where nobody is found and one device, to know a quiet frame
-    double scatter_late; // after all layers, where nobody is found
+    double unfound[2];      // devices that the network expects beyond those found: and for each of these
+    double evidence;        // for the support, at least
+    double scatter[2];      // of energies, where nobody is found and one device, to know a quiet frame
+    double scatter_late[2]; // after all layers, where the evidence is less than so much
 };
 
 // When noise that does not look white is taken for white all the same.
