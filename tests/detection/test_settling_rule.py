@@ -109,14 +109,14 @@ def test_few_samples_tell_less_of_how_energies_scatter(n_antennas, expected):
 
 
 @pytest.mark.parametrize(
-    ("decided", "scatter", "expected"), [(0, 1.3, False), (0, 1.5, True), (1, 5.0, False)]
+    ("evidence", "scatter", "expected"), [(0.0, 1.3, False), (4.0, 1.5, True), (6.0, 5.0, False)]
 )
-def test_where_nobody_is_found_energies_scatter_as_those_of_noise(decided, scatter, expected):
+def test_where_hardly_anybody_is_found_energies_scatter_as_those_of_noise(evidence, scatter, expected):
     rule = SettlingRule.of(BOOK, 4, 1e-3, "auto")
-    assert may_hide(decided_rows({"decided": decided}), rule, np.array([scatter])) == [expected]
+    assert may_hide(decided_rows({"evidence": evidence}), rule, np.array([scatter])) == [expected]
 
 
-def test_few_samples_have_to_leave_less_doubt_after_all_layers():
+def test_short_pilots_have_to_leave_less_doubt_after_all_layers():
     short = make_pilots("gaussian", n_devices=100, pilot_length=24, seed=3)
     few, enough = (SettlingRule.of(book, 4, 1e-3, "auto").late for book in (short, BOOK))
     changed = {"missed": 0.4, "noise_dof": 23.0}
