@@ -74,9 +74,7 @@ class SettlingRule(NamedTuple):
     unfound: tuple[float, float]  # devices that the network expects beyond those found: and for each of these
     evidence: float  # for the support, at least
     scatter: tuple[float, float]  # of energies, where nobody is found and one device, to know a quiet frame
-    scatter_late: tuple[
-        float, float
-    ]  # after all layers, where the evidence for the support is less than so much
+    scatter_late: tuple[float, float]  # after all layers: where there is less evidence than the second
 
     @classmethod
     def of(cls, pilots: PilotBook, n_antennas: int, tol: float, noise: Noise) -> "SettlingRule":
