@@ -232,7 +232,7 @@ def _paced(book, path, rate, count):
     """From the time that a frame's last sample is due to that its message is read; rate of the messages.
 
     The frames come through a pipe, as from a radio's driver: a source in Python would share the interpreter
-    with the receiver, and take longer than it waits for frames.
+    with the receiver.
     """
     from gnuradio import blocks, gr
 

@@ -49,7 +49,7 @@ def misses_told_all(slot, noise_var, false_alarm, rng):
     """Active devices missed by a test that is told everything but the gains and whether that one is active.
 
     With Σ of all devices, C the columns of one times its amplitudes of paths, and g, V the eigenvalues and
-    vectors of CᴴΣ⁻¹C, the likelihood ratio of gains that fade by Rayleigh's law grows with
+    vectors of CᴴΣ⁻¹C, the likelihood ratio of gains that fade by Rayleigh's law, antennas apart, grows with
 
         Σ_i ‖v_iᴴCᴴΣ⁻¹Y‖² / (1 − g_i),  without the device a sum of g_i times Gamma(M, 1).
     """
